@@ -1,0 +1,53 @@
+"""Files that are either whole or not there."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from .errors import DisMoError
+
+
+@contextlib.contextmanager
+def atomic_write(path: str | os.PathLike[str], *, overwrite: bool = False) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; on a clean exit it takes the name `path`, otherwise nothing is left.
+
+    The temporary name keeps the suffix, because encoders choose the container by it.
+
+    Args:
+        path: the file to make; its folder is made if missing.
+        overwrite: replace an existing file; otherwise an existing file is an error.
+
+    Raises:
+        DisMoError: `path` exists and `overwrite` is false, or the folder cannot be written or is full.
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise DisMoError(f"Cannot write {target}: a folder has that name. Choose another file name.")
+    if target.exists() and not overwrite:
+        raise DisMoError(f"{target} exists already. Choose another name, or allow overwriting (--overwrite).")
+    temporary: Path | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{target.stem[:40]}-", suffix=target.suffix, dir=target.parent)
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, target)
+    except OSError as error:
+        raise DisMoError(
+            f"Cannot write {target}: {error.strerror or error}. Check that the folder is writable and has free space."
+        ) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

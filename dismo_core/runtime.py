@@ -1,0 +1,56 @@
+"""How ComfyUI, the command line or a script reaches into the core: device, precision, progress, cancel, memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+    from PIL.Image import Image
+
+
+def _no_progress(done: int, total: int, preview: Image | None) -> None:
+    pass
+
+
+def _never_cancelled() -> None:
+    pass
+
+
+def _nothing_to_free(needed_bytes: int) -> None:
+    pass
+
+
+@dataclass
+class Runtime:
+    """What the surrounding program lends to a core function; no core function reads a global.
+
+    Args:
+        device: where the computation runs.
+        dtype: compute precision; None keeps each model's own.
+        offload_device: where weights wait while they are not used.
+        progress: called as (done, total, preview picture or None); whatever it raises passes through unchanged.
+        check_cancel: raises to stop; called between steps that report no progress of their own.
+        free_memory: asks the surrounding program to free that many bytes on `device`.
+    """
+
+    device: torch.device
+    dtype: torch.dtype | None
+    offload_device: torch.device
+    progress: Callable[[int, int, Image | None], None] = _no_progress
+    check_cancel: Callable[[], None] = _never_cancelled
+    free_memory: Callable[[int], None] = _nothing_to_free
+
+    @classmethod
+    def cpu(cls) -> Runtime:
+        """A runtime on the CPU that reports nothing."""
+        return cls.on("cpu")
+
+    @classmethod
+    def on(cls, device: str | torch.device) -> Runtime:
+        """A runtime on `device` that keeps idle weights on the CPU and reports nothing."""
+        import torch
+
+        return cls(device=torch.device(device), dtype=None, offload_device=torch.device("cpu"))

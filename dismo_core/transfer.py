@@ -1,0 +1,72 @@
+"""What every motion-conditioned video model offers, whatever lies inside (frame generator, CogVideoX adapter, ...)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .motion import Motion
+    from .runtime import Runtime
+
+
+@dataclass(frozen=True)
+class SamplingDefaults:
+    """A model's own settings, used where a caller asks for none.
+
+    Args:
+        steps: denoising steps.
+        guidance: text guidance scale; 1 = none.
+        negative_prompt: text.
+        fps: frame rate of the frames it makes.
+        size: (height, width) of the frames it makes, in pixels.
+    """
+
+    steps: int
+    guidance: float
+    negative_prompt: str
+    fps: float
+    size: tuple[int, int]
+
+
+class MotionVideoModel(Protocol):
+    """A model that continues a picture with a given motion. The socket DISMO_VIDEO_MODEL carries one."""
+
+    extractor_id: str
+    defaults: SamplingDefaults
+
+    def valid_lengths(self, motion: Motion) -> list[int]:
+        """Frame counts, ascending, that `transfer` can make from `motion`."""
+        ...
+
+    def transfer(
+        self,
+        motion: Motion,
+        image: Tensor,
+        *,
+        prompt: str,
+        negative_prompt: str,
+        steps: int,
+        guidance: float,
+        strength: float,
+        seed: int,
+        runtime: Runtime,
+    ) -> Tensor:
+        """Move the picture as the motion says.
+
+        Args:
+            motion: of the extractor this model was trained with; `motion.frames` must be one of `valid_lengths`.
+            image: [H,W,3] float, 0..1, RGB, of exactly `defaults.size`.
+            prompt, negative_prompt: text; models without text ignore it and say so in `docs/`.
+            steps: denoising steps; 0 = the model's own.
+            guidance: text guidance scale; 0 = the model's own.
+            strength: 0 = as if nothing moved .. 1 = as extracted .. 2 = exaggerated.
+            seed: any integer; same seed, same frames.
+            runtime: device, progress, cancel.
+
+        Returns:
+            uint8 [T,H,W,3], RGB, T = motion.frames, frame 0 = the picture.
+        """
+        ...
