@@ -1,0 +1,1 @@
+"""The networks, written from the published description; state dicts use the names of the released files."""

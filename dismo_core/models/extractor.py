@@ -1,0 +1,208 @@
+"""The motion extractor: eight frames in, one small vector of motion for each frame but the last four (specs/dismo.md, 2.7)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import DisMoError
+from .dino import FrameEncoder
+from .inputs import check_video
+from .layers import FeedForward, RMSNorm
+from .rotary import AxialRotary3D, clip_positions
+from .transformer import TransformerLayer
+
+ENCODER_CHUNK = 16
+
+
+class MotionExtractor(nn.Module):
+    """DisMo's motion extractor.
+
+    Args:
+        width: token width. depth: layers. d_head: head width, a multiple of 8. d_motion: width of an embedding.
+        max_delta_time: frames that an embedding looks ahead.
+        train_resolution: (frames of a window, height, width) it was trained at.
+        frame_encoder: arguments of `FrameEncoder`.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        depth: int,
+        d_head: int,
+        d_motion: int,
+        max_delta_time: int = 4,
+        train_resolution: tuple[int, int, int] = (8, 256, 256),
+        frame_encoder: dict[str, int] | None = None,
+    ) -> None:
+        super().__init__()
+        self.window, *size = train_resolution
+        self.size: tuple[int, int] = (size[0], size[1])
+        self.look_ahead = max_delta_time
+        self.d_motion = d_motion
+        self.frame_encoder = FrameEncoder(**(frame_encoder or DINO_LARGE))
+        self.proj = nn.Linear(self.frame_encoder.embed_dim, width, bias=False)
+        self.query_tokens = nn.Parameter(torch.randn(1, 1, width) * 0.02)
+        self.pos_emb = AxialRotary3D(width // d_head, d_head)
+        self.layers = nn.ModuleList(TransformerLayer(width, d_head) for _ in range(depth))
+        self.head = nn.Sequential(
+            RMSNorm(width), FeedForward(width), FeedForward(width, d_motion, hidden=3 * width), RMSNorm(d_motion)
+        )
+        self._extractor_id: str | None = None
+
+    @classmethod
+    def large(cls) -> MotionExtractor:
+        """The released geometry: 594,349,888 parameters."""
+        return cls(width=1024, depth=20, d_head=64, d_motion=128, frame_encoder=DINO_LARGE)
+
+    @classmethod
+    def tiny(cls) -> MotionExtractor:
+        """The geometry of the bundled weights, for a CPU."""
+        return cls(**TINY)
+
+    @property
+    def extractor_id(self) -> str:
+        """First 16 hex digits of a sha256 over three small tensors as little-endian float32; the loader pins it before any cast."""
+        if self._extractor_id is None:
+            return fingerprint({name: p.detach() for name, p in self.named_parameters()})
+        return self._extractor_id
+
+    def pin_id(self) -> None:
+        """Keep today's id, also through a later cast to lower precision."""
+        self._extractor_id = self.extractor_id
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Frames [B,T,H,W,3] in -1..1 -> tokens [B, T, side^2, width]."""
+        batch, frames = x.shape[:2]
+        tokens: Tensor = self.proj(self.frame_encoder(x.flatten(0, 1)))
+        return tokens.unflatten(0, (batch, frames))
+
+    def motion(self, tokens: Tensor) -> Tensor:
+        """Tokens of one window [B, T, side^2, width] -> embeddings [B, T - look-ahead, d_motion]."""
+        batch, frames = tokens.shape[:2]
+        count, side = frames - self.look_ahead, self.frame_encoder.side
+        cells = clip_positions(frames, side, side, tokens.device)
+        query_cells = torch.zeros(count, 3, device=tokens.device)
+        query_cells[:, 0] = torch.arange(count, device=tokens.device)
+        angles = self.pos_emb(torch.cat((query_cells, cells)))
+        x = torch.cat((self.query_tokens.expand(batch, count, -1), tokens.flatten(1, 2)), dim=1)
+        for layer in self.layers:
+            x = layer(x, angles)
+        out: Tensor = self.head(x[:, :count])
+        return out
+
+    def forward(self, x: Tensor) -> Tensor:
+        """One window, as trained.
+
+        Args:
+            x: [B,T,H,W,3], float, -1..1, 5 <= T <= 8.
+
+        Returns:
+            [B, T-4, d_motion].
+
+        Raises:
+            DisMoError: wrong shape, range or length.
+        """
+        check_video(x)
+        self._check_length(x)
+        if x.shape[1] > self.window:
+            raise DisMoError(
+                f"forward takes one window of {self.look_ahead + 1} to {self.window} frames, not {x.shape[1]}: the model never "
+                "saw longer ones. Use forward_sliding for longer clips."
+            )
+        return self.motion(self.encode(x))
+
+    def forward_sliding(
+        self,
+        x: Tensor,
+        window_stride: int = 1,
+        chunk_windows: int = 8,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Tensor:
+        """A clip of any length; memory beyond the clip does not grow with it (specs/dismo.md, 3.2 and 3.3).
+
+        Args:
+            x: [B,T,H,W,3], float, -1..1, T >= 5.
+            window_stride: 1 = as published: every window adds its last embedding; 4 = windows side by side, all
+                embeddings kept: faster, and not what the CogVideoX adapter was trained on.
+            chunk_windows: windows that run at a time.
+            progress: called with (windows done, windows in all); may raise to cancel.
+
+        Returns:
+            [B, T-4, d_motion].
+
+        Raises:
+            DisMoError: wrong shape, range, length or stride.
+        """
+        check_video(x)
+        self._check_length(x)
+        frames = x.shape[1]
+        if window_stride not in (1, self.window - self.look_ahead):
+            raise DisMoError(f"window_stride must be 1 or {self.window - self.look_ahead}, not {window_stride}.")
+        if chunk_windows < 1:
+            raise DisMoError(f"chunk_windows must be at least 1, not {chunk_windows}.")
+        if frames <= self.window:
+            out = self.motion(self.encode(x))
+            if progress is not None:
+                progress(1, 1)
+            return out
+        starts = list(range(0, frames - self.window, window_stride)) + [frames - self.window]
+        pieces: list[Tensor] = []
+        have = 0  # embeddings so far
+        done = 0
+        for chunk, tokens in self._token_chunks(x, starts, chunk_windows):
+            windows = torch.stack([tokens[:, s - chunk[0] : s - chunk[0] + self.window] for s in chunk], dim=1)
+            found = self.motion(windows.flatten(0, 1)).unflatten(0, windows.shape[:2])
+            for index, start in enumerate(chunk):
+                # Keep of each window what no earlier window has given: all of the first, later the last ones.
+                pieces.append(found[:, index, have - start :])
+                have = start + found.shape[2]
+            done += len(chunk)
+            if progress is not None:
+                progress(done, len(starts))
+        return torch.cat(pieces, dim=1)
+
+    def _token_chunks(self, x: Tensor, starts: list[int], chunk_windows: int) -> Iterator[tuple[list[int], Tensor]]:
+        """Chunks of window starts with the tokens of just the frames they cover; each frame is encoded once."""
+        held: Tensor | None = None
+        held_from, encoded = 0, 0
+        for first in range(0, len(starts), chunk_windows):
+            chunk = starts[first : first + chunk_windows]
+            end = chunk[-1] + self.window
+            kept = [] if held is None else [held[:, chunk[0] - held_from :]]
+            while encoded < end:
+                upto = min(encoded + ENCODER_CHUNK, end)
+                kept.append(self.encode(x[:, encoded:upto]))
+                encoded = upto
+            held, held_from = torch.cat(kept, dim=1), chunk[0]
+            yield chunk, held
+
+    def _check_length(self, x: Tensor) -> None:
+        if x.shape[1] <= self.look_ahead:
+            raise DisMoError(
+                f"The video has {x.shape[1]} frames; motion extraction needs at least {self.look_ahead + 1}, because an embedding "
+                f"looks {self.look_ahead} frames ahead. Use a longer clip or a higher sampling rate."
+            )
+
+
+DINO_LARGE = dict(embed_dim=1024, depth=24, num_heads=16, image_size=224)
+TINY: dict[str, Any] = dict(
+    width=128,
+    depth=4,
+    d_head=32,
+    d_motion=32,
+    train_resolution=(8, 64, 64),
+    frame_encoder=dict(embed_dim=128, depth=2, num_heads=4, image_size=112),
+)
+
+
+def fingerprint(tensors: dict[str, Tensor]) -> str:
+    """Extractor id from the values of an extractor's state dict, taken as float32."""
+    digest = hashlib.sha256()
+    for name in ("query_tokens", "proj.weight", "head.3.scale"):
+        digest.update(tensors[name].float().cpu().contiguous().numpy().astype("<f4").tobytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,86 @@
+"""The transformer layer of DisMo: cosine-similarity attention with rotary positions (specs/dismo.md, 2.3)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from .layers import EPS, AdaptiveRMSNorm, FeedForward, RMSNorm, attend, zero_linear
+from .rotary import rotate
+
+START_SCALE = 10.0
+
+
+def scaled_cosine(x: Tensor, head_scale: Tensor) -> Tensor:
+    """x * sqrt(scale of the head) / |x|; x [B, heads, N, d_head], head_scale [heads]."""
+    wide = torch.promote_types(torch.promote_types(x.dtype, head_scale.dtype), torch.float32)
+    factor = torch.sqrt(head_scale.to(wide))[:, None, None] * torch.rsqrt(
+        x.to(wide).square().sum(dim=-1, keepdim=True) + EPS
+    )
+    return x * factor.to(x.dtype)
+
+
+def split_heads(x: Tensor, parts: int, heads: int) -> tuple[Tensor, ...]:
+    """[B, N, parts * heads * d] -> `parts` tensors [B, heads, N, d]."""
+    return x.unflatten(-1, (parts, heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
+
+
+def merge_heads(x: Tensor) -> Tensor:
+    """[B, heads, N, d] -> [B, N, heads * d]."""
+    return x.transpose(1, 2).flatten(2)
+
+
+class TransformerLayer(nn.Module):
+    """Self-attention, cross-attention to a context (where d_context is given), feed-forward; each with a residual.
+
+    Args:
+        width: token width, a multiple of d_head.
+        d_head: head width.
+        d_cond: condition width; norms are adaptive where given.
+        d_context: width of the context tokens; without it there is no cross-attention.
+    """
+
+    def __init__(self, width: int, d_head: int, *, d_cond: int | None = None, d_context: int | None = None) -> None:
+        super().__init__()
+        self.heads = width // d_head
+        self.self_norm = _norm(width, d_cond)
+        self.self_qkv = nn.Linear(width, 3 * width, bias=False)
+        self.self_scale = nn.Parameter(torch.full((self.heads,), START_SCALE))
+        self.self_out = zero_linear(width, width)
+        self.has_context = d_context is not None
+        if d_context is not None:
+            self.cross_norm_q = _norm(width, d_cond)
+            self.cross_norm_kv = RMSNorm(d_context)
+            self.cross_q = nn.Linear(width, width, bias=False)
+            self.cross_kv = nn.Linear(d_context, 2 * width, bias=False)
+            self.cross_scale = nn.Parameter(torch.full((self.heads,), START_SCALE))
+            self.cross_out = zero_linear(width, width)
+        self.ff = FeedForward(width, d_cond=d_cond)
+
+    def forward(
+        self,
+        x: Tensor,
+        angles: Tensor,
+        cond: Tensor | None = None,
+        context: Tensor | None = None,
+        context_angles: Tensor | None = None,
+    ) -> Tensor:
+        """x [B, N, width] -> the same shape; angles [heads, N, d], context [B, M, d_context]."""
+        extra = () if cond is None else (cond,)
+        q, k, v = split_heads(self.self_qkv(self.self_norm(x, *extra)), 3, self.heads)
+        q = rotate(scaled_cosine(q, self.self_scale), angles)
+        k = rotate(scaled_cosine(k, self.self_scale), angles)
+        x = x + self.self_out(merge_heads(attend(q, k, v, scale=1.0)))
+        if self.has_context:
+            assert context is not None and context_angles is not None
+            (q,) = split_heads(self.cross_q(self.cross_norm_q(x, *extra)), 1, self.heads)
+            k, v = split_heads(self.cross_kv(self.cross_norm_kv(context)), 2, self.heads)
+            q = rotate(scaled_cosine(q, self.cross_scale), angles)
+            k = rotate(scaled_cosine(k, self.cross_scale), context_angles)
+            x = x + self.cross_out(merge_heads(attend(q, k, v, scale=1.0)))
+        out: Tensor = self.ff(x, *extra)
+        return out
+
+
+def _norm(width: int, d_cond: int | None) -> nn.Module:
+    return RMSNorm(width) if d_cond is None else AdaptiveRMSNorm(width, d_cond)
