@@ -1,0 +1,131 @@
+"""Make a picture and a motion fit a video model: channels, size, length."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .errors import DisMoError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .motion import Motion
+    from .transfer import MotionVideoModel
+
+OVERSHOOT = 0.1  # bicubic and Lanczos resizing ring by about this much; more means another range of values
+
+
+def to_rgb(image: Tensor) -> Tensor:
+    """A picture as clean RGB.
+
+    One channel is repeated as grey. Alpha (the last of 2 or 4 channels) is laid over black. Values up to 0.1 outside
+    0..1, as resizing leaves them, are clamped.
+
+    Args:
+        image: [H,W,C] float, C = 1 to 4, 0..1.
+
+    Returns:
+        [H,W,3] float32, 0..1.
+
+    Raises:
+        DisMoError: another rank, channel count or value range; integers; NaN.
+    """
+    if image.ndim != 3 or image.shape[-1] not in (1, 2, 3, 4) or 0 in image.shape:
+        raise DisMoError(
+            f"A picture must have the shape [height, width, channels] with 1 to 4 channels, not {list(image.shape)}."
+        )
+    if not image.is_floating_point():
+        raise DisMoError(f"A picture must hold floating-point values 0 to 1, not {image.dtype}. Divide bytes by 255.")
+    image = image.float()
+    if not bool(image.isfinite().all()):
+        raise DisMoError("The picture holds NaN or infinite values. The step that made it went wrong; look there.")
+    low, high = image.min().item(), image.max().item()
+    if low < -OVERSHOOT or high > 1 + OVERSHOOT:
+        raise DisMoError(
+            f"Picture values must lie in 0 to 1, but go from {low:.4g} to {high:.4g}. "
+            "Rescale them, for instance by dividing by 255."
+        )
+    image = image.clamp(0, 1)
+    colour, alpha = (image[..., :-1], image[..., -1:]) if image.shape[-1] in (2, 4) else (image, None)
+    if alpha is not None:
+        colour = colour * alpha
+    return colour.expand(*colour.shape[:2], 3).contiguous()
+
+
+def one_picture(images: Tensor) -> Tensor:
+    """The only picture of a batch [1,H,W,C] -> [H,W,C].
+
+    Raises:
+        DisMoError: more or fewer than one picture, or not a batch.
+    """
+    if images.ndim != 4 or images.shape[0] != 1:
+        found = f"{images.shape[0]} pictures" if images.ndim == 4 else f"the shape {list(images.shape)}"
+        raise DisMoError(
+            f"One picture [1, height, width, channels] is needed, but got {found}. "
+            "Take one out of a batch, in ComfyUI with the node ImageFromBatch."
+        )
+    return images[0]
+
+
+def fit_image(image: Tensor, size: tuple[int, int], mode: str) -> Tensor:
+    """Scale a picture to `size` without distorting it.
+
+    Args:
+        image: [H,W,3] float, 0..1.
+        size: (height, width) in pixels.
+        mode: "crop" fills the frame and cuts off what hangs over on both sides alike; "pad" shows the whole picture,
+            centred between black bars.
+
+    Returns:
+        [height, width, 3] float, 0..1.
+
+    Raises:
+        DisMoError: another mode.
+    """
+    from torch.nn.functional import interpolate, pad
+
+    if mode not in ("crop", "pad"):
+        raise DisMoError(f"Unknown fit {mode!r}. Choose 'crop' or 'pad'.")
+    height, width = size
+    if tuple(image.shape[:2]) == (height, width):
+        return image
+    choose = max if mode == "crop" else min
+    scale = choose(height / image.shape[0], width / image.shape[1])
+    inner = [max(1, round(side * scale)) for side in image.shape[:2]]
+    resized = interpolate(image.movedim(-1, 0)[None], inner, mode="bilinear", align_corners=False, antialias=True)[0]
+    missing_rows, missing_columns = height - inner[0], width - inner[1]
+    top, left = missing_rows // 2, missing_columns // 2
+    # negative padding crops
+    fitted = pad(resized, (left, missing_columns - left, top, missing_rows - top))
+    return fitted.movedim(0, -1).clamp(0, 1).contiguous()
+
+
+def fit_motion(model: MotionVideoModel, motion: Motion, mode: str) -> Motion:
+    """A motion of a length that `model` can make.
+
+    Args:
+        mode: "trim" keeps the longest possible beginning; "error" refuses a motion that would have to be cut.
+
+    Raises:
+        DisMoError: no length is possible, the motion would have to be cut in mode "error", or another mode.
+    """
+    if mode not in ("trim", "error"):
+        raise DisMoError(f"Unknown length rule {mode!r}. Choose 'trim' or 'error'.")
+    lengths = model.valid_lengths(motion)
+    if motion.frames in lengths:
+        return motion
+    shorter = [length for length in lengths if length < motion.frames]
+    if not shorter:
+        raise DisMoError(
+            f"This motion has {motion.frames} frames, too few for this video model. Extract more frames of the clip."
+        )
+    if mode == "error":
+        raise DisMoError(
+            f"This motion has {motion.frames} frames; this video model makes {_listed(lengths)}. "
+            f"Extract that many, or set length to trim to use the first {shorter[-1]}."
+        )
+    return motion.trimmed(shorter[-1])
+
+
+def _listed(lengths: list[int]) -> str:
+    return ", ".join(str(length) for length in lengths) if len(lengths) <= 8 else f"{lengths[0]} to {lengths[-1]}"

@@ -1,0 +1,1 @@
+"""ComfyUI nodes: schemas, and the mapping of widgets to `dismo_core`. No model code."""

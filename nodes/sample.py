@@ -1,0 +1,150 @@
+"""The node that moves a picture."""
+
+from __future__ import annotations
+
+import logging
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from comfy_api.latest import InputImpl, Types, io
+
+from . import compat, host
+from .audio import cut
+from .sockets import Motion, VideoModel
+
+if TYPE_CHECKING:
+    from comfy_api.latest import Input
+
+    from .. import dismo_core
+    from ..dismo_core.transfer import MotionVideoModel
+
+log = logging.getLogger("dismo")
+
+
+class MotionTransferSample(io.ComfyNode):
+    """Picture + DISMO_MOTION -> VIDEO."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """See `web/docs/MotionTransferSample.md`."""
+        return io.Schema(
+            node_id="MotionTransferSample",
+            display_name="Transfer Motion",
+            category="DisMo",
+            description="Moves a picture as the clip moved from which the motion was extracted.",
+            inputs=[
+                VideoModel.Input("model", tooltip="From Load Frame Generator, or another video model loader."),
+                Motion.Input("motion", tooltip="From Extract Motion, with the extractor that this model knows."),
+                io.Image.Input(
+                    "image",
+                    tooltip="The picture to move; one, not a batch. It is scaled to the model's size, see fit.",
+                ),
+                io.String.Input(
+                    "prompt",
+                    default="",
+                    multiline=True,
+                    tooltip="What the video shows. Empty = no prompt = guidance 1. The frame generator takes no text.",
+                ),
+                io.String.Input(
+                    "negative_prompt",
+                    default="",
+                    multiline=True,
+                    tooltip="What the video should not show. Empty = the model's own.",
+                ),
+                io.Int.Input(
+                    "steps",
+                    default=0,
+                    min=0,
+                    max=1000,
+                    tooltip="Denoising steps; more takes longer. 0 = the model's own number.",
+                ),
+                io.Float.Input(
+                    "guidance",
+                    default=0.0,
+                    min=0.0,
+                    max=30.0,
+                    step=0.1,
+                    tooltip="How closely to follow the prompt; 1 = none. 0 = the model's own value.",
+                ),
+                io.Float.Input(
+                    "strength",
+                    default=1.0,
+                    min=0.0,
+                    max=2.0,
+                    step=0.05,
+                    tooltip="How strong the motion is: 0 = still, 1 = as in the clip, 2 = exaggerated.",
+                ),
+                io.Int.Input(
+                    "seed",
+                    default=0,
+                    min=0,
+                    max=0xFFFFFFFFFFFFFFFF,
+                    control_after_generate=True,
+                    tooltip="Start of the random numbers; the same seed gives the same video.",
+                ),
+                io.Combo.Input(
+                    "fit",
+                    options=["crop", "pad"],
+                    default="crop",
+                    tooltip="When the picture has another shape than the model: crop = cut off what hangs over, "
+                    "pad = black bars.",
+                ),
+                io.Combo.Input(
+                    "length",
+                    options=["trim", "error"],
+                    default="trim",
+                    tooltip="When the model cannot make as many frames as the motion has: "
+                    "trim = use the longest possible beginning, error = stop.",
+                ),
+                io.Audio.Input("audio", optional=True, tooltip="Sound to go with the video; cut to its length."),
+            ],
+            outputs=[
+                io.Video.Output("video", display_name="video", tooltip="At the frame rate of the motion."),
+                io.Image.Output("frames", display_name="frames", tooltip="The frames of the video."),
+            ],
+            **compat.aliases("dismo", "motion transfer", "animate picture", "image to video"),
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        model: MotionVideoModel,
+        motion: dismo_core.Motion,
+        image: Input.Image,
+        prompt: str,
+        negative_prompt: str,
+        steps: int,
+        guidance: float,
+        strength: float,
+        seed: int,
+        fit: str,
+        length: str,
+        audio: Input.Audio | None = None,
+    ) -> io.NodeOutput:
+        """Fit picture and motion to the model, then leave it to `model.transfer`."""
+        from ..dismo_core.fit import fit_image, fit_motion, one_picture, to_rgb
+
+        motion.require_extractor(model.extractor_id)
+        fitted = fit_motion(model, motion, length)
+        if fitted.frames != motion.frames:
+            log.info("DisMo: motion trimmed from %d to %d frames for this model", motion.frames, fitted.frames)
+        if not prompt.strip():
+            log.info("DisMo: empty prompt, so no prompt: guidance 1")
+            guidance = 1.0
+        picture = fit_image(to_rgb(one_picture(image)), model.defaults.size, fit)
+        host.bring_to_device(model)
+        frames = model.transfer(
+            fitted,
+            picture,
+            prompt=prompt,
+            negative_prompt=negative_prompt.strip() or model.defaults.negative_prompt,
+            steps=steps,
+            guidance=guidance,
+            strength=strength,
+            seed=seed,
+            runtime=host.runtime(),
+        )
+        images = frames.cpu().float() / 255
+        rate = Fraction(fitted.fps).limit_denominator(1001)
+        components = Types.VideoComponents(images=images, frame_rate=rate, audio=cut(audio, len(images) / rate))
+        return io.NodeOutput(InputImpl.VideoFromComponents(components), images)

@@ -1,0 +1,159 @@
+"""As much of ComfyUI's Python interface as the nodes use, for tests without ComfyUI. The real one: `tests/comfyui`."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import types
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+
+class Port:
+    """An input or output: what it was constructed with."""
+
+    def __init__(self, id: str, **settings: Any) -> None:
+        self.id, self.settings, self.extra_dict = id, settings, {}
+
+
+@dataclass
+class Schema:
+    """ComfyUI's, as old as 0.3.48: without search_aliases."""
+
+    node_id: str
+    display_name: str
+    category: str
+    inputs: list[Port]
+    outputs: list[Port]
+    description: str = ""
+    hidden: list[str] = field(default_factory=list)
+    is_output_node: bool = False
+
+
+class NodeOutput(tuple):
+    """Results, and what the page shows."""
+
+    def __new__(cls, *results: Any, ui: Any = None) -> NodeOutput:
+        output = super().__new__(cls, results)
+        output.ui = ui
+        return output
+
+
+class VideoFromFile:
+    """A video in a file, perhaps with edits that the file does not hold."""
+
+    def __init__(self, file: Any, size: tuple[int, int] = (8, 8), window: tuple[float, float] = (0.0, 0.0)) -> None:
+        self.file, self.size, self.window = file, size, window
+
+    def get_stream_source(self) -> Any:
+        return self.file
+
+    def get_dimensions(self) -> tuple[int, int]:
+        return self.size
+
+    def get_active_trim_window(self) -> tuple[float, float]:
+        return self.window
+
+
+class VideoFromComponents:
+    """A video in memory."""
+
+    def __init__(self, components: Any) -> None:
+        self.components = components
+
+    def get_components(self) -> Any:
+        return self.components
+
+
+class Patcher:
+    """ModelPatcher: remembers what it was given."""
+
+    def __init__(self, model: Any, load_device: Any, offload_device: Any) -> None:
+        self.model, self.load_device, self.offload_device = model, load_device, offload_device
+
+
+@contextlib.contextmanager
+def installed(base: Path) -> Iterator[None]:
+    """The stand-in as importable modules, with `base` as ComfyUI's base directory."""
+    import torch
+
+    cpu = torch.device("cpu")
+    kind = types.SimpleNamespace(Input=Port, Output=Port)
+    io = types.SimpleNamespace(
+        Schema=Schema,
+        NodeOutput=NodeOutput,
+        WidgetInput=Port,
+        ComfyNode=type("ComfyNode", (), {"hidden": types.SimpleNamespace(prompt=None, extra_pnginfo=None)}),
+        Custom=lambda name: kind,
+        Hidden=types.SimpleNamespace(prompt="PROMPT", extra_pnginfo="EXTRA_PNGINFO"),
+        FolderType=types.SimpleNamespace(output="output"),
+        **dict.fromkeys(("Int", "Float", "String", "Boolean", "Combo", "Image", "Video", "Audio"), kind),
+    )
+    modules = {
+        "comfy": {},
+        "comfy.cli_args": {"args": types.SimpleNamespace(disable_metadata=False)},
+        "comfy.utils": {"ProgressBar": mock.MagicMock()},
+        "comfy.model_patcher": {"ModelPatcher": Patcher},
+        "comfy.model_management": {
+            "get_torch_device": lambda: cpu,
+            "unet_offload_device": lambda: cpu,
+            "load_models_gpu": mock.MagicMock(),
+            "free_memory": mock.MagicMock(),
+            "throw_exception_if_processing_interrupted": lambda: None,
+        },
+        "comfy_api": {},
+        "comfy_api.latest": {
+            "io": io,
+            "ui": types.SimpleNamespace(
+                SavedResult=lambda *entry: entry, PreviewVideo=lambda entries: {"images": entries, "animated": (True,)}
+            ),
+            "ComfyExtension": object,
+            "InputImpl": types.SimpleNamespace(VideoFromFile=VideoFromFile, VideoFromComponents=VideoFromComponents),
+            "Types": types.SimpleNamespace(VideoComponents=types.SimpleNamespace),
+        },
+        "folder_paths": _folder_paths(base),
+    }
+    loaded = {}
+    for name, content in modules.items():
+        loaded[name] = types.ModuleType(name)
+        loaded[name].__dict__.update(content)
+        parent, _, child = name.rpartition(".")
+        if parent:
+            setattr(loaded[parent], child, loaded[name])
+    with mock.patch.dict(sys.modules, loaded):
+        yield
+
+
+def _folder_paths(base: Path) -> dict[str, Any]:
+    folders: dict[str, Any] = {}
+
+    def add(name: str, path: str) -> None:
+        folders.setdefault(name, ([], set()))[0].append(path)
+
+    def names(name: str) -> list[str]:
+        paths, extensions = folders[name]
+        files = [file for path in paths if Path(path).is_dir() for file in Path(path).iterdir()]
+        return sorted(file.name for file in files if file.suffix in extensions)
+
+    def full_path(name: str, file: str) -> str | None:
+        found = [Path(path) / file for path in folders[name][0] if (Path(path) / file).is_file()]
+        return str(found[0]) if found else None
+
+    def save_path(prefix: str, folder: str, width: int, height: int) -> tuple[str, str, int, str, str]:
+        target = Path(folder) / prefix
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return str(target.parent), target.name, 1, str(Path(prefix).parent), prefix
+
+    return {
+        "models_dir": str(base / "models"),
+        "folder_names_and_paths": folders,
+        "add_model_folder_path": add,
+        "get_filename_list": names,
+        "get_full_path": full_path,
+        "get_full_path_or_raise": full_path,
+        "get_output_directory": lambda: str(base / "output"),
+        "get_save_image_path": save_path,
+    }

@@ -1,0 +1,121 @@
+"""Helpers of the node layer, with a stand-in for ComfyUI."""
+
+from __future__ import annotations
+
+import types
+from fractions import Fraction
+
+import pytest
+import torch
+from comfy_stub import Port, VideoFromComponents, VideoFromFile
+
+
+@pytest.fixture
+def clips(pack):
+    return pack("nodes.clips")
+
+
+@pytest.mark.parametrize(("video", "images", "found"), [(None, None, "neither is"), ("a video", "images", "both are")])
+def test_exactly_one_clip(pack, clips, video, images, found):
+    with pytest.raises(pack("dismo_core").DisMoError, match=found):
+        clips.require_one(video, images)
+
+
+def test_a_file_is_streamed(clips):
+    assert clips.from_video(VideoFromFile("a.mp4"), 8, 1.5, 25, VideoFromFile) == ("a.mp4", 1.5, 25)
+
+
+@pytest.mark.parametrize(("asked", "read"), [(25, 12), (5, 5), (0, 12)])
+def test_a_trimmed_file_is_read_within_its_window(clips, asked, read):
+    video = VideoFromFile("a.mp4", window=(10.0, 2.0))
+    assert clips.from_video(video, 8, 0.5, asked, VideoFromFile) == ("a.mp4", 10.5, read)
+
+
+def test_a_window_of_too_few_frames(pack, clips):
+    with pytest.raises(pack("dismo_core").DisMoError, match="has 4 frames at 8 fps"):
+        clips.from_video(VideoFromFile("a.mp4", window=(10.0, 0.5)), 8, 0, 25, VideoFromFile)
+
+
+def test_a_file_with_a_crop_pending_is_decoded(clips):
+    components = types.SimpleNamespace(images=torch.rand(4, 2, 2, 3), frame_rate=Fraction(8))
+    video = VideoFromFile("a.mp4", size=(4, 4))
+    video.get_components = lambda: components
+    source, start, count = clips.from_video(video, 8, 0, 0, VideoFromFile)
+    assert torch.equal(source, components.images) and (start, count) == (0, 0)
+
+
+def test_frames_are_sampled_at_the_time_they_are_shown(clips):
+    frames = torch.arange(24).view(24, 1, 1, 1)
+    components = types.SimpleNamespace(images=frames, frame_rate=Fraction(24))
+    source, start, count = clips.from_video(VideoFromComponents(components), 10.0, 0.25, 0, VideoFromFile)
+    assert source.flatten().tolist() == [6, 8, 10, 13, 15, 18, 20, 22]
+    assert (start, count) == (0, 0)
+
+
+def test_sampling_after_the_end_gives_no_frames(clips):
+    assert len(clips.sample(torch.zeros(8, 1, 1, 3), 8, 8, 2.0)) == 0
+
+
+def test_audio_is_cut_to_the_video(pack):
+    audio = {"waveform": torch.rand(1, 2, 1000), "sample_rate": 100}
+    cut = pack("nodes.audio").cut
+    assert cut(audio, Fraction(25, 8))["waveform"].shape == (1, 2, 313)
+    assert cut(audio, Fraction(20))["waveform"].shape == (1, 2, 1000)
+    assert cut(None, Fraction(1)) is None
+
+
+def test_choices_are_bundled_names_and_files_on_disk(pack, tmp_path):
+    model_files = pack("nodes.model_files")
+    folder = tmp_path / "models/dismo"
+    folder.mkdir(parents=True)
+    for name in ("mine.safetensors", "old.pt", "notes.txt"):
+        (folder / name).touch()
+    model_files.register_folder()
+    assert model_files.choices() == ["tiny", "mine.safetensors", "old.pt"]
+    assert model_files.resolve("tiny") == "tiny"
+    assert model_files.resolve("old.pt") == str(folder / "old.pt")
+    assert model_files.fingerprint("tiny") == "tiny"
+    assert model_files.fingerprint("old.pt").startswith("old.pt@")
+
+
+def test_search_aliases_only_where_the_schema_knows_them(pack, monkeypatch):
+    compat = pack("nodes.compat")
+    assert compat.aliases("a") == {}
+    newer = types.SimpleNamespace(Schema=lambda node_id, search_aliases: None)
+    monkeypatch.setattr(compat, "io", newer)
+    assert compat.aliases("a", "b") == {"search_aliases": ["a", "b"]}
+
+
+def test_advanced_is_marked_without_the_constructor(pack):
+    assert pack("nodes.compat").advanced(Port("x")).extra_dict == {"advanced": True}
+
+
+def test_one_progress_call_carries_step_and_preview(pack):
+    host = pack("nodes.host")
+    runtime = host.runtime()
+    bar = host.comfy.utils.ProgressBar.return_value
+    runtime.progress(1, 50, None)
+    bar.update_absolute.assert_called_with(1, 50, None)
+    runtime.progress(2, 50, "picture")
+    bar.update_absolute.assert_called_with(2, 50, ("JPEG", "picture", 512))
+
+
+def test_an_interrupt_passes_through_progress_unchanged(pack):
+    class Interrupted(BaseException):
+        pass
+
+    host = pack("nodes.host")
+    host.comfy.utils.ProgressBar.return_value.update_absolute.side_effect = Interrupted
+    with pytest.raises(Interrupted):
+        host.runtime().progress(1, 2, None)
+
+
+def test_only_registered_owners_are_moved(pack):
+    host = pack("nodes.host")
+    host.bring_to_device(object())
+    host.management.load_models_gpu.assert_not_called()
+    owner, module = types.SimpleNamespace(), torch.nn.Linear(1, 1)
+    host.register(owner, module)
+    host.bring_to_device(owner)
+    host.management.load_models_gpu.assert_called_once_with([owner.comfy_patcher], force_full_load=True)
+    assert owner.comfy_patcher.model.module is module

@@ -1,0 +1,93 @@
+"""MotionTransferSample: how widgets reach the video model."""
+
+from __future__ import annotations
+
+import types
+from fractions import Fraction
+
+import pytest
+import torch
+
+WIDGETS = dict(
+    prompt="", negative_prompt="", steps=0, guidance=0.0, strength=1.0, seed=0, fit="crop", length="trim", audio=None
+)
+
+
+class Model:
+    """A video model of 8 x 6 pixels that makes up to 13 frames and remembers how it was called."""
+
+    extractor_id = "0" * 16
+    defaults = types.SimpleNamespace(steps=4, guidance=6.0, negative_prompt="blurry", fps=8.0, size=(6, 8))
+
+    def valid_lengths(self, motion):
+        return list(range(5, 14))
+
+    def transfer(self, motion, image, **settings):
+        self.motion, self.image, self.settings = motion, image, settings
+        return torch.full((motion.frames, 6, 8, 3), 255, dtype=torch.uint8)
+
+
+@pytest.fixture
+def sample(pack):
+    """Function: widgets by name -> (model, result)."""
+    core, node = pack("dismo_core"), pack("nodes.sample").MotionTransferSample
+
+    def run(extractor="0" * 16, image=None, frames=9, **widgets):
+        model = Model()
+        motion = core.Motion(torch.zeros(frames - 4, 2), 8.0, "", extractor)
+        image = torch.rand(1, 6, 8, 3) if image is None else image
+        return model, node.execute(model, motion, image, **(WIDGETS | widgets))
+
+    return run
+
+
+def test_video_and_frames(sample):
+    _, (video, frames) = sample()
+    components = video.get_components()
+    assert frames.shape == (9, 6, 8, 3) and frames.max() == 1
+    assert components.images is frames
+    assert components.frame_rate == Fraction(8) and components.audio is None
+
+
+def test_empty_prompt_is_guidance_one(sample):
+    model, _ = sample(prompt=" \n", guidance=7.0)
+    assert model.settings["guidance"] == 1
+
+
+def test_zero_is_left_to_the_model(sample):
+    model, _ = sample(prompt="a kite")
+    assert (model.settings["steps"], model.settings["guidance"]) == (0, 0)
+    assert model.settings["negative_prompt"] == "blurry"
+
+
+def test_settings_are_passed_on(sample):
+    model, _ = sample(prompt="a kite", negative_prompt="rain", steps=3, guidance=2.0, strength=0.5, seed=11)
+    settings = {key: model.settings[key] for key in model.settings if key != "runtime"}
+    assert settings == dict(prompt="a kite", negative_prompt="rain", steps=3, guidance=2.0, strength=0.5, seed=11)
+
+
+def test_picture_is_fitted_and_motion_trimmed(sample):
+    model, (_, frames) = sample(image=torch.rand(1, 40, 30, 4), frames=25)
+    assert model.image.shape == (6, 8, 3)
+    assert model.motion.frames == len(frames) == 13
+
+
+def test_audio_is_cut(sample):
+    _, (video, _) = sample(audio={"waveform": torch.rand(1, 1, 1000), "sample_rate": 80})
+    assert video.get_components().audio["waveform"].shape == (1, 1, 90)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (dict(extractor="f" * 16), "made by extractor ffff"),
+        (dict(image=torch.rand(2, 6, 8, 3)), "2 pictures"),
+        (dict(image=torch.rand(6, 8, 3)), r"\[6, 8, 3\]"),
+        (dict(image=torch.full((1, 6, 8, 3), float("nan"))), "NaN"),
+        (dict(image=torch.full((1, 6, 8, 3), 255.0)), "255"),
+        (dict(frames=25, length="error"), "has 25 frames"),
+    ],
+)
+def test_bad_input(pack, sample, wrong, message):
+    with pytest.raises(pack("dismo_core").DisMoError, match=message):
+        sample(**wrong)

@@ -1,0 +1,43 @@
+"""Importing the pack is cheap, and works from any folder name."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+
+import pytest
+from schema_reader import ROOT, read_schemas
+
+IMPORT_ALONE = """
+import importlib.util, sys
+name = "/somewhere/custom_x_nodes/dismo-pack"
+spec = importlib.util.spec_from_file_location(name, sys.argv[1] + "/__init__.py")
+module = importlib.util.module_from_spec(spec)
+sys.modules[name] = module
+spec.loader.exec_module(module)
+assert module.WEB_DIRECTORY == "./web" and callable(module.comfy_entrypoint)
+assert not hasattr(module, "NODE_CLASS_MAPPINGS")
+print(sorted(set(sys.modules) & {"torch", "numpy", "PIL", "av", "diffusers", "transformers", "peft", "torchcodec"}))
+"""
+
+
+def test_import_loads_no_heavy_library():
+    done = subprocess.run([sys.executable, "-c", IMPORT_ALONE, str(ROOT)], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_entrypoint_gives_every_node(pack):
+    extension = asyncio.run(pack().comfy_entrypoint())
+    nodes = asyncio.run(extension.get_node_list())
+    schemas = [node.define_schema() for node in nodes]
+    assert sorted(schema.node_id for schema in schemas) == sorted(read_schemas())
+
+
+def test_requirements_are_the_dependencies_without_torch():
+    tomllib = pytest.importorskip("tomllib")  # Python 3.11
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    expected = [line for line in project["dependencies"] if not line.startswith("torch")]
+    lines = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
+    assert [line for line in lines if line and not line.startswith("#")] == expected
+    assert all(">=" in line and not any(sign in line for sign in ("<", "==", "~=", ",")) for line in expected)
