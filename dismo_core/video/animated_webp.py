@@ -1,0 +1,60 @@
+"""Animated WebP through Pillow: FFmpeg's WebP reader knows still pictures only."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ..errors import DisMoError
+from .color import over_black
+from .shown import Shown
+from .source import Source, file_object, label
+
+_ANIMATION_FLAG = 0x02
+_NO_DURATION = 0.1  # seconds for which browsers show a frame that says 0
+
+
+def is_animated_webp(source: Source) -> bool:
+    """Whether the header is that of a WebP with the animation flag."""
+    file = file_object(source)
+    try:
+        head = file.read(21)
+    finally:
+        if isinstance(source, (str, os.PathLike)):
+            file.close()
+    return len(head) == 21 and head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X" and bool(head[20] & _ANIMATION_FLAG)
+
+
+def webp_frames(source: Source) -> Iterator[Shown]:
+    """Frames of an animated WebP, alpha over black.
+
+    Raises:
+        DisMoError: damaged or cut short.
+    """
+    file = file_object(source)
+    time = 0.0
+    try:
+        with Image.open(file) as picture:
+            for index in range(getattr(picture, "n_frames", 1)):
+                picture.seek(index)
+                pixels = _pixels(picture)
+                duration = picture.info.get("duration", 0) / 1000 or _NO_DURATION
+                yield Shown(time, duration, 0.001, lambda pixels=pixels: pixels)  # type: ignore[misc]
+                time += duration
+    except (OSError, EOFError, ValueError) as error:
+        raise DisMoError(
+            f"Cannot read the animated WebP {label(source)}: {error}. It is damaged or cut short; "
+            "save it again or convert it to MP4."
+        ) from error
+    finally:
+        if isinstance(source, (str, os.PathLike)):
+            file.close()
+
+
+def _pixels(picture: Image.Image) -> Tensor:
+    return torch.from_numpy(over_black(np.asarray(picture.convert("RGBA"))))

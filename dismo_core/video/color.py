@@ -1,0 +1,86 @@
+"""A decoded frame as upright RGB: colour matrix and range by its tags, alpha over black, rotation applied."""
+
+from __future__ import annotations
+
+import struct
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import av
+import av.filter
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from av.video.frame import VideoFrame
+
+
+class ToRGB:
+    """Turns frames of one stream into uint8 [H, W, 3].
+
+    FFmpeg's scale filter does the conversion: it obeys the colour tags of each frame in every FFmpeg version, which
+    PyAV's own `reformat` does not. Frames without tags are taken as FFmpeg, torchcodec and ComfyUI take them: BT.601,
+    limited range. HDR transfer curves (PQ, HLG) are not tone-mapped.
+    """
+
+    def __init__(self) -> None:
+        self._key: tuple[object, ...] = ()
+        self._graph: av.filter.Graph | None = None
+
+    def __call__(self, frame: VideoFrame) -> Tensor:
+        key = (frame.width, frame.height, frame.format.name, int(frame.colorspace), int(frame.color_range))
+        if self._graph is None or key != self._key:  # a stream may change size half-way
+            self._graph, self._key = _graph(frame), key
+        self._graph.push(frame)
+        converted = self._graph.pull()
+        assert isinstance(converted, av.VideoFrame)
+        pixels = converted.to_ndarray().astype(np.uint8, copy=False)
+        if pixels.shape[2] == 4:
+            pixels = over_black(pixels)
+        return upright(torch.from_numpy(pixels), display_matrix(frame))
+
+
+def _graph(frame: VideoFrame) -> av.filter.Graph:
+    graph = av.filter.Graph()
+    source = graph.add_buffer(
+        width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base or Fraction(1, 1000)
+    )
+    scale = graph.add("scale", "flags=bicubic")  # as torchcodec, so that both backends give equal pixels
+    target = graph.add("format", "rgba" if _has_alpha(frame) else "rgb24")
+    sink = graph.add("buffersink")
+    source.link_to(scale)
+    scale.link_to(target)
+    target.link_to(sink)
+    graph.configure()
+    return graph
+
+
+def _has_alpha(frame: VideoFrame) -> bool:
+    return frame.format.has_palette or any(component.is_alpha for component in frame.format.components)
+
+
+def over_black(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Composite uint8 [H, W, 4] with straight alpha over black: uint8 [H, W, 3]."""
+    weighted = rgba[..., :3].astype(np.uint16) * rgba[..., 3:]
+    return ((weighted + 127) // 255).astype(np.uint8)
+
+
+def display_matrix(frame: VideoFrame) -> tuple[int, ...] | None:
+    """The nine numbers by which the file asks players to turn or mirror the picture, or None."""
+    data: Any = frame.side_data.get("DISPLAYMATRIX")
+    return None if data is None else struct.unpack("=9i", memoryview(data)[:36])
+
+
+def upright(pixels: Tensor, matrix: tuple[int, ...] | None) -> Tensor:
+    """Apply a display matrix to [H, W, 3], to the nearest quarter turn (x' = a x + c y, y' = b x + d y)."""
+    if matrix is None:
+        return pixels
+    a, b, _, c, d = matrix[:5]
+    if abs(b) > abs(a):
+        pixels, mirror, flip = pixels.transpose(0, 1), c < 0, b < 0
+    else:
+        mirror, flip = a < 0, d < 0
+    dims = [dim for dim, wanted in ((0, flip), (1, mirror)) if wanted]
+    return pixels.flip(dims).contiguous()

@@ -1,0 +1,130 @@
+"""Frames of a file one after the other, with the time at which each is shown; pixels are made only when asked for."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Generator, Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+import av.error
+
+from ..errors import DisMoError
+from .animated_webp import is_animated_webp, webp_frames
+from .color import ToRGB
+from .shown import Shown
+from .source import Source, label, open_video
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.packet import Packet
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+log = logging.getLogger(__name__)
+
+_SEEK_FROM = 1.0  # seconds; nearer to the beginning decoding is as fast as seeking
+_FALLBACK_FPS = 25.0  # FFmpeg's own assumption for streams without a clock
+
+
+def shown_frames(source: Source, start: float = 0.0) -> Iterator[Shown]:
+    """Every frame from the one shown at `start` (or a little earlier) to the end of the stream.
+
+    Packets that cannot be decoded are skipped with one logged warning, as players do: the frame before is shown longer.
+
+    Raises:
+        DisMoError: not a video, or no frame of it can be decoded.
+    """
+    if is_animated_webp(source):
+        yield from webp_frames(source)
+        return
+    if start > _SEEK_FROM:
+        frames = _decoded(source, start)
+        first = next(frames, None)
+        if first is not None and first.time <= start:
+            yield first
+            yield from frames
+            return
+        frames.close()  # the seek came out too late (no index, or damaged): decode from the beginning instead
+    empty = True
+    for frame in _decoded(source, None):
+        empty = False
+        yield frame
+    if empty:
+        raise _no_frames(source)
+
+
+def first_frame(container: InputContainer, stream: VideoStream, source: Source) -> VideoFrame:
+    """The first frame of an open stream.
+
+    Raises:
+        DisMoError: there is none that can be decoded.
+    """
+    for frame in _frames(container, stream, source):
+        return frame
+    raise _no_frames(source)
+
+
+def native_fps(stream: VideoStream) -> float:
+    """Average frames per second that the stream declares."""
+    rate = stream.average_rate or stream.guessed_rate or stream.base_rate
+    return float(rate) if rate else _FALLBACK_FPS
+
+
+def _decoded(source: Source, seek: float | None) -> Generator[Shown, None, None]:
+    with open_video(source) as (container, stream):
+        stream.thread_type = "AUTO"
+        tick = float(stream.time_base or 1e-6)
+        interval = 1 / native_fps(stream)
+        zero = stream.start_time
+        if seek is not None:
+            try:
+                container.seek(int((zero or 0) + seek / tick), stream=stream, backward=True)
+            except av.error.FFmpegError as error:
+                if isinstance(error, MemoryError):
+                    raise
+                return
+        to_rgb = ToRGB()
+        time = -interval
+        count = 0
+        for frame in _frames(container, stream, source):
+            if frame.pts is None:
+                time += interval
+            else:
+                zero = frame.pts if zero is None else zero
+                time = max(time, (frame.pts - zero) * tick)  # broken files may step back; time never does
+            duration = (frame.duration or 0) * tick or interval
+            count += 1
+            yield Shown(time, duration, tick, partial(to_rgb, frame))
+        if seek is None and count < 0.95 * stream.frames:
+            log.warning("%s ends early: %d of the %d frames it declares.", label(source), count, stream.frames)
+
+
+def _frames(container: InputContainer, stream: VideoStream, source: Source) -> Iterator[VideoFrame]:
+    damaged = 0
+    for packet in _packets(container, stream, source):
+        try:
+            frames = stream.decode(packet)
+        except av.error.InvalidDataError:
+            damaged += 1
+            if damaged == 1:
+                log.warning("%s: a part cannot be decoded and is skipped; the frame before it is held.", label(source))
+            continue
+        yield from frames
+
+
+def _packets(container: InputContainer, stream: VideoStream, source: Source) -> Iterator[Packet[VideoStream] | None]:
+    try:
+        for packet in container.demux(stream):
+            if packet.size or packet.dts is not None:
+                yield packet
+    except av.error.InvalidDataError:
+        log.warning("%s breaks off: the rest of the file cannot be read.", label(source))
+    yield None  # the decoder still holds frames
+
+
+def _no_frames(source: Source) -> DisMoError:
+    return DisMoError(
+        f"{label(source)} is a video with no frames that can be decoded. It is empty, damaged or cut short; "
+        "try whether a player shows it."
+    )

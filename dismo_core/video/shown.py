@@ -1,0 +1,25 @@
+"""One frame of a file and when it is shown; its pixels are made only when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One frame of a file.
+
+    Args:
+        time: seconds after the beginning of the stream from which it is shown.
+        duration: seconds for which the file shows it (as known so far).
+        tick: seconds of the stream's clock; times are rounded to it.
+        rgb: makes the pixels, uint8 [H, W, 3].
+    """
+
+    time: float
+    duration: float
+    tick: float
+    rgb: Callable[[], Tensor]

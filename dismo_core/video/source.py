@@ -1,0 +1,125 @@
+"""Where a clip comes from: a path, bytes or a binary file object, opened with PyAV, every failure one `DisMoError`."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+from collections.abc import Iterator
+from typing import IO, TYPE_CHECKING, TypeAlias
+
+import av
+import av.error
+
+from ..errors import DisMoError
+from ..motion import base_name
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+Source: TypeAlias = "str | os.PathLike[str] | bytes | IO[bytes]"
+
+_ATTACHED_PICTURE = 0x400  # FFmpeg's AV_DISPOSITION_ATTACHED_PIC: the cover of a song is no video
+# Text that FFmpeg would draw as a terminal, and lists that would make it open other files or addresses.
+_NO_FILM = {"tty", "hls", "dash", "concat", "concatf", "imf", "rtsp", "sdp", "lavfi"}
+
+
+def label(source: Source) -> str:
+    """How error messages call the source."""
+    if isinstance(source, bytes):
+        return f"the given data ({len(source)} bytes)"
+    if isinstance(source, (str, os.PathLike)):
+        return os.fspath(source)
+    return source_name(source) or "the given file object"
+
+
+def source_name(source: Source) -> str:
+    """Base name of the file, empty where there is none."""
+    if isinstance(source, (str, os.PathLike)):
+        return base_name(source)
+    name = getattr(source, "name", "")
+    return base_name(name) if isinstance(name, str) else ""
+
+
+def file_object(source: Source, kind: str = "video") -> IO[bytes]:
+    """`source` as a binary file object at its beginning; the caller closes it if `source` was a path.
+
+    Raises:
+        DisMoError: no such file, a folder, not readable, or nothing that could be a source.
+    """
+    try:
+        if isinstance(source, bytes):
+            return io.BytesIO(source)
+        if isinstance(source, (str, os.PathLike)):
+            return open(_existing_file(source, kind), "rb")
+        if isinstance(source.read(0), bytes):
+            source.seek(0)
+            return source
+    except (OSError, ValueError) as error:  # ValueError: a file object that is closed
+        reason = getattr(error, "strerror", None) or error
+        raise DisMoError(
+            f"Cannot read {label(source)}: {reason}. Give a {kind} file that is open and can seek."
+        ) from error
+    except AttributeError:
+        pass
+    raise DisMoError(
+        f"A {kind} is read from a path, bytes or a binary file object, not from {type(source).__name__}. "
+        "Open files with mode 'rb'."
+    )
+
+
+def _existing_file(source: str | os.PathLike[str], kind: str) -> str:
+    path = os.fspath(source)
+    if os.path.isdir(path):
+        raise DisMoError(f"{path} is a folder, not a {kind}. Give the path of one file.")
+    if not os.path.exists(path):
+        raise DisMoError(f"There is no file {path}. Check the path of the {kind}.")
+    return path
+
+
+@contextlib.contextmanager
+def readable(source: Source) -> Iterator[None]:
+    """Turn what FFmpeg and the file system say about `source` into a `DisMoError`; memory errors pass through."""
+    try:
+        yield
+    except (av.error.FFmpegError, OSError) as error:
+        if isinstance(error, MemoryError):
+            raise
+        raise DisMoError(
+            f"Cannot read {label(source)} as a video: {getattr(error, 'strerror', None) or error}. It is not "
+            "a video, or it is damaged or cut short; try whether a player opens it, and convert it to MP4 if it does."
+        ) from error
+
+
+@contextlib.contextmanager
+def open_video(source: Source) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Open `source` and pick its video stream.
+
+    Raises:
+        DisMoError: not a video, a picture, a playlist, or no video stream in it.
+    """
+    file: str | IO[bytes]
+    if isinstance(source, (str, os.PathLike)):
+        # "file:" keeps FFmpeg from reading a protocol (http, concat) out of a file name with a colon
+        file = "file:" + _existing_file(source, "video")
+    else:
+        file = file_object(source)
+    with readable(source), av.open(file, mode="r") as container:
+        yield container, _video_stream(container, source)
+
+
+def _video_stream(container: InputContainer, source: Source) -> VideoStream:
+    kind = container.format.name
+    if kind in _NO_FILM:
+        raise DisMoError(f"{label(source)} is not a video ({container.format.long_name}). Give the video file itself.")
+    if kind == "image2" or kind.endswith("_pipe"):
+        raise DisMoError(f"{label(source)} is a still picture, not a video. Give a clip, or an animated GIF or WebP.")
+    for stream in container.streams.video:
+        if not int(stream.disposition) & _ATTACHED_PICTURE:
+            if stream.codec_context is None:
+                raise DisMoError(
+                    f"{label(source)}: this FFmpeg has no decoder for its video stream. Convert the file to H.264 MP4."
+                )
+            return stream
+    raise DisMoError(f"{label(source)} has no video stream, only sound or subtitles. Give a file with moving pictures.")
