@@ -1,0 +1,231 @@
+"""The held-out scenes: seeded, drawn here with numpy alone, and sharing nothing with the training generator.
+
+A scene is a driving clip, and for each column a target picture with the video that the same motion would make of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks import paths, shapes, textures
+from benchmarks.paths import FRAMES, Path
+from benchmarks.shapes import Thing
+
+Array = NDArray[np.float64]
+Frames = NDArray[np.uint8]
+Family = Literal["translation", "pan", "scale", "rotation"]
+
+SIZE = 64  # px, both sides
+SEED = 20_240_607
+COLUMNS = ("same", "elsewhere")
+ORDER: tuple[Family, ...] = ("translation", "pan", "translation", "pan", "translation", "pan", "scale", "rotation")
+FINE = 2  # ground samples per px and axis
+MARGIN = 34  # px of ground beyond each edge of a panned picture
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One ground and at most one thing on it, ready to be filmed along any path.
+
+    Args:
+        family: `pan` moves the ground with everything on it; the others move the thing.
+        ground: [n, n, 3], 0..1, `FINE` samples per px; n covers the picture, and for a pan also `MARGIN` around it.
+        thing: the object, or None.
+        start: (x, y) of the object in frame 0, px.
+    """
+
+    family: Family
+    ground: Array
+    thing: Thing | None
+    start: Array
+
+    @cached_property
+    def _world(self) -> Array:
+        """The ground with the thing laid down on it, for pans."""
+        if self.thing is None:
+            return self.ground
+        n = self.ground.shape[0]
+        centre = (self.start + MARGIN + 0.5) * FINE - 0.5
+        alpha, colour = self.thing.draw(n, centre, FINE)
+        return self.ground * (1 - alpha[..., None]) + colour
+
+    def _window(self, shift: Array) -> Array:
+        """The picture [64, 64, 3] where the ground's content has moved by `shift` (x, y) px."""
+        margin = (self.ground.shape[0] // FINE - SIZE) // 2
+        corner = FINE * (margin - shift)
+        x, y = np.floor(corner).astype(int)
+        fx, fy = corner - (x, y)
+        n = FINE * SIZE
+        part = (
+            self._world[y : y + n + 1, x : x + n + 1]
+            if margin
+            else np.pad(self.ground, ((0, 1), (0, 1), (0, 0)), "edge")
+        )
+        part = part[:-1] * (1 - fy) + part[1:] * fy
+        part = part[:, :-1] * (1 - fx) + part[:, 1:] * fx
+        return np.asarray(part.reshape(SIZE, FINE, SIZE, FINE, 3).mean((1, 3)))
+
+    def film(self, path: Path) -> tuple[Frames, Array]:
+        """Film `path`: frames uint8 [25, 64, 64, 3], and the thing's coverage [25, 64, 64], 0..1."""
+        frames, masks = np.empty((FRAMES, SIZE, SIZE, 3), np.uint8), np.zeros((FRAMES, SIZE, SIZE))
+        ground = None if self.family == "pan" else self._window(np.zeros(2))
+        for t in range(FRAMES):
+            picture = self._window(path.displacement[t]) if ground is None else ground
+            if self.thing is not None:
+                alpha, colour = self.thing.draw(
+                    SIZE, self.start + path.displacement[t], float(np.exp(path.log_scale[t])), float(path.angle[t])
+                )
+                masks[t] = alpha
+                if self.family != "pan":
+                    picture = picture * (1 - alpha[..., None]) + colour
+            frames[t] = np.round(picture * 255)
+        return frames, masks
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a transfer should make of one picture.
+
+    Args:
+        stage: the target's ground and thing.
+        path: the true motion.
+        truth: uint8 [25, 64, 64, 3], the true target video; frame 0 is the target picture.
+        masks: [25, 64, 64], 0..1, coverage by the thing in each frame of the truth.
+        seen: bool [25, 64, 64], pixels of the truth whose content lies inside the target picture (all, unless a pan).
+    """
+
+    stage: Stage
+    path: Path
+    truth: Frames
+    masks: Array
+    seen: NDArray[np.bool_]
+
+    @property
+    def picture(self) -> Frames:
+        """uint8 [64, 64, 3]."""
+        return np.asarray(self.truth[0])
+
+    @cached_property
+    def controls(self) -> dict[str, Frames]:
+        """Videos uint8 [25, 64, 64, 3] that a measurement must tell from a transfer, by name."""
+        return {
+            "true video": self.truth,
+            "still": np.repeat(self.truth[:1], FRAMES, 0),
+            "linear timing": self.stage.film(self.path.linear)[0],
+            "one jump": self.stage.film(self.path.jump)[0],
+            "direction only": self.stage.film(self.path.direction_only)[0],
+            "steps shuffled": self.stage.film(self.path.shuffled(np.random.default_rng(int(self.truth.sum()))))[0],
+        }
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A driving clip and its targets.
+
+    Args:
+        index: position in the benchmark; scenes are the same however many are drawn.
+        family: what moves.
+        law: how (see `paths`).
+        changing: it stops, reverses, changes speed or curves by 90 degrees.
+        driver: uint8 [25, 64, 64, 3].
+        driver_masks: [25, 64, 64], coverage by the driving thing.
+        targets: per column: `same` starts where the driver does, `elsewhere` somewhere else.
+    """
+
+    index: int
+    family: Family
+    law: str
+    changing: bool
+    driver: Frames
+    driver_masks: Array
+    targets: dict[str, Target]
+
+
+def _palette(rng: np.random.Generator) -> list[Array]:
+    """Mean colours of driver thing, target thing, driver ground, target ground: all unlike."""
+    while True:
+        colours = [
+            rng.uniform(0.08, 0.92, 3),
+            rng.uniform(0.08, 0.92, 3),
+            *(rng.uniform(0.25, 0.75) + rng.uniform(-0.12, 0.12, 3) for _ in range(2)),
+        ]
+        apart = [np.linalg.norm(colours[i] - colours[j]) for i, j in ((0, 1), (0, 2), (1, 3), (2, 3))]
+        if apart[0] > 0.5 and min(apart[1:3]) > 0.48 and apart[3] > 0.25:
+            return colours
+
+
+def _starts(rng: np.random.Generator, path: Path, radius: float) -> tuple[Array, Array]:
+    """Two starts (x, y), px, from which a thing of `radius` stays in the picture; as far apart as 16 draws find."""
+    low = radius - path.displacement.min(0)
+    high = SIZE - 1 - radius - path.displacement.max(0)
+    first, *others = rng.uniform(low, np.maximum(high, low), (17, 2))
+    return first, max(others, key=lambda p: float(np.linalg.norm(p - first)))
+
+
+def _path(rng: np.random.Generator, family: Family, law: str) -> Path:
+    if family == "translation":
+        return Path(displacement=paths.travel(rng, law, 0.4, 3.0, rng.uniform(17, 27)))
+    if family == "pan":
+        return Path(displacement=paths.travel(rng, law, 0.4, 2.5, rng.uniform(16, MARGIN - 4)))
+    if family == "scale":
+        return Path(log_scale=paths.sweep(rng, law, np.log(1.35), np.log(1.7)))
+    return Path(angle=paths.sweep(rng, law, np.deg2rad(60), np.deg2rad(150)))
+
+
+def draw_scene(index: int, seed: int = SEED) -> Scene:
+    """Scene number `index` >= 0. Every second scene of a family is `changing`."""
+    rng = np.random.default_rng([seed, index])
+    family, turn = ORDER[index % len(ORDER)], index // len(ORDER)
+    changing = (turn + index % len(ORDER) // 2) % 2 == 1
+    scalar = family in ("scale", "rotation")
+    laws = (
+        (paths.SCALAR_CHANGING if scalar else paths.CHANGING)
+        if changing
+        else (paths.SCALAR_SMOOTH if scalar else paths.SMOOTH)
+    )
+    law = str(rng.choice(laws))
+    path = _path(rng, family, law)
+    radius = rng.uniform(8.0, 12.0) if family != "scale" else rng.uniform(8.0, 10.0)
+    tallest = radius * float(np.exp(path.log_scale.max()))
+    colours = _palette(rng)
+    kinds = rng.choice(shapes.TURNABLE if family == "rotation" else list(shapes.KINDS), 2, replace=False)
+    grounds = rng.choice(list(textures.KINDS), 2, replace=False)
+    skins = rng.choice(["grain", "plaid", "pebbles", "wood"], 2)
+    samples = FINE * (SIZE + 2 * MARGIN if family == "pan" else SIZE)
+    ground = [
+        textures.surface(rng, samples, colours[2 + i], rng.uniform(0.07, 0.12), str(grounds[i])) for i in range(2)
+    ]
+    things = [
+        shapes.make_thing(rng, str(kinds[i]), radius, textures.surface(rng, 96, colours[i], 0.07, str(skins[i])))
+        for i in range(2)
+    ]
+    bare = family == "pan" and turn % 2 == 1
+    if family == "pan":
+        first, other = rng.uniform(radius, SIZE - radius, (2, 2))
+    else:
+        first, other = _starts(rng, path, tallest * max(thing.reach for thing in things) + 0.5)
+    driver, driver_masks = Stage(family, ground[0], None if bare else things[0], first).film(path)
+    targets = {}
+    for column, start in zip(COLUMNS, (first, other), strict=True):
+        view = ground[1][::-1, ::-1] if bare and column == "elsewhere" else ground[1]
+        stage = Stage(family, view, None if bare else things[1], start)
+        truth, masks = stage.film(path)
+        targets[column] = Target(stage, path, truth, masks, _seen(path if family == "pan" else path.still))
+    return Scene(index, family, law, changing, driver, driver_masks, targets)
+
+
+def _seen(path: Path) -> NDArray[np.bool_]:
+    """Pixels [25, 64, 64] whose content, moved back by the path's displacement, lies inside frame 0."""
+    y, x = np.mgrid[0:SIZE, 0:SIZE]
+    dx, dy = path.displacement[:, 0, None, None], path.displacement[:, 1, None, None]
+    return np.asarray((x - dx >= 0) & (x - dx <= SIZE - 1) & (y - dy >= 0) & (y - dy <= SIZE - 1))
+
+
+def draw_scenes(count: int = 64, seed: int = SEED) -> list[Scene]:
+    """The first `count` scenes: of each eight, three translations, three pans, one scale and one rotation."""
+    return [draw_scene(i, seed) for i in range(count)]
