@@ -18,7 +18,8 @@ OVERSHOOT = 0.1  # bicubic and Lanczos resizing ring by about this much; more me
 def to_rgb(image: Tensor) -> Tensor:
     """A picture as clean RGB.
 
-    One channel is repeated as grey. Alpha (the last of 2 or 4 channels) is laid over black. Values up to 0.1 outside
+    One channel is repeated as grey. Transparency (the last of 2 or 4 channels) is laid over
+    white, as `read_image` does. Values up to 0.1 outside
     0..1, as resizing leaves them, are clamped.
 
     Args:
@@ -48,7 +49,7 @@ def to_rgb(image: Tensor) -> Tensor:
     image = image.clamp(0, 1)
     colour, alpha = (image[..., :-1], image[..., -1:]) if image.shape[-1] in (2, 4) else (image, None)
     if alpha is not None:
-        colour = colour * alpha
+        colour = 1 - alpha * (1 - colour)
     return colour.expand(*colour.shape[:2], 3).contiguous()
 
 

@@ -38,13 +38,8 @@ class ExampleInputs(io.ComfyNode):
     @classmethod
     def execute(cls, example: str) -> io.NodeOutput:
         """Open the files of the example."""
-        import numpy
-        import torch
-        from PIL import Image
-
         from ..dismo_core.assets.examples import example as files_of
+        from ..dismo_core.video import read_image
 
         clip, picture = files_of(example)
-        with Image.open(picture) as opened:
-            pixels = numpy.asarray(opened.convert("RGB"), dtype=numpy.float32) / 255
-        return io.NodeOutput(InputImpl.VideoFromFile(str(clip)), torch.from_numpy(pixels)[None])
+        return io.NodeOutput(InputImpl.VideoFromFile(str(clip)), read_image(picture)[None])

@@ -10,7 +10,8 @@ import folder_paths
 from comfy.cli_args import args
 from comfy_api.latest import io, ui
 
-from . import compat
+from . import compat, host
+from .audio import to_audio
 
 if TYPE_CHECKING:
     from comfy_api.latest import Input
@@ -63,22 +64,25 @@ class SaveVideo(io.ComfyNode):
     def execute(cls, video: Input.Video, filename_prefix: str, format: str, crf: int) -> io.NodeOutput:
         """Number the file as ComfyUI does, then leave it to `dismo_core.write_video`."""
         from ..dismo_core import write_video
-        from ..dismo_core.frames import to_bytes
+        from ..dismo_core.fit import to_rgb
 
         components = video.get_components()
-        height, width = components.images.shape[1:3]
+        images = components.images
+        height, width = images.shape[1:3]
         folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(
             filename_prefix, folder_paths.get_output_directory(), width, height
         )
+        progress = host.runtime().progress
         file = f"{name}_{counter:05}_.{format}"
         write_video(
             os.path.join(folder, file),
-            to_bytes(components.images),
-            float(components.frame_rate),
+            ((to_rgb(image) * 255).round().byte() for image in images),
+            components.frame_rate,
             format=format,
             crf=crf,
-            audio=components.audio,
+            audio=None if format in ("webp", "gif") else to_audio(components.audio),
             metadata=None if args.disable_metadata else graph_tags(cls.hidden.prompt, cls.hidden.extra_pnginfo),
+            progress=lambda done, _: progress(done, len(images), None),
         )
         saved = [ui.SavedResult(file, subfolder, io.FolderType.output)]
         return io.NodeOutput(ui=ui.PreviewVideo(saved))

@@ -1,0 +1,47 @@
+"""Starts a real ComfyUI from COMFYUI_DIR once, and writes down how the tests went.
+
+COMFYUI_DIR: a checkout. COMFYUI_PYTHON: the interpreter that has ComfyUI's requirements and this pack's (default: the
+one that runs pytest). COMFYUI_SHIM: a folder to put first on PYTHONPATH.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent / "nodes"))  # schema_reader
+
+OUTCOMES: dict[str, str] = {}
+COMFYUI: dict[str, str] = {}
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """A running server with the pack; skips where there is no ComfyUI."""
+    folder = os.environ.get("COMFYUI_DIR")
+    if not folder:
+        pytest.skip("COMFYUI_DIR is not set: no ComfyUI to test with")
+    from server import Server
+
+    with Server(Path(folder), tmp_path_factory.mktemp("comfyui")) as running:
+        COMFYUI.update(running.description())
+        yield running
+
+
+def pytest_runtest_logreport(report):
+    """Collect outcomes of the tests in this folder."""
+    path, _, name = report.nodeid.partition("::")
+    if path.startswith("tests/comfyui/") and (report.when == "call" or report.outcome != "passed"):
+        OUTCOMES[name] = report.outcome
+
+
+def pytest_sessionfinish():
+    """Write `last_run.json`, if a server ran."""
+    if COMFYUI:
+        import record
+
+        record.write(COMFYUI, OUTCOMES)

@@ -1,0 +1,144 @@
+"""A ComfyUI server in a base directory of its own, driven over HTTP and websocket."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import websocket
+
+ROOT = Path(__file__).resolve().parents[2]
+PACK = "dismo-pack"
+START_SECONDS, RUN_SECONDS = 180, 300
+PREVIEW_IMAGE = 1  # binary websocket event
+
+
+@dataclass
+class Run:
+    """What the page would have seen of one prompt."""
+
+    id: str
+    events: list[dict[str, Any]] = field(default_factory=list)
+    previews: list[bytes] = field(default_factory=list)
+
+    def data(self, kind: str) -> list[dict[str, Any]]:
+        """The data of all events of one kind."""
+        return [event["data"] for event in self.events if event["type"] == kind]
+
+
+class Server:
+    """Context manager: a running server. `base` holds its custom_nodes, input, output, ..."""
+
+    def __init__(self, comfyui: Path, base: Path) -> None:
+        self.comfyui, self.base = comfyui, base
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.address = f"127.0.0.1:{free.getsockname()[1]}"
+        self.log = base / "server.log"
+
+    def __enter__(self) -> Server:
+        (self.base / "custom_nodes").mkdir()
+        (self.base / "custom_nodes" / PACK).symlink_to(ROOT, target_is_directory=True)
+        command = [os.environ.get("COMFYUI_PYTHON", sys.executable), "main.py", "--cpu", "--listen", "127.0.0.1"]
+        command += ["--port", self.address.split(":")[1], "--base-directory", str(self.base), "--disable-api-nodes"]
+        command += ["--disable-auto-launch", "--dont-print-server", "--database-url", "sqlite:///:memory:"]
+        shim = [os.environ["COMFYUI_SHIM"]] if os.environ.get("COMFYUI_SHIM") else []
+        paths = [*shim, *filter(None, [os.environ.get("PYTHONPATH")])]
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                command,
+                cwd=self.comfyui,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while not self._answers():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.__exit__()
+                raise RuntimeError(f"ComfyUI did not start:\n{self.log_text()[-3000:]}")
+            time.sleep(0.3)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def _answers(self) -> bool:
+        with contextlib.suppress(OSError):
+            return bool(self.json("/system_stats"))
+        return False
+
+    def log_text(self) -> str:
+        """All that the server has printed."""
+        return self.log.read_text("utf-8", "replace")
+
+    def description(self) -> dict[str, str]:
+        """Version and commit of ComfyUI, Python and PyTorch."""
+        system = self.json("/system_stats")["system"]
+        git = subprocess.run(["git", "-C", str(self.comfyui), "rev-parse", "HEAD"], capture_output=True, text=True)
+        return {
+            "version": system["comfyui_version"],
+            "commit": git.stdout.strip() or "unknown",
+            "python": system["python_version"].split()[0],
+            "pytorch": system["pytorch_version"],
+        }
+
+    def get(self, path: str) -> bytes:
+        """GET, raising on an HTTP error."""
+        with urlopen(f"http://{self.address}{path}", timeout=60) as answer:
+            return answer.read()
+
+    def json(self, path: str) -> Any:
+        """GET JSON."""
+        return json.loads(self.get(path))
+
+    def post(self, path: str, content: Any = None) -> Any:
+        """POST JSON; the server's own words are in the error."""
+        body = json.dumps(content or {}).encode()
+        request = Request(f"http://{self.address}{path}", body, {"Content-Type": "application/json"})
+        try:
+            with urlopen(request, timeout=60) as answer:
+                text = answer.read()
+        except HTTPError as error:
+            raise RuntimeError(f"{path}: {error.code} {error.read().decode()}") from error
+        return json.loads(text) if text else None
+
+    def run(
+        self, prompt: dict[str, Any], workflow: Any = None, watch: Callable[[dict[str, Any]], None] = lambda event: None
+    ) -> Run:
+        """Queue a prompt and follow it to its end; `watch` sees each event as it arrives."""
+        client = uuid.uuid4().hex
+        connection = websocket.create_connection(f"ws://{self.address}/ws?clientId={client}", timeout=RUN_SECONDS)
+        with contextlib.closing(connection):
+            extra = {"extra_pnginfo": {"workflow": workflow}} if workflow else {}
+            queued = self.post("/prompt", {"prompt": prompt, "client_id": client, "extra_data": extra})
+            run = Run(queued["prompt_id"])
+            ends = ("execution_success", "execution_error", "execution_interrupted")
+            while not run.events or run.events[-1]["type"] not in ends:
+                message = connection.recv()
+                if isinstance(message, bytes):
+                    if int.from_bytes(message[:4], "big") == PREVIEW_IMAGE:
+                        run.previews.append(message[8:])
+                    continue
+                event = json.loads(message)
+                if event["data"].get("prompt_id") == run.id:
+                    run.events.append(event)
+                    watch(event)
+        return run

@@ -1,0 +1,150 @@
+"""The pack in a real ComfyUI."""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+import os
+import re
+import time
+from urllib.parse import urlencode
+
+import pytest
+from record import ROOT
+from schema_reader import CONTRACT, contract_of_server, read_schemas, saved_contract
+
+GRAPH = json.loads((ROOT / "workflows/motion_transfer_tiny.json").read_text("utf-8"))
+PROMPT = json.loads((ROOT / "tests/comfyui/motion_transfer_tiny.api.json").read_text("utf-8"))
+EXTRACT, SAMPLE, SAVE = "3", "5", "6"  # node ids in both
+
+
+def changed(node, **inputs):
+    """The prompt with other inputs at one node."""
+    prompt = copy.deepcopy(PROMPT)
+    prompt[node]["inputs"] |= inputs
+    return prompt
+
+
+def saved_file(server, run):
+    """Name and bytes of the one file that a run saved."""
+    (entry,) = server.json(f"/history/{run.id}")[run.id]["outputs"][SAVE]["images"]
+    return entry["filename"], server.get(f"/view?{urlencode(entry)}")
+
+
+def test_all_nodes_are_there_and_nothing_failed(server):
+    info = server.json("/object_info")
+    for node_id, schema in read_schemas().items():
+        assert info[node_id]["python_module"] == "custom_nodes.dismo-pack"
+        assert info[node_id]["display_name"] == schema["display_name"]
+    assert "dismo-pack (IMPORT FAILED)" not in server.log_text()
+
+
+def test_import_is_quick(server):
+    (seconds,) = re.findall(r"([\d.]+) seconds: \S+dismo-pack", server.log_text())
+    assert float(seconds) <= 0.1
+
+
+def test_contract(server):
+    """DISMO_WRITE_CONTRACT=1 takes the snapshot anew: for added inputs and nodes, never for changed ones."""
+    live = contract_of_server(server.json("/object_info"), sorted(read_schemas()))
+    if os.environ.get("DISMO_WRITE_CONTRACT"):
+        CONTRACT.write_text(json.dumps(live, indent=1) + "\n", "utf-8")
+    assert live == saved_contract()
+
+
+def test_help_locales_and_template_are_served(server):
+    for node_id in read_schemas():
+        assert server.get(f"/extensions/dismo-pack/docs/{node_id}.md")
+        for language in ("en", "zh"):
+            assert server.json("/i18n")[language]["nodeDefs"][node_id]["display_name"]
+    assert "motion_transfer_tiny" in server.json("/workflow_templates")["dismo-pack"]
+    assert server.json("/api/workflow_templates/dismo-pack/motion_transfer_tiny.json") == GRAPH
+    assert server.get("/api/workflow_templates/dismo-pack/motion_transfer_tiny.jpg")[:2] == b"\xff\xd8"
+
+
+def test_workflow_runs_and_saves_a_video_with_its_graph(server):
+    import av
+    from PIL import Image
+
+    run = server.run(PROMPT, GRAPH)
+    assert run.events[-1]["type"] == "execution_success", run.events[-1]
+
+    steps = [event for event in run.data("progress") if event["node"] == SAMPLE]
+    assert len(steps) > 10
+    assert [step["value"] for step in steps] == sorted(step["value"] for step in steps)
+    assert steps[-1]["value"] == steps[-1]["max"]
+    assert len(run.previews) > 10
+    assert {Image.open(io.BytesIO(preview)).format for preview in run.previews} == {"JPEG"}
+
+    name, data = saved_file(server, run)
+    assert name == "dismo_00001_.mp4"
+    with av.open(io.BytesIO(data)) as container:
+        assert container.streams.video[0].average_rate == 8
+        tags = dict(container.metadata)
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    assert len(frames) == 25
+    assert json.loads(tags["workflow"]) == GRAPH
+    assert json.loads(tags["prompt"]) == PROMPT
+
+
+def test_a_second_run_is_cached(server):
+    run = server.run(PROMPT, GRAPH)
+    assert run.data("executing")[0]["node"] is None
+    assert sorted(run.data("execution_cached")[0]["nodes"]) == sorted(PROMPT)
+
+
+@pytest.mark.parametrize("format", ["webm", "webp", "gif"])
+def test_other_formats(server, format):
+    from PIL import Image
+
+    name, data = saved_file(server, server.run(changed(SAVE, format=format), GRAPH))
+    assert name.endswith(f".{format}")
+    if format == "webm":
+        assert data[:4] == b"\x1a\x45\xdf\xa3" and b"WORKFLOW" in data
+    else:
+        assert Image.open(io.BytesIO(data)).n_frames == 25
+
+
+def test_interrupt_half_way(server):
+    """A run of many steps stops within seconds of the cancel, saves nothing, and the server goes on."""
+    cancelled = []
+
+    def cancel(event):
+        if event["type"] == "progress" and event["data"]["node"] == SAMPLE and event["data"]["value"] >= 5:
+            if not cancelled:
+                server.post("/interrupt")
+                cancelled.append(time.monotonic())
+
+    before = sorted((server.base / "output").rglob("*.*"))
+    run = server.run(changed(SAMPLE, steps=1000, seed=1), watch=cancel)
+    assert run.events[-1]["type"] == "execution_interrupted"
+    assert run.events[-1]["data"]["node_id"] == SAMPLE
+    assert time.monotonic() - cancelled[0] < 5
+    last = run.data("progress")[-1]
+    assert last["value"] < last["max"] / 2
+    assert sorted((server.base / "output").rglob("*.*")) == before
+    assert server.run(PROMPT).events[-1]["type"] == "execution_success"
+
+
+@pytest.mark.parametrize(
+    ("node", "inputs", "message"),
+    [
+        (EXTRACT, {"images": ["1", 1]}, "both are connected"),
+        (EXTRACT, {"frame_count": 4}, "4"),
+        (EXTRACT, {"start": 1000.0}, "1000"),
+        (SAMPLE, {"image": [EXTRACT, 1]}, "25 pictures"),
+    ],
+)
+def test_bad_input_is_a_clear_error(server, node, inputs, message):
+    run = server.run(changed(node, **inputs))
+    assert run.events[-1]["type"] == "execution_error"
+    error = run.events[-1]["data"]
+    assert error["node_id"] == node
+    assert error["exception_type"].endswith("DisMoError")
+    assert message in error["exception_message"]
+
+
+def test_no_model_is_left_loaded_after_free(server):
+    server.post("/free", {"unload_models": True, "free_memory": True})
+    assert server.run(PROMPT).events[-1]["type"] == "execution_success"

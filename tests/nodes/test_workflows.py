@@ -1,0 +1,84 @@
+"""The workflow files in `workflows/`, checked against the node schemas without ComfyUI."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from schema_reader import ROOT, read_schemas
+
+SCHEMAS = read_schemas()
+FILES = sorted((ROOT / "workflows").glob("*.json"))
+PAGE_ONLY = {"MarkdownNote", "Note"}
+
+
+def api_form(graph):
+    """What the page sends to the server for a graph of this pack's nodes."""
+    links = {link[0]: link for link in graph["links"]}
+    prompt = {}
+    for node in graph["nodes"]:
+        if node["type"] in PAGE_ONLY:
+            continue
+        widgets, inputs = iter(node["widgets_values"]), {}
+        sockets = {socket["name"]: socket["link"] for socket in node["inputs"]}
+        for port in SCHEMAS[node["type"]]["inputs"]:
+            if port["id"] not in sockets:
+                inputs[port["id"]] = next(widgets)
+                if port.get("control_after_generate"):
+                    next(widgets)  # the page stores what happens to the seed after a run
+            elif sockets[port["id"]] is not None:
+                _, source, slot, *_ = links[sockets[port["id"]]]
+                inputs[port["id"]] = [str(source), slot]
+        assert not list(widgets), f"{node['type']} has more widget values than widgets"
+        prompt[str(node["id"])] = {
+            "class_type": node["type"],
+            "inputs": inputs,
+            "_meta": {"title": SCHEMAS[node["type"]]["display_name"]},
+        }
+    return prompt
+
+
+def test_there_are_workflows():
+    assert FILES
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_thumbnail_beside_the_file(file):
+    assert file.with_suffix(".jpg").is_file()
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_links_join_ports_of_one_type(file):
+    graph = json.loads(file.read_text("utf-8"))
+    nodes = {node["id"]: node for node in graph["nodes"]}
+    for link, source, source_slot, target, target_slot, kind in graph["links"]:
+        output, socket = nodes[source]["outputs"][source_slot], nodes[target]["inputs"][target_slot]
+        assert link in output["links"] and link == socket["link"]
+        assert output["type"] == socket["type"] == kind
+        schema = SCHEMAS[nodes[source]["type"]]["outputs"][source_slot]
+        assert (schema["id"], schema["type"]) == (output["name"], kind)
+        assert kind == next(p["type"] for p in SCHEMAS[nodes[target]["type"]]["inputs"] if p["id"] == socket["name"])
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_widget_values_lie_within_the_schema(file):
+    for node in api_form(json.loads(file.read_text("utf-8"))).values():
+        for port in SCHEMAS[node["class_type"]]["inputs"]:
+            value = node["inputs"].get(port["id"])
+            if "min" in port:
+                assert port["min"] <= value <= port["max"]
+            if "options" in port:
+                assert value in port["options"]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_nodes_name_the_pack_so_that_the_manager_can_offer_it(file):
+    for node in json.loads(file.read_text("utf-8"))["nodes"]:
+        if node["type"] in SCHEMAS:
+            assert node["properties"]["cnr_id"] == "dismo-motion-transfer" and node["properties"]["ver"]
+
+
+def test_the_tiny_workflow_is_what_the_server_test_runs():
+    graph = json.loads((ROOT / "workflows/motion_transfer_tiny.json").read_text("utf-8"))
+    twin = json.loads((ROOT / "tests/comfyui/motion_transfer_tiny.api.json").read_text("utf-8"))
+    assert api_form(graph) == twin
