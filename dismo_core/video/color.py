@@ -30,7 +30,7 @@ class ToRGB:
         self._graph: av.filter.Graph | None = None
 
     def __call__(self, frame: VideoFrame) -> Tensor:
-        key = (frame.width, frame.height, frame.format.name, int(frame.colorspace), int(frame.color_range))
+        key = (frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range)
         if self._graph is None or key != self._key:  # a stream may change size half-way
             self._graph, self._key = _graph(frame), key
         self._graph.push(frame)

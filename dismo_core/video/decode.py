@@ -67,6 +67,8 @@ def first_frame(container: InputContainer, stream: VideoStream, source: Source) 
 
 def native_fps(stream: VideoStream) -> float:
     """Average frames per second that the stream declares."""
+    if stream.codec_context.name == "gif" and stream.frames and stream.duration and stream.time_base:
+        return float(stream.frames / (stream.duration * stream.time_base))  # GIF has no rate: FFmpeg guesses it
     rate = stream.average_rate or stream.guessed_rate or stream.base_rate
     return float(rate) if rate else _FALLBACK_FPS
 
@@ -93,7 +95,7 @@ def _decoded(source: Source, seek: float | None) -> Generator[Shown, None, None]
             else:
                 zero = frame.pts if zero is None else zero
                 time = max(time, (frame.pts - zero) * tick)  # broken files may step back; time never does
-            duration = (frame.duration or 0) * tick or interval
+            duration = (getattr(frame, "duration", 0) or 0) * tick or interval  # PyAV 14 frames have none
             count += 1
             yield Shown(time, duration, tick, partial(to_rgb, frame))
         if seek is None and count < 0.95 * stream.frames:

@@ -13,6 +13,8 @@ from ..errors import DisMoError
 from .sample import slack
 from .source import Source, file_object, label, open_video
 
+_FULL_RANGE = 2  # AVCOL_RANGE_JPEG
+
 
 def torchcodec_frames(source: Source, fps: float | None, start: float) -> Iterator[Tensor]:
     """Frames as `iter_video`, decoded by torchcodec.
@@ -23,6 +25,9 @@ def torchcodec_frames(source: Source, fps: float | None, start: float) -> Iterat
     decoder_class = _decoder_class()
     with open_video(source) as (_, stream):  # also refuses what is no video, in the same words as PyAV
         tick = float(stream.time_base or 1e-6)
+        context = stream.codec_context
+        if context.color_range == _FULL_RANGE and "yuvj" not in (context.pix_fmt or ""):
+            raise _cannot_read(source, "its colours are tagged as full range, which torchcodec does not obey")
     where = source if isinstance(source, bytes) else file_object(source)
     if isinstance(source, (str, os.PathLike)):
         where.close()  # type: ignore[union-attr]
@@ -45,8 +50,8 @@ def torchcodec_frames(source: Source, fps: float | None, start: float) -> Iterat
         time = start + k / fps if fps is not None else frame.pts_seconds + frame.duration_seconds - zero
 
 
-def _cannot_read(source: Source, error: Exception) -> DisMoError:
-    reason = (str(error).strip().splitlines() or [""])[0]
+def _cannot_read(source: Source, reason: Exception | str) -> DisMoError:
+    reason = (str(reason).strip().splitlines() or [""])[0]
     return DisMoError(f"torchcodec cannot read {label(source)}: {reason}. Use backend 'pyav'.")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Iterator
 from itertools import islice
 from typing import Literal
@@ -58,7 +59,7 @@ def iter_video(
         pixels = torchcodec_frames(source, fps, start)
     else:
         pixels = _pixels(source, fps, start)
-    return islice(_not_empty(pixels, source, start), frames)
+    return _not_empty(pixels, frames, source, start)
 
 
 def read_video(
@@ -85,7 +86,7 @@ def read_video(
         DisMoError: as `iter_video`.
     """
     _check(fps, start, frames, backend)
-    if size is not None and not (len(size) == 2 and all(type(side) is int and side >= 1 for side in size)):
+    if size is not None and not (len(size) == 2 and all(_is_whole(side) for side in size)):
         raise DisMoError(f"size must be (height, width) in whole pixels, at least 1, not {size!r}.")
     info = probe(source)
     rate = float(fps or info.fps)
@@ -146,9 +147,9 @@ def _pixels(source: Source, fps: float | None, start: float) -> Iterator[Tensor]
         yield last[1].clone() if fps is not None else last[1]
 
 
-def _not_empty(pixels: Iterator[Tensor], source: Source, start: float) -> Iterator[Tensor]:
+def _not_empty(pixels: Iterator[Tensor], count: int | None, source: Source, start: float) -> Iterator[Tensor]:
     empty = True
-    for frame in pixels:
+    for frame in islice(pixels, count):
         empty = False
         yield frame
     if empty:
@@ -162,13 +163,15 @@ def _check(fps: float | None, start: float, frames: int | None, backend: str) ->
         raise DisMoError(f"fps must be a number above 0 and at most 1000, or None for the file's own, not {fps!r}.")
     if not (_is_number(start) and 0 <= start < math.inf):
         raise DisMoError(f"start must be a number of seconds, 0 or more, not {start!r}.")
-    if frames is not None and (type(frames) is not int or frames < 1):
+    if frames is not None and not _is_whole(frames):
         raise DisMoError(f"frames must be a whole number, at least 1, or None for all, not {frames!r}.")
     if backend not in ("auto", "pyav", "torchcodec"):
         raise DisMoError(f"backend must be 'auto', 'pyav' or 'torchcodec', not {backend!r}.")
 
 
 def _is_number(value: object) -> bool:
-    import numbers
-
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool) and value >= 1

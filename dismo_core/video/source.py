@@ -116,7 +116,7 @@ def _video_stream(container: InputContainer, source: Source) -> VideoStream:
     if kind == "image2" or kind.endswith("_pipe"):
         raise DisMoError(f"{label(source)} is a still picture, not a video. Give a clip, or an animated GIF or WebP.")
     for stream in container.streams.video:
-        if not int(stream.disposition) & _ATTACHED_PICTURE:
+        if not stream.disposition.value & _ATTACHED_PICTURE:
             if stream.codec_context is None:
                 raise DisMoError(
                     f"{label(source)}: this FFmpeg has no decoder for its video stream. Convert the file to H.264 MP4."
