@@ -25,10 +25,7 @@ def atomic_write(path: str | os.PathLike[str], *, overwrite: bool = False) -> It
         DisMoError: `path` exists and `overwrite` is false, or the folder cannot be written or is full.
     """
     target = Path(path)
-    if target.is_dir():
-        raise DisMoError(f"Cannot write {target}: a folder has that name. Choose another file name.")
-    if target.exists() and not overwrite:
-        raise DisMoError(f"{target} exists already. Choose another name, or allow overwriting (--overwrite).")
+    check_free(target, overwrite=overwrite)
     temporary: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -45,6 +42,15 @@ def atomic_write(path: str | os.PathLike[str], *, overwrite: bool = False) -> It
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def check_free(path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+    """Raise where `atomic_write` would refuse the name; asked before long work, so that nobody waits in vain."""
+    target = Path(path)
+    if target.is_dir():
+        raise DisMoError(f"Cannot write {target}: a folder has that name. Choose another file name.")
+    if target.exists() and not overwrite:
+        raise DisMoError(f"{target} exists already. Choose another name, or allow overwriting (--overwrite).")
 
 
 def _umask() -> int:

@@ -192,11 +192,11 @@ class MotionExtractor(nn.Module):
 DINO_LARGE = dict(embed_dim=1024, depth=24, num_heads=16, image_size=224)
 TINY: dict[str, Any] = dict(
     width=128,
-    depth=4,
+    depth=3,
     d_head=32,
     d_motion=32,
     train_resolution=(8, 64, 64),
-    frame_encoder=dict(embed_dim=128, depth=2, num_heads=4, image_size=112),
+    frame_encoder=dict(embed_dim=128, depth=1, num_heads=4, image_size=84),
 )
 
 

@@ -152,6 +152,13 @@ class FrameGenerator(nn.Module):
         self.motion_proj = zero_linear(d_motion + mapping_width, mapping_width)
         self._autoencoder = (autoencoder.requires_grad_(False),)  # in a tuple: not a submodule, so not in the state dict
 
+    @classmethod
+    def tiny(cls) -> FrameGenerator:
+        """The geometry of the bundled weights, for a CPU, with an autoencoder of TAESD's class (factor 4, 8 channels)."""
+        from diffusers import AutoencoderTiny
+
+        return cls(**TINY, autoencoder=AutoencoderTiny(**TINY_AUTOENCODER))
+
     @property
     def autoencoder(self) -> Any:
         """The frozen autoencoder."""
@@ -165,7 +172,7 @@ class FrameGenerator(nn.Module):
     def encode(self, frames: Tensor) -> Tensor:
         """Frames [B,H,W,3] in -1..1 -> latents [B,h,w,c]."""
         with torch.no_grad():
-            latents: Tensor = self.autoencoder.encode(frames.movedim(-1, 1).to(self._dtype)).latents
+            latents: Tensor = self.autoencoder.encode(frames.movedim(-1, 1).to(self.dtype)).latents
         return latents.movedim(1, -1).contiguous()
 
     def decode(self, latents: Tensor) -> Tensor:
@@ -276,7 +283,8 @@ class FrameGenerator(nn.Module):
         return self.decode(self.sample_latents(noise, self.conditions(source_frames, motion, delta_time), steps))
 
     @property
-    def _dtype(self) -> torch.dtype:
+    def dtype(self) -> torch.dtype:
+        """Precision of the weights."""
         return self.token_merge.proj.weight.dtype
 
     def _check(self, source_frames: Tensor, motion: Tensor, delta_time: Tensor) -> None:
@@ -291,3 +299,20 @@ class FrameGenerator(nn.Module):
                 f"{len(source_frames)} source frames, {len(motion)} motions and {len(delta_time)} time gaps were given; "
                 "one of each per sample is needed."
             )
+
+
+TINY: dict[str, Any] = dict(
+    width=160,
+    depth=5,
+    d_head=32,
+    d_motion=32,
+    mapping_width=128,
+    source_encoder=dict(embed_dim=128, depth=1, num_heads=4, image_size=112),
+)
+TINY_AUTOENCODER: dict[str, Any] = dict(
+    encoder_block_out_channels=(32, 32, 32),
+    decoder_block_out_channels=(32, 32, 32),
+    num_encoder_blocks=(0, 1, 2),
+    num_decoder_blocks=(2, 1, 0),
+    latent_channels=8,
+)

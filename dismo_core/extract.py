@@ -1,0 +1,140 @@
+"""The motion of a clip, streamed: only frames at the extractor's own size are kept."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, BinaryIO, Literal, overload
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .errors import DisMoError
+from .models.extractor import MotionExtractor
+from .motion import LOOK_AHEAD, Motion, base_name
+
+if TYPE_CHECKING:
+    from .runtime import Runtime
+
+Clip = str | os.PathLike[str] | bytes | BinaryIO | Tensor
+
+
+@overload
+def extract_motion(
+    extractor: MotionExtractor,
+    video: Clip,
+    *,
+    fps: float = ...,
+    start: float = ...,
+    frames: int = ...,
+    reverse: bool = ...,
+    runtime: Runtime | None = ...,
+    return_frames: Literal[False] = ...,
+) -> Motion: ...
+@overload
+def extract_motion(
+    extractor: MotionExtractor,
+    video: Clip,
+    *,
+    fps: float = ...,
+    start: float = ...,
+    frames: int = ...,
+    reverse: bool = ...,
+    runtime: Runtime | None = ...,
+    return_frames: Literal[True],
+) -> tuple[Motion, Tensor]: ...
+@torch.no_grad()
+def extract_motion(
+    extractor: MotionExtractor,
+    video: Clip,
+    *,
+    fps: float = 8.0,
+    start: float = 0.0,
+    frames: int = 25,
+    reverse: bool = False,
+    runtime: Runtime | None = None,
+    return_frames: bool = False,
+) -> Motion | tuple[Motion, Tensor]:
+    """Extract the motion of a clip.
+
+    Frames are resized to the extractor's size bilinearly with antialias, whatever their aspect (specs/dismo.md, 6.6, step 1).
+
+    Args:
+        extractor: where it lies is where it runs.
+        video: path, bytes or binary file object; or frames [T,H,W,3], uint8 or float 0..1, taken as already at `fps`.
+        fps: samples per second. start: seconds. frames: how many, at least 5; 0 = to the end.
+        reverse: read the sampled frames backwards.
+        runtime: for progress and cancel; reports windows done.
+        return_frames: also return the frames used, uint8 [T,H,W,3] at the clip's own size.
+
+    Returns:
+        The motion, with the embedding of the first frame held still; and the frames where asked for.
+
+    Raises:
+        DisMoError: not a video, too short, or values out of range.
+    """
+    if frames != 0 and frames <= LOOK_AHEAD:
+        raise DisMoError(
+            f"frames is {frames}; motion needs at least {LOOK_AHEAD + 1} frames, because it looks {LOOK_AHEAD} ahead (0 = to the end)."
+        )
+    used: list[Tensor] = []
+    small: list[Tensor] = []
+    for frame in _frames(video, fps, start, frames):
+        small.append(_resized(frame, extractor.size))
+        if return_frames:
+            used.append(frame if frame.dtype == torch.uint8 else (frame * 255).round().to(torch.uint8))
+    if len(small) <= LOOK_AHEAD:
+        raise DisMoError(
+            f"The clip gave only {len(small)} frames at {fps:g} fps from second {start:g}; motion needs at least {LOOK_AHEAD + 1}. "
+            "Use a longer clip, an earlier start or a higher fps."
+        )
+    if reverse:
+        small.reverse()
+        used.reverse()
+    weight = extractor.query_tokens
+    clip = torch.stack(small)[None].to(weight.device)
+
+    def report(done: int, total: int) -> None:
+        if runtime is not None:
+            runtime.progress(done, total, None)
+
+    embeddings = extractor.forward_sliding(clip, progress=report)[0].float().cpu()
+    still = extractor.forward_sliding(clip[:, :1].expand(-1, LOOK_AHEAD + 1, -1, -1, -1))[0, 0].float().cpu()
+    source = base_name(video) if isinstance(video, str | os.PathLike) else ""
+    motion = Motion(embeddings, float(fps), source, extractor.extractor_id, still)
+    return (motion, torch.stack(used)) if return_frames else motion
+
+
+def _frames(video: Clip, fps: float, start: float, frames: int) -> Iterator[Tensor]:
+    """The sampled frames one by one, uint8 or float [H,W,3]."""
+    if not isinstance(video, Tensor):
+        from .video import iter_video
+
+        yield from iter_video(video, fps=fps, start=start, frames=frames or None)
+        return
+    if video.ndim != 4 or video.shape[-1] != 3:
+        raise DisMoError(f"The frames have shape {list(video.shape)}; expected [frames, height, width, 3] (RGB, channels last).")
+    if not fps > 0 or start < 0:
+        raise DisMoError(f"fps must be above 0 and start not below 0, not {fps} and {start}.")
+    first = round(start * fps)
+    yield from _checked(video[first : first + frames] if frames else video[first:])
+
+
+def _checked(video: Tensor) -> Iterable[Tensor]:
+    if video.dtype == torch.uint8:
+        return video
+    if not video.is_floating_point():
+        raise DisMoError(f"The frames are {video.dtype}; expected uint8, or floating values in 0..1.")
+    if video.numel():
+        low, high = (float(v) for v in video.float().aminmax())
+        if not (low >= -1e-3 and high <= 1 + 1e-3):
+            raise DisMoError(f"The frames hold values from {low:.3g} to {high:.3g} (NaN counts); expected 0..1, or uint8.")
+    return video.clamp(0, 1)
+
+
+def _resized(frame: Tensor, size: tuple[int, int]) -> Tensor:
+    """[H,W,3] uint8 or 0..1 -> float32 [h,w,3] in -1..1."""
+    x = frame.float() / 127.5 - 1 if frame.dtype == torch.uint8 else frame.float() * 2 - 1
+    x = F.interpolate(x.movedim(-1, 0)[None], size=size, mode="bilinear", antialias=True, align_corners=False)
+    return x[0].movedim(0, -1).clamp(-1, 1)

@@ -1,0 +1,116 @@
+"""Video from the frame generator: roll out from a picture with the motion of a clip (specs/dismo.md, section 4)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from .errors import DisMoError
+from .models.generator import FrameGenerator
+from .motion import LOOK_AHEAD, Motion
+from .transfer import SamplingDefaults
+
+if TYPE_CHECKING:
+    from .runtime import Runtime
+
+STEPS = 12
+HOP = 4  # frames made from one source frame: the gaps the generator was trained with
+
+
+class FrameGeneratorModel:
+    """A `MotionVideoModel` around a `FrameGenerator`.
+
+    From frame s of the result the next `HOP` frames are made in one batch with the embedding of frame s and gaps 1..4; the
+    last of them is the next source. Four times fewer steps of drift than going frame by frame.
+
+    Args:
+        generator: as loaded by `load_frame_generator`.
+        size: (height, width) of its frames, px.
+        hop: frames made from one source, 1..4.
+    """
+
+    def __init__(self, generator: FrameGenerator, size: tuple[int, int] = (64, 64), hop: int = HOP) -> None:
+        self.generator = generator
+        self.extractor_id = generator.extractor_id
+        self.hop = hop
+        self.defaults = SamplingDefaults(steps=STEPS, guidance=1.0, negative_prompt="", fps=8.0, size=size)
+
+    def valid_lengths(self, motion: Motion) -> list[int]:
+        """Any length from 5 frames to all of the motion's."""
+        return list(range(LOOK_AHEAD + 1, motion.frames + 1))
+
+    @torch.no_grad()
+    def transfer(
+        self,
+        motion: Motion,
+        image: Tensor,
+        *,
+        prompt: str = "",
+        negative_prompt: str = "",
+        steps: int = 0,
+        guidance: float = 0.0,
+        strength: float = 1.0,
+        seed: int = 0,
+        runtime: Runtime,
+    ) -> Tensor:
+        """See `MotionVideoModel.transfer`. There is no text in this model: prompts and guidance change nothing."""
+        motion.require_extractor(self.extractor_id)
+        steps = steps or self.defaults.steps
+        check_picture(image, self.defaults.size)
+        if steps < 1:
+            raise DisMoError(f"steps must be at least 1 (0 = the model's own {self.defaults.steps}), not {steps}.")
+        device = runtime.device
+        generator = self.generator.to(device)
+        embeddings = motion.with_strength(strength).embeddings.to(device, generator.dtype)
+        # The last embedding belongs to the fifth frame from the end: its hop makes the last four.
+        starts = [*range(0, len(embeddings) - 1, self.hop), len(embeddings) - 1]
+        hops = list(zip(starts, [*starts[1:], motion.frames - 1], strict=True))
+        total = len(hops) * steps
+        # One noise for all frames: what the model leaves open then stays the same from frame to frame.
+        source = (image.to(device, torch.float32) * 2 - 1)[None]
+        noise = torch.randn(generator.encode(source).shape, generator=torch.Generator().manual_seed(seed % 2**63))
+        noise = noise.to(device, generator.dtype)
+        frames = [source]
+        for index, (start, end) in enumerate(hops):
+            count = end - start
+            conditions = generator.conditions(
+                frames[-1].expand(count, -1, -1, -1),
+                embeddings[start].expand(count, -1),
+                torch.arange(1, count + 1, device=device).float(),
+            )
+
+            preview = Image.fromarray(_bytes(frames[-1][0]).numpy())
+
+            def step(done: int, _: int, index: int = index, preview: Image.Image = preview) -> None:
+                runtime.progress(index * steps + done, total, preview)
+
+            latents = generator.sample_latents(noise.expand(count, -1, -1, -1), conditions, steps, step)
+            made = generator.decode(latents).float().clamp(-1, 1)
+            frames.extend(made.split(1))
+        video = torch.cat(frames)
+        if not bool(torch.isfinite(video).all()):
+            raise DisMoError("The frames made hold NaN. The weights are damaged or the precision is too low; try fp32.")
+        return _bytes(video)
+
+
+def _bytes(frames: Tensor) -> Tensor:
+    """-1..1 -> uint8 on the CPU."""
+    return ((frames + 1) * 127.5).round().to(torch.uint8).cpu()
+
+
+def check_picture(image: Tensor, size: tuple[int, int]) -> None:
+    """Raise unless image is a finite float [H,W,3] in 0..1 of exactly `size`."""
+    if image.ndim != 3 or image.shape[-1] != 3:
+        raise DisMoError(f"The picture has shape {list(image.shape)}; expected one RGB picture [height, width, 3].")
+    if tuple(image.shape[:2]) != size:
+        raise DisMoError(
+            f"The picture is {image.shape[1]}x{image.shape[0]} px; this model takes {size[1]}x{size[0]}. Fit it first (fit_image)."
+        )
+    if not image.is_floating_point() or not bool(torch.isfinite(image).all()):
+        raise DisMoError(f"The picture must hold finite floating values in 0..1 (dtype {image.dtype}).")
+    low, high = (float(v) for v in image.aminmax())
+    if low < -1e-3 or high > 1 + 1e-3:
+        raise DisMoError(f"The picture holds values from {low:.3g} to {high:.3g}; expected 0..1.")

@@ -1,0 +1,44 @@
+"""Training checkpoints: written whole or not at all, the newest readable one found again."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..files import atomic_write
+
+log = logging.getLogger(__name__)
+_NAME = re.compile(r"checkpoint_(\d{7})\.pt")
+
+
+def save_checkpoint(folder: Path, step: int, state: dict[str, Any], keep: int = 2) -> Path:
+    """Write `checkpoint_<step>.pt` atomically and drop all but the newest `keep`."""
+    path = folder / f"checkpoint_{step:07d}.pt"
+    with atomic_write(path, overwrite=True) as temporary:
+        torch.save(state, temporary)
+    for old in checkpoints(folder)[:-keep]:
+        old.unlink()
+    return path
+
+
+def latest_checkpoint(folder: Path) -> dict[str, Any] | None:
+    """The newest checkpoint that reads; a damaged one is named in the log and the one before it is tried."""
+    for path in reversed(checkpoints(folder)):
+        try:
+            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+            return state
+        except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
+            log.warning("Checkpoint %s does not read (%s); trying the one before it.", path, error)
+    return None
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """Checkpoint files of a folder, oldest first."""
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name))

@@ -1,0 +1,283 @@
+"""The procedural clip generator that dismo-tiny is trained on: textured cut-outs over textured grounds, all drawn in torch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+from torch.nn import functional as F
+
+from .paths import positions, rates
+from .textures import texture_pool
+
+WINDOW = 8  # frames of a motion clip
+SOURCES = 4  # source frames 0..3, as published
+HARMONICS = 5
+LABELS = 20
+
+
+@dataclass(frozen=True)
+class ClipBatch:
+    """One training batch of B clips, frames in -1..1.
+
+    Args:
+        motion: [B, 8, H, W, 3], what the extractor sees.
+        source, target: [B, 4, H, W, 3], pairs for the generator; source i is frame i of the clip.
+        gap: [B, 4], frame steps from source to target, 0..4.
+        label: [B, 4, 20], what moved how far in 1, 2 and 4 steps after source i; for the probe and the labelled warm-up.
+    """
+
+    motion: Tensor
+    source: Tensor
+    target: Tensor
+    gap: Tensor
+    label: Tensor
+
+
+@dataclass
+class _Moves:
+    """How things move: object i and camera, rates per frame step in pixels, log scale and radians."""
+
+    object: Tensor  # [B, 2 objects, 7, 2]
+    object_turn: Tensor  # [B, 2, 7, 2] (log scale, angle)
+    camera: Tensor  # [B, 7, 2]
+    camera_turn: Tensor  # [B, 7, 2]
+
+
+@dataclass
+class _Looks:
+    """How things look: textures, shapes, sizes, where objects start."""
+
+    ground: Tensor  # [B, 3, S, S]
+    ground_shift: Tensor  # [B, 2]
+    ground_zoom: Tensor  # [B]
+    skin: Tensor  # [B, 2, 3, S, S]
+    outline: Tensor  # [B, 2, 2, HARMONICS] amplitude and phase of the radius over the angle
+    aspect: Tensor  # [B, 2]
+    radius: Tensor  # [B, 2] px; 0 = no such object
+    start: Tensor  # [B, 2, 2] px from the centre
+
+
+class ClipGenerator:
+    """Draws batches; every batch is a function of (seed, index) alone.
+
+    Args:
+        size: frame side in pixels.
+        seed: of the run.
+        textures: how many textures to make once and draw from.
+    """
+
+    def __init__(self, size: int = 64, seed: int = 0, textures: int = 384) -> None:
+        self.size = size
+        self.seed = seed
+        self.pool = texture_pool(textures, torch.Generator().manual_seed(seed))
+
+    def batch(self, index: int, clips: int, difficulty: float = 1.0) -> ClipBatch:
+        """Draw batch number `index`.
+
+        Args:
+            index: any integer >= 0. clips: B.
+            difficulty: 0 = plain grounds, contrasting objects, one object that moves; 1 = everything.
+        """
+        rng = torch.Generator().manual_seed(self.seed * 1_000_003 + index * 7919 + 1)
+        moves = self._moves(clips, difficulty, rng)
+        looks = self._looks(clips, moves, difficulty, rng)
+        # Half of the clips show the generator other things that move alike: strong content augmentation.
+        others = self._looks(clips, moves, difficulty, rng)
+        content = _choose(torch.rand(clips, generator=rng) < 0.5, others, looks)
+
+        times = torch.arange(WINDOW).float().expand(clips, -1)
+        view = self._view(clips, 1, rng)
+        motion = self._render(looks, moves, times, view.expand(-1, WINDOW, -1))
+        motion = _jitter(motion, 0.35, rng)
+
+        first = torch.arange(SOURCES).float().expand(clips, -1)
+        gap = _gaps((clips, SOURCES), rng)
+        views = self._view(clips, SOURCES, rng)
+        pairs = self._render(content, moves, torch.cat((first, first + gap), dim=1), views.repeat(1, 2, 1))
+        pairs = pairs.unflatten(1, (2, SOURCES)).transpose(1, 2).flatten(0, 1)
+        pairs = _jitter(pairs, 0.2, rng).unflatten(0, (clips, SOURCES))
+        return ClipBatch(motion, pairs[:, :, 0], pairs[:, :, 1], gap, _labels(moves))
+
+    def pictures(self, index: int, count: int) -> Tensor:
+        """Single frames [count, H, W, 3] in -1..1, for the autoencoder."""
+        rng = torch.Generator().manual_seed(self.seed * 1_000_003 + index * 7919 + 2)
+        moves = self._moves(count, 1.0, rng)
+        looks = self._looks(count, moves, 1.0, rng)
+        frames = self._render(looks, moves, torch.zeros(count, 1), self._view(count, 1, rng))
+        return _jitter(frames, 0.35, rng)[:, 0]
+
+    def _moves(self, clips: int, difficulty: float, rng: Generator) -> _Moves:
+        steps, unit = WINDOW - 1, self.size / 64
+        roll = torch.rand(clips, generator=rng)
+        mixed = roll < 0.16 * difficulty
+        camera_only = (roll >= 0.16) & (roll < 0.16 + 0.30 * difficulty)
+        still = roll > 0.95
+        moving_object = ~camera_only & ~still
+        moving_camera = mixed | camera_only
+        turn = torch.rand(clips, generator=rng)
+        shift = turn > 0.22 * difficulty  # else it grows or turns on the spot
+        turns = (turn < 0.30 * difficulty)[:, None, None]
+
+        objects = torch.stack([rates(clips, steps, 4.0 * unit, rng) for _ in range(2)], dim=1)
+        object_turn = torch.stack([rates(clips, steps, 1.0, rng) for _ in range(2)], dim=1) * torch.tensor([0.09, 0.16])
+        one_kind = F.one_hot(torch.randint(0, 2, (clips,), generator=rng), 2).float()[:, None]
+        camera = rates(clips, steps, 3.2 * unit, rng)
+        camera_turn = rates(clips, steps, 1.0, rng) * torch.tensor([0.05, 0.07]) * one_kind
+        return _Moves(
+            object=objects * (moving_object & shift)[:, None, None, None],
+            object_turn=object_turn * one_kind[:, None] * (turns & moving_object[:, None, None])[:, None],
+            camera=camera * (moving_camera & shift)[:, None, None],
+            camera_turn=camera_turn * (turns & moving_camera[:, None, None]),
+        )
+
+    def _looks(self, clips: int, moves: _Moves, difficulty: float, rng: Generator) -> _Looks:
+        unit = self.size / 64
+        pick = torch.randint(0, len(self.pool), (clips, 3), generator=rng)
+        textures = self.pool[pick]
+        flat = 0.1 + 0.8 * torch.rand(clips, 3, 3, 1, 1, generator=rng)
+        flat = torch.lerp(flat.mean(dim=2, keepdim=True), flat, 0.2 + 0.8 * torch.rand(clips, 3, 1, 1, 1, generator=rng))
+        # Contrast: mostly moderate, with plain surfaces among them; all plain where difficulty is 0.
+        contrast = torch.rand(clips, 3, 1, 1, 1, generator=rng) * 0.9
+        contrast = contrast * (torch.rand(clips, 3, 1, 1, 1, generator=rng) < 0.15 + 0.75 * difficulty)
+        # A camera that moves over nothing shows nothing.
+        camera_moves = moves.camera.abs().sum((1, 2)) + moves.camera_turn.abs().sum((1, 2)) > 0
+        visible = 0.3 + 0.6 * torch.rand(clips, generator=rng)
+        contrast[:, 0, 0, 0, 0] = torch.where(camera_moves, visible, contrast[:, 0, 0, 0, 0])
+        textures = flat + contrast * (textures - textures.mean(dim=(-1, -2), keepdim=True))
+        # Objects stand out from the ground by their mean colour.
+        ground = textures[:, 0]
+        mean = ground.mean(dim=(-1, -2), keepdim=True)[:, None]
+        skin = textures[:, 1:]
+        colour = skin.mean(dim=(-1, -2), keepdim=True)
+        direction = torch.where(mean < 0.5, 1.0, -1.0) * (0.4 + 0.6 * torch.rand(clips, 2, 3, 1, 1, generator=rng))
+        strength = 0.25 + 0.45 * torch.rand(clips, 2, 1, 1, 1, generator=rng)
+        near = ((colour - mean).abs().amax(dim=2, keepdim=True) < 0.35).float()
+        skin = skin + near * (mean + direction * strength - colour)
+        count = torch.rand(clips, 1, generator=rng)
+        second = count < 0.15 * difficulty
+        # A camera that moves over a still ground needs no object.
+        object_moves = moves.object.abs().sum((1, 2, 3)) + moves.object_turn.abs().sum((1, 2, 3)) > 0
+        first = ~(camera_moves & ~object_moves)[:, None] | (count > 0.5)
+        radius = (5.5 + 6.5 * torch.rand(clips, 2, generator=rng)) * unit * torch.cat((first, second), dim=1)
+        path = positions(moves.object[:, 0], torch.arange(WINDOW).float().expand(clips, -1))
+        start = (torch.rand(clips, 2, 2, generator=rng) - 0.5) * 36 * unit
+        start[:, 0] = start[:, 0] - path.mean(dim=1)
+        amplitude = torch.randn(clips, 2, HARMONICS, generator=rng) * torch.tensor([0.0, 0.16, 0.14, 0.10, 0.08])
+        amplitude = amplitude * (torch.rand(clips, 2, 1, generator=rng) < 0.8)
+        phase = 2 * math.pi * torch.rand(clips, 2, HARMONICS, generator=rng)
+        return _Looks(
+            ground=ground,
+            ground_shift=(torch.rand(clips, 2, generator=rng) - 0.5) * 2,
+            ground_zoom=torch.exp((torch.rand(clips, generator=rng) - 0.5) * 1.4),
+            skin=skin,
+            outline=torch.stack((amplitude, phase), dim=2),
+            aspect=torch.exp((torch.rand(clips, 2, generator=rng) - 0.5) * 0.9),
+            radius=radius,
+            start=start,
+        )
+
+    def _view(self, clips: int, count: int, rng: Generator) -> Tensor:
+        """Crops: shift in px and zoom, [B, count, 3]; milder than published, since a small model must learn magnitudes."""
+        shift = (torch.rand(clips, count, 2, generator=rng) - 0.5) * 0.22 * self.size
+        zoom = torch.exp((torch.rand(clips, count, 1, generator=rng) - 0.5) * 0.16)
+        return torch.cat((shift, zoom), dim=-1)
+
+    def _render(self, looks: _Looks, moves: _Moves, times: Tensor, view: Tensor) -> Tensor:
+        """Frames [B, N, H, W, 3] in -1..1 at times [B, N] through views [B, N, 3]."""
+        clips, count = times.shape
+        size = self.size
+        axis = torch.arange(size) + 0.5 - size / 2
+        pixel = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), dim=-1)  # (x, y)
+        screen = pixel[None, None] * view[..., 2, None, None, None] + view[..., None, None, :2]
+        turn = positions(moves.camera_turn, times)
+        world = _turned(screen, -turn[..., 1]) * torch.exp(-turn[..., 0])[..., None, None, None]
+        world = world - positions(moves.camera, times)[:, :, None, None]
+
+        def paint(texture: Tensor, at: Tensor) -> Tensor:
+            grid = torch.remainder(at + 1, 4)  # mirrored tiling: the pool is periodic, its offsets are not
+            grid = torch.where(grid > 2, 4 - grid, grid) - 1
+            out = F.grid_sample(texture, grid.flatten(1, 2), mode="bilinear", padding_mode="border", align_corners=False)
+            return out.unflatten(2, (count, size))  # [B, 3, N, H, W]
+
+        half = 64 * size / 64
+        ground_at = world / half * looks.ground_zoom[:, None, None, None, None] + looks.ground_shift[:, None, None, None]
+        image = paint(looks.ground, ground_at)
+        for i in (1, 0):
+            present = looks.radius[:, i] > 0
+            if not bool(present.any()):
+                continue
+            change = positions(moves.object_turn[:, i], times)
+            centre = looks.start[:, i, None] + positions(moves.object[:, i], times)
+            local = _turned(world - centre[:, :, None, None], -change[..., 1])
+            radius = looks.radius[:, i, None] * torch.exp(change[..., 0])
+            local = local / radius.clamp_min(1e-3)[..., None, None, None]
+            stretch = torch.stack((looks.aspect[:, i].sqrt(), looks.aspect[:, i].rsqrt()), dim=-1)
+            local = local * stretch[:, None, None, None]
+            angle = torch.atan2(local[..., 1], local[..., 0])
+            edge = torch.ones_like(angle)
+            for k in range(1, HARMONICS):
+                a, p = looks.outline[:, i, 0, k], looks.outline[:, i, 1, k]
+                edge = edge + a[:, None, None, None] * torch.cos((k + 1) * angle + p[:, None, None, None])
+            inside = (edge.clamp_min(0.35) - local.norm(dim=-1)) * radius[..., None, None]
+            alpha = (inside + 0.5).clamp(0, 1) * present[:, None, None, None]
+            skin = paint(looks.skin[:, i], local * 0.35 + looks.start[:, i, None, None, None] / size)
+            image = image + alpha[:, None] * (skin - image)
+        return (image.clamp(0, 1) * 2 - 1).movedim(1, -1)
+
+
+def _turned(at: Tensor, angle: Tensor) -> Tensor:
+    """Turn points [B, N, H, W, 2] by angles [B, N]."""
+    c, s = angle.cos()[..., None, None], angle.sin()[..., None, None]
+    x, y = at[..., 0], at[..., 1]
+    return torch.stack((c * x - s * y, s * x + c * y), dim=-1)
+
+
+def _choose(first: Tensor, a: _Looks, b: _Looks) -> _Looks:
+    fields = {}
+    for name in a.__dataclass_fields__:
+        x, y = getattr(a, name), getattr(b, name)
+        fields[name] = torch.where(first.view(-1, *[1] * (x.ndim - 1)), x, y)
+    return _Looks(**fields)
+
+
+def _gaps(shape: tuple[int, int], rng: Generator) -> Tensor:
+    """Gaps in frame steps, in fifths of a step up to 4, weighted by the published Gamma(3, 12/s) law at 30 fps.
+
+    Half of them are drawn evenly over whole steps instead: roll-out hops four steps, which that law hardly shows.
+    """
+    fifths = torch.arange(1, 21).float()
+    weight = (fifths / 30) ** 2 * torch.exp(-12 * fifths / 30)
+    drawn = torch.multinomial(weight, shape[0] * shape[1], replacement=True, generator=rng)
+    gamma = (drawn.view(shape) + 1).float() / 5
+    even = torch.randint(1, 5, shape, generator=rng).float()
+    return torch.where(torch.rand(shape, generator=rng) < 0.5, gamma, even)
+
+
+def _jitter(frames: Tensor, strength: float, rng: Generator) -> Tensor:
+    """Brightness, contrast and saturation factors, one set a clip; frames [B, N, H, W, 3] in -1..1."""
+    factor = 1 + strength * (2 * torch.rand(3, len(frames), 1, 1, 1, 1, generator=rng) - 1)
+    x = (frames + 1) / 2 * factor[0]
+    mean = x.mean(dim=(1, 2, 3, 4), keepdim=True)
+    x = mean + (x - mean) * factor[1]
+    grey = x.mean(dim=-1, keepdim=True)
+    return (grey + (x - grey) * factor[2]).clamp(0, 1) * 2 - 1
+
+
+def _labels(moves: _Moves) -> Tensor:
+    """What moves how far after each source frame, scaled to about unit variance, [B, 4, 20]."""
+    clips = len(moves.camera)
+    start = torch.arange(SOURCES).float().expand(clips, -1)
+    parts = []
+    for rate, unit in (
+        (moves.object[:, 0], 3.0),
+        (moves.camera, 2.5),
+        (moves.object_turn[:, 0], 0.15),
+        (moves.camera_turn, 0.08),
+    ):
+        for gap in (1.0, 4.0) if rate is moves.object_turn[:, 0] or unit < 1 else (1.0, 2.0, 4.0):
+            moved = positions(rate, start + gap) - positions(rate, start)
+            parts.append(moved / (unit * gap**0.8))
+    return torch.cat(parts, dim=-1)

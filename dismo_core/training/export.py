@@ -1,0 +1,37 @@
+"""From trained models to the files that ship."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import save
+
+from ..files import atomic_write
+from ..models.extractor import MotionExtractor, fingerprint
+from ..models.generator import FrameGenerator
+from ..weights.files import sha256
+
+
+def export_tiny(extractor: MotionExtractor, generator: FrameGenerator, folder: Path) -> list[Path]:
+    """Write both models as bf16 safetensors and `checksums.json`; existing files are replaced.
+
+    The extractor's id is that of the rounded weights, because those are what people load.
+    """
+    rounded = {k: v.detach().to(torch.bfloat16).contiguous() for k, v in extractor.state_dict().items()}
+    own = {k: v.detach().to(torch.bfloat16).contiguous() for k, v in generator.state_dict().items()}
+    own |= {
+        f"autoencoder.{k}": v.detach().to(torch.bfloat16).contiguous() for k, v in generator.autoencoder.state_dict().items()
+    }
+    card = {"license": "CC0-1.0", "extractor": fingerprint(rounded)}
+    written = []
+    for name, tensors in (("dismo_tiny_extractor", rounded), ("dismo_tiny_generator", own)):
+        path = folder / f"{name}.safetensors"
+        with atomic_write(path, overwrite=True) as temporary:
+            temporary.write_bytes(save(tensors, {"format": "pt", **card}))
+        written.append(path)
+    sums = folder / "checksums.json"
+    with atomic_write(sums, overwrite=True) as temporary:
+        temporary.write_text(json.dumps({path.name: sha256(path) for path in written}, indent=2) + "\n")
+    return [*written, sums]

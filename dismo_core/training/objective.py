@@ -1,0 +1,69 @@
+"""The objective of the paper on drawn clips, with a labelled warm-up that can be annealed to nothing (specs/dismo.md, 4 and 5)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..models.extractor import MotionExtractor
+from ..models.generator import FrameGenerator
+from .clips import LABELS
+
+
+class MotionObjective(nn.Module):
+    """Extractor and generator trained together: reconstruct the target from the source and the source's motion.
+
+    Args:
+        extractor, generator: the models.
+        shift: pushes the flow times towards noise, t' = s t / (1 + (s - 1) t) (Esser et al. 2024): in small frames any t
+            below about 0.8 shows the answer already, and nothing of it reaches the extractor.
+    """
+
+    def __init__(self, extractor: MotionExtractor, generator: FrameGenerator, shift: float = 4.0) -> None:
+        super().__init__()
+        self.extractor = extractor
+        self.generator = generator
+        self.readout = nn.Linear(extractor.d_motion, LABELS)  # for the warm-up only; not part of the model
+        self.shift = shift
+
+    def forward(
+        self,
+        clip: Tensor,
+        source: Tensor,
+        gap: Tensor,
+        label: Tensor,
+        clean: Tensor,
+        noise: Tensor,
+        t: Tensor,
+        label_weight: Tensor,
+    ) -> dict[str, Tensor]:
+        """Losses of a batch.
+
+        Args:
+            clip, source, gap, label: see `ClipBatch`. clean, noise: latents of the targets and noise [4 B, h, w, c].
+            t: [4 B], before the shift. label_weight: of the labelled warm-up, []; 0 = the published objective alone.
+        """
+        motion = self.extractor.motion(self.extractor.encode(clip))
+        label_loss = F.mse_loss(self.readout(motion), label)
+        conditions = self.generator.conditions(source.flatten(0, 1), motion.flatten(0, 1), gap.flatten())
+        t = self.shift * t / (1 + (self.shift - 1) * t)
+        flow = self.generator.flow_loss(clean, conditions, t, noise).mean()
+        return {"loss": flow + label_weight * label_loss, "flow": flow, "label": label_loss}
+
+
+def label_fit(embeddings: Tensor, labels: Tensor, ridge: float = 1e-2) -> float:
+    """Share of the labels' variance that a linear readout of held-out embeddings explains (R^2), a probe of motion.
+
+    Args:
+        embeddings: [N, d]; the first half fits the readout, the second half is scored.
+        labels: [N, L].
+    """
+    x = torch.cat((embeddings, torch.ones(len(embeddings), 1)), dim=1).double()
+    y = labels.double()
+    half = len(x) // 2
+    a, b = x[:half], y[:half]
+    weight = torch.linalg.solve(a.T @ a + ridge * half / 100 * torch.eye(a.shape[1]), a.T @ b)
+    residual = (y[half:] - x[half:] @ weight).square().sum(dim=0)
+    spread = (y[half:] - y[half:].mean(dim=0)).square().sum(dim=0)
+    return float((1 - residual.sum() / spread.sum()).item())

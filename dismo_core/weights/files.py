@@ -1,0 +1,90 @@
+"""Reading weight files: safetensors, or torch's zip format through the weights-only unpickler."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..errors import DisMoError
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """A flat mapping of tensors and, for safetensors, its metadata."""
+
+    path: Path
+    tensors: dict[str, Tensor]
+    metadata: dict[str, str]
+
+
+def read_weights(path: str | os.PathLike[str]) -> WeightFile:
+    """Read a `.safetensors`, `.sft`, `.pt` or `.pth` file onto the CPU.
+
+    Raises:
+        DisMoError: missing, truncated, not a flat mapping of tensors, or a pickle that would have to run code.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DisMoError(f"There is no weight file {path}. Check the path; `dismo weights` lists what is installed.")
+    if path.suffix in (".safetensors", ".sft"):
+        return _read_safetensors(path)
+    if path.suffix in (".pt", ".pth"):
+        return WeightFile(path, _read_pickle(path), {})
+    raise DisMoError(f"{path.name} has the suffix {path.suffix!r}; weight files end in .safetensors, .sft, .pt or .pth.")
+
+
+def _read_safetensors(path: Path) -> WeightFile:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            return WeightFile(path, {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {})
+    except (SafetensorError, OSError) as error:
+        raise DisMoError(f"{path} is not a whole safetensors file ({error}). Fetch or copy it again.") from error
+
+
+def _read_pickle(path: Path) -> dict[str, Tensor]:
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except pickle.UnpicklingError as error:
+        raise DisMoError(
+            f"{path} holds more than tensors: loading it would have to run code, which is refused. "
+            "Use a file of plain weights, best a safetensors conversion."
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError) as error:
+        raise DisMoError(f"{path} is not a whole PyTorch weight file ({error}). Fetch or copy it again.") from error
+    if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
+        inside = sorted(map(str, content))[:5] if isinstance(content, dict) else type(content).__name__
+        raise DisMoError(f"{path} is not a flat mapping of names to tensors (it holds {inside}). Save the model's state dict itself.")
+    return content
+
+
+def sha256(path: str | os.PathLike[str]) -> str:
+    """Checksum of a file, 64 hex digits."""
+    with open(path, "rb") as file:
+        digest = hashlib.sha256()
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def differences(expected: dict[str, Tensor], found: dict[str, Tensor], limit: int = 5) -> str:
+    """How a mapping differs from the expected one in names and shapes, for people; empty where it does not."""
+    parts = []
+    for title, names in (("missing", expected.keys() - found.keys()), ("unknown", found.keys() - expected.keys())):
+        if names:
+            parts.append(f"{len(names)} {title}: {', '.join(sorted(names)[:limit])}{' ...' if len(names) > limit else ''}")
+    shapes = [
+        f"{name} {list(found[name].shape)} instead of {list(expected[name].shape)}"
+        for name in sorted(expected.keys() & found.keys())
+        if expected[name].shape != found[name].shape
+    ]
+    if shapes:
+        parts.append(f"{len(shapes)} of another shape: {', '.join(shapes[:limit])}{' ...' if len(shapes) > limit else ''}")
+    return "; ".join(parts)

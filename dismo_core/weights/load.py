@@ -1,0 +1,121 @@
+"""Models from names or files; strict: names, shapes, nothing missing, nothing left over."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import DisMoError
+from ..models.extractor import MotionExtractor, fingerprint
+from ..models.generator import FrameGenerator
+from ..models.rotary import AxialRotary3D
+from .files import WeightFile, differences, read_weights, sha256
+
+log = logging.getLogger(__name__)
+
+ASSETS = Path(__file__).parent.parent / "assets"
+BUNDLED: dict[str, Path] = {
+    "dismo_tiny_extractor": ASSETS / "dismo_tiny_extractor.safetensors",
+    "dismo_tiny_generator": ASSETS / "dismo_tiny_generator.safetensors",
+}
+CHECKSUMS = ASSETS / "checksums.json"
+FREQUENCY_TOLERANCE = 1e-4
+
+
+def load_motion_extractor(
+    name_or_path: str | os.PathLike[str] = "tiny",
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> MotionExtractor:
+    """A motion extractor, in evaluation mode, without gradients.
+
+    Args:
+        name_or_path: "tiny" (bundled), or a file of extractor weights (.safetensors, .pt) of the tiny or large geometry.
+        device, dtype: where and in which precision it runs; float32 is the reference.
+
+    Raises:
+        DisMoError: no such name or file, a damaged file, names or shapes that do not fit.
+    """
+    file = _open(name_or_path, "dismo_tiny_extractor")
+    extractor: MotionExtractor = _build(file, {"tiny": MotionExtractor.tiny, "large": MotionExtractor.large}, file.tensors)
+    extractor._extractor_id = fingerprint(file.tensors)
+    _check_frequencies(extractor, file.path)
+    return extractor.to(device, dtype).eval().requires_grad_(False)
+
+
+def load_frame_generator(
+    name_or_path: str | os.PathLike[str] = "tiny",
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> FrameGenerator:
+    """A frame generator with its autoencoder, in evaluation mode, without gradients; see `load_motion_extractor`.
+
+    The file holds the generator's tensors and, under `autoencoder.`, those of its autoencoder; its metadata entry
+    `extractor` names the extractor that it was trained with.
+    """
+    file = _open(name_or_path, "dismo_tiny_generator")
+    prefix = "autoencoder."
+    own = {k: v for k, v in file.tensors.items() if not k.startswith(prefix)}
+    rest = {k.removeprefix(prefix): v for k, v in file.tensors.items() if k.startswith(prefix)}
+    with torch.device("meta"):
+        if problem := differences(FrameGenerator.tiny().autoencoder.state_dict(), rest):
+            raise DisMoError(f"{file.path}: its autoencoder does not fit. {problem}.")
+    generator: FrameGenerator = _build(file, {"tiny": FrameGenerator.tiny}, own)
+    generator.autoencoder.load_state_dict({k: v.float() for k, v in rest.items()})
+    generator.extractor_id = file.metadata.get("extractor", "")
+    generator.to(device, dtype).eval().requires_grad_(False)
+    generator.autoencoder.eval()
+    return generator
+
+
+def bundled_checksum(path: Path) -> str:
+    """What the sha256 of a bundled file must be."""
+    return str(json.loads(CHECKSUMS.read_text())[path.name])
+
+
+def _open(name_or_path: str | os.PathLike[str], tiny: str) -> WeightFile:
+    if os.fspath(name_or_path) == "tiny":
+        path = BUNDLED[tiny]
+        if not path.is_file():
+            raise DisMoError(f"The bundled weights {path} are missing. Install the pack again.")
+        if (found := sha256(path)) != (known := bundled_checksum(path)):
+            raise DisMoError(f"{path} has the checksum {found}, not {known}: the file is damaged. Install the pack again.")
+        return read_weights(path)
+    if not Path(name_or_path).suffix:
+        raise DisMoError(
+            f"There are no bundled weights called {os.fspath(name_or_path)!r}; bundled is: tiny. Or give the path of a weight file."
+        )
+    return read_weights(name_or_path)
+
+
+def _build(file: WeightFile, geometries: dict[str, Callable[[], nn.Module]], tensors: dict[str, Tensor]) -> Any:
+    """The module of the one geometry that the tensors fit, filled strictly."""
+    problems = []
+    for name, make in geometries.items():
+        with torch.device("meta"):
+            expected = make().state_dict()
+        problem = differences(expected, tensors)
+        if not problem:
+            module = make()
+            module.load_state_dict({k: v.float() for k, v in tensors.items()}, strict=True)
+            return module
+        problems.append(f"Against {name}: {problem}")
+    raise DisMoError(f"{file.path} fits no known geometry. {'. '.join(problems)}. Check that it is the right file.")
+
+
+def _check_frequencies(extractor: MotionExtractor, path: Path) -> None:
+    """Rotary frequencies are stored, not constants; say so where they left their formula (specs/dismo.md, 1.2)."""
+    layer = extractor.layers[0]
+    width = extractor.query_tokens.shape[-1]
+    expected = AxialRotary3D(layer.heads, width // layer.heads)
+    for name, value in extractor.pos_emb.named_parameters():
+        formula = expected.get_parameter(name)
+        if bool(((value - formula).abs() > FREQUENCY_TOLERANCE * formula.abs()).any()):
+            log.info("%s: pos_emb.%s differs from its formula by more than %g relative.", path.name, name, FREQUENCY_TOLERANCE)
