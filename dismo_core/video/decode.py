@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 import av.error
 
-from ..errors import DisMoError
 from .animated_webp import is_animated_webp, webp_frames
 from .color import ToRGB
 from .shown import Shown
-from .source import Source, label, open_video
+from .source import Source, label, no_frames, open_video
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -51,7 +50,7 @@ def shown_frames(source: Source, start: float = 0.0) -> Iterator[Shown]:
         empty = False
         yield frame
     if empty:
-        raise _no_frames(source)
+        raise no_frames(source)
 
 
 def first_frame(container: InputContainer, stream: VideoStream, source: Source) -> VideoFrame:
@@ -62,7 +61,7 @@ def first_frame(container: InputContainer, stream: VideoStream, source: Source) 
     """
     for frame in _frames(container, stream, source):
         return frame
-    raise _no_frames(source)
+    raise no_frames(source)
 
 
 def native_fps(stream: VideoStream) -> float:
@@ -123,10 +122,3 @@ def _packets(container: InputContainer, stream: VideoStream, source: Source) -> 
     except av.error.InvalidDataError:
         log.warning("%s breaks off: the rest of the file cannot be read.", label(source))
     yield None  # the decoder still holds frames
-
-
-def _no_frames(source: Source) -> DisMoError:
-    return DisMoError(
-        f"{label(source)} is a video with no frames that can be decoded. It is empty, damaged or cut short; "
-        "try whether a player shows it."
-    )

@@ -86,10 +86,20 @@ def readable(source: Source) -> Iterator[None]:
     except (av.error.FFmpegError, OSError) as error:
         if isinstance(error, MemoryError):
             raise
+        if isinstance(error, av.error.EOFError):
+            raise no_frames(source) from error
         raise DisMoError(
             f"Cannot read {label(source)} as a video: {getattr(error, 'strerror', None) or error}. It is not "
             "a video, or it is damaged or cut short; try whether a player opens it, and convert it to MP4 if it does."
         ) from error
+
+
+def no_frames(source: Source) -> DisMoError:
+    """The error for a video without a single frame."""
+    return DisMoError(
+        f"{label(source)} is a video with no frames that can be decoded. It is empty, damaged or cut short; "
+        "try whether a player shows it."
+    )
 
 
 @contextlib.contextmanager
@@ -122,4 +132,5 @@ def _video_stream(container: InputContainer, source: Source) -> VideoStream:
                     f"{label(source)}: this FFmpeg has no decoder for its video stream. Convert the file to H.264 MP4."
                 )
             return stream
-    raise DisMoError(f"{label(source)} has no video stream, only sound or subtitles. Give a file with moving pictures.")
+    others = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing at all"
+    raise DisMoError(f"{label(source)} has no video stream (it holds {others}). Give a file with moving pictures.")

@@ -1,0 +1,76 @@
+"""Pictures of every mode as float32 RGB."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from video_clips import blocks
+
+from dismo_core import DisMoError
+from dismo_core.video import read_image
+
+COLOURS = blocks(24, 40, 8).numpy()
+
+
+def saved(picture, kind="png", **options):
+    file = io.BytesIO()
+    picture.save(file, kind, **options)
+    return file.getvalue()
+
+
+def test_rgb_is_scaled_to_one(tmp_path):
+    Image.fromarray(COLOURS).save(tmp_path / "p.png")
+    for source in (tmp_path / "p.png", str(tmp_path / "p.png"), (tmp_path / "p.png").read_bytes()):
+        pixels = read_image(source)
+        assert pixels.dtype == torch.float32 and pixels.shape == (24, 40, 3)
+        assert torch.equal((pixels * 255).round().byte(), torch.from_numpy(COLOURS))
+
+
+@pytest.mark.parametrize("mode", ["L", "1", "P", "CMYK", "YCbCr"])
+def test_other_modes_become_rgb(mode):
+    picture = Image.fromarray(COLOURS).convert(mode)
+    kind = "tiff" if mode in ("CMYK", "YCbCr") else "png"
+    expected = torch.from_numpy(np.array(picture.convert("RGB"))).float() / 255
+    assert torch.allclose(read_image(saved(picture, kind)), expected, atol=1 / 255)
+
+
+@pytest.mark.parametrize(
+    "orientation, turn", [(3, lambda p: np.rot90(p, 2)), (6, lambda p: np.rot90(p, -1)), (8, np.rot90)]
+)
+def test_exif_orientation_is_applied(orientation, turn):
+    picture = Image.fromarray(COLOURS)
+    exif = picture.getexif()
+    exif[0x0112] = orientation
+    pixels = read_image(saved(picture, exif=exif))
+    assert torch.equal((pixels * 255).round().byte(), torch.from_numpy(turn(COLOURS).copy()))
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_transparency_is_composited_over_white(mode):
+    if mode == "P":
+        picture = Image.new("P", (3, 1))
+        picture.putpalette([0, 0, 0, 100, 100, 100])
+        picture.putdata([0, 1, 1])
+        data, expected = saved(picture, transparency=0), [255, 100, 100]
+    else:
+        picture = Image.new("RGBA", (3, 1))
+        picture.putdata([(0, 0, 0, 0), (100, 100, 100, 255), (0, 0, 0, 51)])
+        data, expected = saved(picture.convert(mode)), [255, 100, 204]
+    assert (read_image(data)[0] * 255).round().tolist() == [[level] * 3 for level in expected]
+
+
+def test_sixteen_bit_grey_keeps_its_precision():
+    grey = np.array([[0, 257, 32768, 65535]], np.uint16)
+    pixels = read_image(saved(Image.fromarray(grey)))
+    assert torch.allclose(pixels[0, :, 1], torch.tensor([0, 257, 32768, 65535]) / 65535, atol=1e-6)
+    assert pixels.shape == (1, 4, 3)
+
+
+def test_float_pictures_must_lie_in_0_to_1():
+    good = np.array([[0.0, 0.5, 1.0]], np.float32)
+    assert read_image(saved(Image.fromarray(good), "tiff"))[0, :, 0].tolist() == [0.0, 0.5, 1.0]
+    for bad in (good * 255, good - 1, good * np.float32("nan")):
+        with pytest.raises(DisMoError, match="values from"):
+            read_image(saved(Image.fromarray(bad), "tiff"))
