@@ -28,7 +28,7 @@ def changed(node, **inputs):
 
 def saved_file(server, run):
     """Name and bytes of the one file that a run saved."""
-    (entry,) = server.json(f"/history/{run.id}")[run.id]["outputs"][SAVE]["images"]
+    (entry,) = next(event["output"]["images"] for event in run.data("executed") if event["node"] == SAVE)
     return entry["filename"], server.get(f"/view?{urlencode(entry)}")
 
 
