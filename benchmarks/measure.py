@@ -138,7 +138,7 @@ def track_angle(frames: Frames, track: ObjectTrack, reach: float) -> Array:
 def _vertex(left: float, middle: float, right: float) -> float:
     """Offset, in samples, of the top of the parabola through three values; within +-0.5."""
     bend = left - 2 * middle + right
-    return float(np.clip(0.5 * (left - right) / bend, -0.5, 0.5)) if bend < 0 else 0.0
+    return float(np.clip(0.5 * (left - right) / bend, -0.5, 0.5)) if -np.inf < bend < 0 else 0.0
 
 
 def bilinear(image: Array, x: Array, y: Array) -> Array:
@@ -188,8 +188,8 @@ def register(a: Array, b: Array, shift: Array, rounds: int = 6) -> Array:
         if x1 - x0 < 8 or y1 - y0 < 8:
             break
         part = b[y0 + whole[1] : y1 + whole[1] + 1, x0 + whole[0] : x1 + whole[0] + 1]
-        part = part[:-1] * (1 - f[1]) + part[1:] * f[1]
-        part = part[:, :-1] * (1 - f[0]) + part[:, 1:] * f[0]
+        rows: Array = part[:-1] * (1 - f[1]) + part[1:] * f[1]
+        part = rows[:, :-1] * (1 - f[0]) + rows[:, 1:] * f[0]
         area = np.s_[y0:y1, x0:x1]
         slopes = np.stack([gx[area].ravel(), gy[area].ravel()], 1)
         error = (a[area] - part).ravel()
@@ -242,9 +242,8 @@ def phase_correlation(frames: Frames) -> Array:
     steps = np.zeros((len(frames), 2))
     for t, surface in enumerate(peaks):
         y, x = divmod(int(surface.argmax()), w)
-        top = surface[y, x]
-        sub_x = _vertex(surface[y, x - 1], top, surface[y, (x + 1) % w])
-        sub_y = _vertex(surface[y - 1, x], top, surface[(y + 1) % h, x])
+        sub_x = _vertex(surface[y, x - 1], surface[y, x], surface[y, (x + 1) % w])
+        sub_y = _vertex(surface[y - 1, x], surface[y, x], surface[(y + 1) % h, x])
         steps[t + 1] = fx[x] * w + sub_x, fy[y, 0] * h + sub_y
     return np.asarray(np.cumsum(steps, 0))
 

@@ -5,6 +5,7 @@ A scene is a driving clip, and for each column a target picture with the video t
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -68,7 +69,7 @@ class Stage:
         )
         part = part[:-1] * (1 - fy) + part[1:] * fy
         part = part[:, :-1] * (1 - fx) + part[:, 1:] * fx
-        return np.asarray(part.reshape(SIZE, FINE, SIZE, FINE, 3).mean((1, 3)))
+        return shapes.pool(part, FINE)
 
     def film(self, path: Path) -> tuple[Frames, Array]:
         """Film `path`: frames uint8 [25, 64, 64, 3], and the thing's coverage [25, 64, 64], 0..1."""
@@ -110,17 +111,36 @@ class Target:
         """uint8 [64, 64, 3]."""
         return np.asarray(self.truth[0])
 
-    @cached_property
-    def controls(self) -> dict[str, Frames]:
-        """Videos uint8 [25, 64, 64, 3] that a measurement must tell from a transfer, by name."""
-        return {
-            "true video": self.truth,
-            "still": np.repeat(self.truth[:1], FRAMES, 0),
-            "linear timing": self.stage.film(self.path.linear)[0],
-            "one jump": self.stage.film(self.path.jump)[0],
-            "direction only": self.stage.film(self.path.direction_only)[0],
-            "steps shuffled": self.stage.film(self.path.shuffled(np.random.default_rng(int(self.truth.sum()))))[0],
-        }
+    @property
+    def controls(self) -> Controls:
+        """Videos that a measurement must tell from a transfer."""
+        return Controls(self)
+
+
+CONTROLS: dict[str, Callable[[Path], Path]] = {
+    "true video": lambda path: path,
+    "still": lambda path: path.still,
+    "linear timing": lambda path: path.linear,
+    "one jump": lambda path: path.jump,
+    "direction only": lambda path: path.direction_only,
+    "steps shuffled": lambda path: path.shuffled(np.random.default_rng(int(path.displacement.sum() * 1e6) % 2**32)),
+}
+
+
+class Controls(Mapping[str, Frames]):
+    """The control videos of one target by name, uint8 [25, 64, 64, 3] each, filmed when asked for."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+
+    def __getitem__(self, name: str) -> Frames:
+        return self._target.stage.film(CONTROLS[name](self._target.path))[0]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(CONTROLS)
+
+    def __len__(self) -> int:
+        return len(CONTROLS)
 
 
 @dataclass(frozen=True)

@@ -144,6 +144,17 @@ def score(scene: Scene, column: str, video: Frames) -> dict[str, float]:
     return scores | _picture_scores(scene, target, video, track.displacement - path.displacement)
 
 
+def describe(scene: Scene, column: str) -> dict[str, Any]:
+    """What a row of scores is about."""
+    return {
+        "index": scene.index,
+        "family": scene.family,
+        "law": scene.law,
+        "changing": scene.changing,
+        "column": column,
+    }
+
+
 def evaluate_videos(
     scenes: Sequence[Scene], video_for: Callable[[Scene, str], Frames], columns: Iterable[str] = COLUMNS
 ) -> dict[str, Any]:
@@ -153,12 +164,7 @@ def evaluate_videos(
         `scenes`: a list with index, family, law, changing, column and metrics of each video; `summary`:
         [column][family][metric] medians, where `velocity_cosine_changing` and `_smooth` split the scenes by law.
     """
-    rows = [
-        {"index": s.index, "family": s.family, "law": s.law, "changing": s.changing, "column": column}
-        | score(s, column, video_for(s, column))
-        for s in scenes
-        for column in columns
-    ]
+    rows = [describe(s, column) | score(s, column, video_for(s, column)) for s in scenes for column in columns]
     return {"scenes": rows, "summary": summarise(rows)}
 
 

@@ -135,11 +135,16 @@ class Thing:
         hit = self.inside(u, v)
         paint = np.zeros((*hit.shape, 3))
         paint[hit] = _bilinear(self.skin, u[hit], v[hit])
-        h, w = hi[1] - lo[1], hi[0] - lo[0]
         box = np.s_[lo[1] : hi[1], lo[0] : hi[0]]
-        alpha[box] = hit.reshape(h, SAMPLES, w, SAMPLES).mean((1, 3))
-        colour[box] = paint.reshape(h, SAMPLES, w, SAMPLES, 3).mean((1, 3))
+        alpha[box] = pool(hit.astype(np.float64), SAMPLES)
+        colour[box] = pool(paint, SAMPLES)
         return alpha, colour
+
+
+def pool(samples: Array, n: int) -> Array:
+    """Means over n x n blocks of [n h, n w, ...]."""
+    rows = sum((samples[i::n] for i in range(1, n)), samples[::n])
+    return np.asarray(sum((rows[:, i::n] for i in range(1, n)), rows[:, ::n]) / (n * n))
 
 
 def _bilinear(skin: Array, u: Array, v: Array) -> Array:

@@ -7,14 +7,9 @@ import numpy as np
 import pytest
 
 from benchmarks import paths
-from benchmarks.scenes import COLUMNS, SIZE, Scene, draw_scene, draw_scenes
+from benchmarks.scenes import COLUMNS, SIZE, Scene, draw_scene
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
-
-
-@pytest.fixture(scope="module")
-def scenes() -> list[Scene]:
-    return draw_scenes(16)
 
 
 def imported(source: str) -> set[str]:
