@@ -28,26 +28,29 @@ class ToRGB:
     def __init__(self) -> None:
         self._key: tuple[object, ...] = ()
         self._graph: av.filter.Graph | None = None
+        self._matrix: tuple[int, ...] | None = None
 
     def __call__(self, frame: VideoFrame) -> Tensor:
-        key = (frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range)
+        key = (frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range, frame.rotation)
         if self._graph is None or key != self._key:  # a stream may change size half-way
-            self._graph, self._key = _graph(frame), key
+            self._matrix = display_matrix(frame)
+            # bicubic as torchcodec, so that both backends give equal pixels
+            self._graph, self._key = _graph(frame, "flags=bicubic"), key
         self._graph.push(frame)
         converted = self._graph.pull()
         assert isinstance(converted, av.VideoFrame)
         pixels = converted.to_ndarray().astype(np.uint8, copy=False)
         if pixels.shape[2] == 4:
             pixels = over_black(pixels)
-        return upright(torch.from_numpy(pixels), display_matrix(frame))
+        return upright(torch.from_numpy(pixels), self._matrix)
 
 
-def _graph(frame: VideoFrame) -> av.filter.Graph:
+def _graph(frame: VideoFrame, scaling: str) -> av.filter.Graph:
     graph = av.filter.Graph()
     source = graph.add_buffer(
         width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base or Fraction(1, 1000)
     )
-    scale = graph.add("scale", "flags=bicubic")  # as torchcodec, so that both backends give equal pixels
+    scale = graph.add("scale", scaling)
     target = graph.add("format", "rgba" if _has_alpha(frame) else "rgb24")
     sink = graph.add("buffersink")
     source.link_to(scale)
@@ -69,7 +72,12 @@ def over_black(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def display_matrix(frame: VideoFrame) -> tuple[int, ...] | None:
     """The nine numbers by which the file asks players to turn or mirror the picture, or None."""
-    data: Any = frame.side_data.get("DISPLAYMATRIX")
+    # PyAV never frees a frame whose `side_data` was looked at: look at a copy of 2 x 2 pixels
+    graph = _graph(frame, "2:2")
+    graph.push(frame)
+    copy = graph.pull()
+    assert isinstance(copy, av.VideoFrame)
+    data: Any = copy.side_data.get("DISPLAYMATRIX")
     return None if data is None else struct.unpack("=9i", memoryview(data)[:36])
 
 

@@ -34,8 +34,10 @@ def write_animation(
         OSError: the disk (turned into `DisMoError` by `atomic_write`).
     """
     pictures = [Image.fromarray(frame.numpy()) for frame in chain((first,), rest)]
-    tick = 10 if kind == "gif" else 1  # milliseconds; durations are differences of rounded times, so nothing drifts
-    times = [round(index * 1000 / rate / tick) * tick for index in range(len(pictures) + 1)]
+    # Durations are differences of rounded times, so nothing drifts; rounded down, so that the frame for a time is
+    # shown at that time.
+    tick = 10 if kind == "gif" else 1  # milliseconds
+    times = [int(index * 1000 / rate / tick) * tick for index in range(len(pictures) + 1)]
     options: dict[str, Any] = {
         "duration": [end - begin for begin, end in zip(times, times[1:], strict=False)],
         "loop": 0,
