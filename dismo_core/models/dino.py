@@ -11,7 +11,6 @@ from .layers import attend
 PATCH = 14
 TABLE_SIDE = 37  # the stored positional table is that of 518 px
 REGISTERS = 4
-POOL_UNIT = 224  # pooling starts where the short side is at least twice this
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
@@ -31,7 +30,7 @@ def fit_frames(frames: Tensor, image_size: int) -> Tensor:
     side = min(height, width)
     top, left = round((height - side) / 2), round((width - side) / 2)
     x = x[..., top : top + side, left : left + side]
-    pool = side // POOL_UNIT
+    pool = side // image_size
     if pool > 1:
         x = F.avg_pool2d(x, pool, stride=pool)
     return F.interpolate(x, size=(image_size, image_size), mode="bilinear", align_corners=False, antialias=False)

@@ -1,0 +1,30 @@
+"""The bundled examples: a driving clip and a picture each. Sources and licences stand in CREDITS.md beside this file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import DisMoError
+
+_FOLDER = Path(__file__).parent / "media"
+_EXAMPLES = {
+    "drawn": ("drawn_clip.mp4", "drawn_picture.png"),
+    "camera": ("camera_clip.mp4", "camera_picture.jpg"),
+}
+
+
+def example_names() -> list[str]:
+    """Names of the examples, the default first."""
+    return list(_EXAMPLES)
+
+
+def example(name: str) -> tuple[Path, Path]:
+    """(driving clip, picture) of an example.
+
+    Raises:
+        DisMoError: no such example.
+    """
+    if name not in _EXAMPLES:
+        raise DisMoError(f"There is no example {name!r}. Choose one of: {', '.join(_EXAMPLES)}.")
+    clip, picture = _EXAMPLES[name]
+    return _FOLDER / clip, _FOLDER / picture
