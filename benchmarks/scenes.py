@@ -88,7 +88,7 @@ class Stage:
         return frames, masks
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Target:
     """What a transfer should make of one picture.
 

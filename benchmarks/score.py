@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -101,6 +102,12 @@ def _picture_scores(scene: Scene, target: Target, video: Frames, off: Array) -> 
     }
 
 
+@lru_cache(maxsize=256)
+def _true_area(target: Target) -> float:
+    """The matte's area in the last three frames of the true video, px."""
+    return float(measure.matte(target.truth[-3:], target.picture, target.masks[0]).sum())
+
+
 def score(scene: Scene, column: str, video: Frames) -> dict[str, float]:
     """All metrics of one video made for `scene.targets[column]`; see README.md for the definitions.
 
@@ -117,7 +124,6 @@ def score(scene: Scene, column: str, video: Frames) -> dict[str, float]:
         return scores | _picture_scores(scene, target, video, np.zeros_like(shift))
     growth = float(np.exp(max(0.0, path.log_scale.max()))) * 1.2 if scene.family == "scale" else 1.0
     track = measure.track_object(video, target.picture, target.masks[0], growth)
-    truth_track = measure.track_object(target.truth, target.picture, target.masks[0], growth)
     both = track.found[1:] & track.found[:-1]
     radius = float(np.sqrt(target.masks[0].sum() / np.pi))  # px; turns a growth or a turn into the way of the outline
     if scene.family == "translation":
@@ -140,7 +146,7 @@ def score(scene: Scene, column: str, video: Frames) -> dict[str, float]:
             "angle_error_degrees": float(degrees[1:].mean()),
             "end_angle_error_degrees": float(degrees[-1]),
         }
-    scores["area_ratio"] = float(track.area[-3:].sum() / truth_track.area[-3:].sum())
+    scores["area_ratio"] = float(track.area[-3:].sum() / _true_area(target))
     return scores | _picture_scores(scene, target, video, track.displacement - path.displacement)
 
 
