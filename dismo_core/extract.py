@@ -114,7 +114,9 @@ def _frames(video: Clip, fps: float, start: float, frames: int) -> Iterator[Tens
         yield from iter_video(video, fps=fps, start=start, frames=frames or None)
         return
     if video.ndim != 4 or video.shape[-1] != 3:
-        raise DisMoError(f"The frames have shape {list(video.shape)}; expected [frames, height, width, 3] (RGB, channels last).")
+        raise DisMoError(
+            f"The frames have shape {list(video.shape)}; expected [frames, height, width, 3] (RGB, channels last)."
+        )
     if not fps > 0 or start < 0:
         raise DisMoError(f"fps must be above 0 and start not below 0, not {fps} and {start}.")
     first = round(start * fps)
@@ -129,7 +131,9 @@ def _checked(video: Tensor) -> Iterable[Tensor]:
     if video.numel():
         low, high = (float(v) for v in video.float().aminmax())
         if not (low >= -1e-3 and high <= 1 + 1e-3):
-            raise DisMoError(f"The frames hold values from {low:.3g} to {high:.3g} (NaN counts); expected 0..1, or uint8.")
+            raise DisMoError(
+                f"The frames hold values from {low:.3g} to {high:.3g} (NaN counts); expected 0..1, or uint8."
+            )
     return video.clamp(0, 1)
 
 

@@ -91,7 +91,9 @@ class Motion:
             DisMoError: the motion has not that many frames.
         """
         if not LOOK_AHEAD < frames <= self.frames:
-            raise DisMoError(f"A motion of {self.frames} frames cannot be trimmed to {frames}; choose 5 to {self.frames}.")
+            raise DisMoError(
+                f"A motion of {self.frames} frames cannot be trimmed to {frames}; choose 5 to {self.frames}."
+            )
         return replace(self, embeddings=self.embeddings[: frames - LOOK_AHEAD])
 
     def require_extractor(self, extractor_id: str) -> None:
@@ -152,8 +154,12 @@ class Motion:
         try:
             fps, frames = float(meta["fps"]), int(meta["frames"])
         except (KeyError, ValueError) as error:
-            raise DisMoError(f"{path}: its fps or frames entry is missing or no number. Extract the motion again.") from error
-        motion = cls(tensors["embeddings"], fps, meta.get("source", ""), meta.get("extractor", ""), tensors.get("still"))
+            raise DisMoError(
+                f"{path}: its fps or frames entry is missing or no number. Extract the motion again."
+            ) from error
+        motion = cls(
+            tensors["embeddings"], fps, meta.get("source", ""), meta.get("extractor", ""), tensors.get("still")
+        )
         if motion.frames != frames:
             raise DisMoError(
                 f"{path} says {frames} frames but holds {motion.embeddings.shape[0]} embeddings (expected {frames - LOOK_AHEAD}). "

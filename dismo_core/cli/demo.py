@@ -17,7 +17,9 @@ def add_parser(subparsers: Any) -> None:
         help="see it work in a minute, no GPU and no download",
         description="Move two pictures as two clips move: a drawn scene, and the camera of a real clip on a photograph.",
     )
-    parser.add_argument("-o", "--out", type=Path, default=Path("dismo_demo"), metavar="FOLDER", help="default dismo_demo")
+    parser.add_argument(
+        "-o", "--out", type=Path, default=Path("dismo_demo"), metavar="FOLDER", help="default dismo_demo"
+    )
     parser.add_argument("--seed", type=int, default=0, help="same seed, same videos (default 0)")
     parser.set_defaults(run=run)
 
@@ -58,5 +60,9 @@ def run(arguments: argparse.Namespace) -> None:
         motions[name] = motion
     save_picture(contact_sheet(rows), out / "contact_sheet.png", overwrite=True)
     save_motion_plot(motions, out / "motion.png", overwrite=True)
-    print(f"Done. Open {out / 'contact_sheet.png'}: rows 1 and 3 are the driving clips, rows 2 and 4 the moved pictures.")
-    print(f"Videos: {', '.join(str(out / name / 'side_by_side.mp4') for name in motions)}; motion plot: {out / 'motion.png'}.")
+    print(
+        f"Done. Open {out / 'contact_sheet.png'}: rows 1 and 3 are the driving clips, rows 2 and 4 the moved pictures."
+    )
+    print(
+        f"Videos: {', '.join(str(out / name / 'side_by_side.mp4') for name in motions)}; motion plot: {out / 'motion.png'}."
+    )

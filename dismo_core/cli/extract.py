@@ -11,10 +11,14 @@ from .options import add_device, add_sampling_of_clip, progress_runtime
 def add_parser(subparsers: Any) -> None:
     """Register the command."""
     parser: argparse.ArgumentParser = subparsers.add_parser(
-        "extract", help="save the motion of a clip as a small file", description="Save the motion of a clip as a small file."
+        "extract",
+        help="save the motion of a clip as a small file",
+        description="Save the motion of a clip as a small file.",
     )
     parser.add_argument("clip", metavar="CLIP", help="video file (mp4, webm, gif, ...)")
-    parser.add_argument("-o", "--output", default="motion.safetensors", help="motion file to write (default motion.safetensors)")
+    parser.add_argument(
+        "-o", "--output", default="motion.safetensors", help="motion file to write (default motion.safetensors)"
+    )
     parser.add_argument("--extractor", default="tiny", help="tiny, or a file of extractor weights (default tiny)")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
     add_sampling_of_clip(parser)

@@ -25,7 +25,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name in COMMANDS:
         importlib.import_module(f".{name}", __package__).add_parser(subparsers)
     arguments = parser.parse_args(argv)
-    logging.basicConfig(level=logging.DEBUG if arguments.debug else logging.WARNING, format="%(levelname)s: %(message)s")
+    logging.basicConfig(
+        level=logging.DEBUG if arguments.debug else logging.WARNING, format="%(levelname)s: %(message)s"
+    )
     logging.getLogger("dismo_core").setLevel(logging.DEBUG if arguments.debug else logging.INFO)
     try:
         arguments.run(arguments)

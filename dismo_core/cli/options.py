@@ -17,9 +17,15 @@ if TYPE_CHECKING:
 
 def add_sampling_of_clip(parser: argparse.ArgumentParser) -> None:
     """--fps --start --frames --reverse: which frames of a clip are looked at."""
-    parser.add_argument("--fps", type=float, default=8.0, help="frames per second at which the clip is sampled (default 8)")
-    parser.add_argument("--start", type=float, default=0.0, metavar="SECONDS", help="where in the clip to begin (default 0)")
-    parser.add_argument("--frames", type=int, default=25, help="how many frames, at least 5; 0 = to the end (default 25)")
+    parser.add_argument(
+        "--fps", type=float, default=8.0, help="frames per second at which the clip is sampled (default 8)"
+    )
+    parser.add_argument(
+        "--start", type=float, default=0.0, metavar="SECONDS", help="where in the clip to begin (default 0)"
+    )
+    parser.add_argument(
+        "--frames", type=int, default=25, help="how many frames, at least 5; 0 = to the end (default 25)"
+    )
     parser.add_argument("--reverse", action="store_true", help="read the clip backwards")
 
 
@@ -40,7 +46,9 @@ def check_device(name: str) -> str:
         torch.zeros(1, device=name)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
-        raise DisMoError(f"The device {name!r} cannot be used here ({reason}). Choose another --device, for example cpu.") from error
+        raise DisMoError(
+            f"The device {name!r} cannot be used here ({reason}). Choose another --device, for example cpu."
+        ) from error
     return name
 
 

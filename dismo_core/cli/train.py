@@ -17,14 +17,20 @@ def add_parser(subparsers: Any) -> None:
         description="Train dismo-tiny on drawn clips; goes on where it was stopped. Repeats the run that made the bundled weights.",
     )
     parser.add_argument("preset", choices=("tiny",), help="what to train")
-    parser.add_argument("--out", required=True, type=Path, metavar="FOLDER", help="takes checkpoints, logs and the finished weights")
+    parser.add_argument(
+        "--out", required=True, type=Path, metavar="FOLDER", help="takes checkpoints, logs and the finished weights"
+    )
     parser.add_argument("--no-resume", action="store_true", help="begin anew; refuses a folder that holds a run")
     parser.add_argument("--autoencoder-steps", type=int, help="optimizer steps of the first stage")
     parser.add_argument("--warmup-steps", type=int, help="optimizer steps of the second stage")
     parser.add_argument("--joint-steps", type=int, help="optimizer steps of the third stage")
-    parser.add_argument("--anneal-steps", type=int, help="steps of the third stage over which the labels fade; 0 = none from the start")
+    parser.add_argument(
+        "--anneal-steps", type=int, help="steps of the third stage over which the labels fade; 0 = none from the start"
+    )
     parser.add_argument("--seed", type=int, help="of data, noise and start")
-    parser.add_argument("--no-compile", action="store_true", help="do without torch.compile (slower; no C++ compiler needed)")
+    parser.add_argument(
+        "--no-compile", action="store_true", help="do without torch.compile (slower; no C++ compiler needed)"
+    )
     parser.set_defaults(run=run)
 
 
@@ -36,7 +42,9 @@ def run(arguments: argparse.Namespace) -> None:
     from ..training.tiny import TinyRecipe, train_tiny
 
     if arguments.no_resume and arguments.out.exists() and any(arguments.out.iterdir()):
-        raise DisMoError(f"{arguments.out} is not empty. Choose another folder, or go on with that run (without --no-resume).")
+        raise DisMoError(
+            f"{arguments.out} is not empty. Choose another folder, or go on with that run (without --no-resume)."
+        )
     names = ("autoencoder_steps", "warmup_steps", "joint_steps", "anneal_steps", "seed")
     given = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
     recipe = TinyRecipe(**given, compile=not arguments.no_compile)

@@ -14,16 +14,26 @@ def add_parser(subparsers: Any) -> None:
     parser: argparse.ArgumentParser = subparsers.add_parser(
         "transfer", help="move a picture as a clip moves", description="Move a picture as a clip moves."
     )
-    parser.add_argument("--motion", required=True, metavar="CLIP|MOTION", help="a clip, or a motion file made by `dismo extract`")
+    parser.add_argument(
+        "--motion", required=True, metavar="CLIP|MOTION", help="a clip, or a motion file made by `dismo extract`"
+    )
     parser.add_argument("--image", required=True, metavar="PICTURE", help="the picture to move")
-    parser.add_argument("-o", "--output", default="out.mp4", help="video to write: .mp4 .webm .webp .gif (default out.mp4)")
+    parser.add_argument(
+        "-o", "--output", default="out.mp4", help="video to write: .mp4 .webm .webp .gif (default out.mp4)"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
     parser.add_argument("--model", default="tiny", help="tiny, or a file of frame generator weights (default tiny)")
-    parser.add_argument("--extractor", default="tiny", help="for clips: tiny, or a file of extractor weights (default tiny)")
+    parser.add_argument(
+        "--extractor", default="tiny", help="for clips: tiny, or a file of extractor weights (default tiny)"
+    )
     parser.add_argument("--steps", type=int, default=0, help="denoising steps; 0 = the model's own (default 0)")
-    parser.add_argument("--strength", type=float, default=1.0, help="0 = still, 1 = as in the clip, 2 = exaggerated (default 1)")
+    parser.add_argument(
+        "--strength", type=float, default=1.0, help="0 = still, 1 = as in the clip, 2 = exaggerated (default 1)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="same seed, same video (default 0)")
-    parser.add_argument("--fit", choices=("crop", "pad"), default="crop", help="how a picture of another shape fits (default crop)")
+    parser.add_argument(
+        "--fit", choices=("crop", "pad"), default="crop", help="how a picture of another shape fits (default crop)"
+    )
     parser.add_argument("--crf", type=int, default=18, help="quality of mp4 and webm, lower is better (default 18)")
     add_sampling_of_clip(parser)
     add_device(parser)

@@ -150,7 +150,9 @@ class FrameGenerator(nn.Module):
         self.time_emb = FourierTime(mapping_width)
         self.time_in_proj = nn.Linear(mapping_width, mapping_width, bias=False)
         self.motion_proj = zero_linear(d_motion + mapping_width, mapping_width)
-        self._autoencoder = (autoencoder.requires_grad_(False),)  # in a tuple: not a submodule, so not in the state dict
+        self._autoencoder = (
+            autoencoder.requires_grad_(False),
+        )  # in a tuple: not a submodule, so not in the state dict
 
     @classmethod
     def tiny(cls) -> FrameGenerator:
@@ -207,9 +209,7 @@ class FrameGenerator(nn.Module):
         out: Tensor = self.token_split(x, rows, columns)
         return out
 
-    def velocity(
-        self, latents: Tensor, t: Tensor, source_frames: Tensor, motion: Tensor, delta_time: Tensor
-    ) -> Tensor:
+    def velocity(self, latents: Tensor, t: Tensor, source_frames: Tensor, motion: Tensor, delta_time: Tensor) -> Tensor:
         """Velocity [B,h,w,c] that carries z_t along dz/dt = noise - data.
 
         Args:

@@ -25,7 +25,9 @@ def check_video(x: Tensor, name: str = "video") -> None:
 def check_frames(x: Tensor, name: str) -> None:
     """Raise unless x is a float [B,H,W,3] in -1..1."""
     if x.ndim != 4 or x.shape[-1] != 3:
-        raise DisMoError(f"The {name} have shape {list(x.shape)}; expected [batch, height, width, 3] (RGB, channels last).")
+        raise DisMoError(
+            f"The {name} have shape {list(x.shape)}; expected [batch, height, width, 3] (RGB, channels last)."
+        )
     check_range(x, name)
 
 

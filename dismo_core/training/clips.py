@@ -25,6 +25,7 @@ class ClipBatch:
     Args:
         motion: [B, 8, H, W, 3], what the extractor sees.
         source, target: [B, 4, H, W, 3], pairs for the generator; source i is frame i of the clip.
+        before: [B, 3, H, W, 3], the frames 0, 1, 2 that precede sources 1, 2, 3, each as its pair is seen.
         gap: [B, 4], frame steps from source to target, 0..4.
         label: [B, 4, 20], what moved how far in 1, 2 and 4 steps after source i; for the probe and the labelled warm-up.
     """
@@ -32,6 +33,7 @@ class ClipBatch:
     motion: Tensor
     source: Tensor
     target: Tensor
+    before: Tensor
     gap: Tensor
     label: Tensor
 
@@ -96,10 +98,11 @@ class ClipGenerator:
         first = torch.arange(SOURCES).float().expand(clips, -1)
         gap = _gaps((clips, SOURCES), rng)
         views = self._view(clips, SOURCES, rng)
-        pairs = self._render(content, moves, torch.cat((first, first + gap), dim=1), views.repeat(1, 2, 1))
-        pairs = pairs.unflatten(1, (2, SOURCES)).transpose(1, 2).flatten(0, 1)
+        shown = torch.cat((first, first + gap, (first - 1).clamp_min(0)), dim=1)
+        pairs = self._render(content, moves, shown, views.repeat(1, 3, 1))
+        pairs = pairs.unflatten(1, (3, SOURCES)).transpose(1, 2).flatten(0, 1)
         pairs = _jitter(pairs, 0.2, rng).unflatten(0, (clips, SOURCES))
-        return ClipBatch(motion, pairs[:, :, 0], pairs[:, :, 1], gap, _labels(moves))
+        return ClipBatch(motion, pairs[:, :, 0], pairs[:, :, 1], pairs[:, 1:, 2], gap, _labels(moves))
 
     def pictures(self, index: int, count: int) -> Tensor:
         """Single frames [count, H, W, 3] in -1..1, for the autoencoder."""
@@ -138,7 +141,9 @@ class ClipGenerator:
         pick = torch.randint(0, len(self.pool), (clips, 3), generator=rng)
         textures = self.pool[pick]
         flat = 0.1 + 0.8 * torch.rand(clips, 3, 3, 1, 1, generator=rng)
-        flat = torch.lerp(flat.mean(dim=2, keepdim=True), flat, 0.2 + 0.8 * torch.rand(clips, 3, 1, 1, 1, generator=rng))
+        flat = torch.lerp(
+            flat.mean(dim=2, keepdim=True), flat, 0.2 + 0.8 * torch.rand(clips, 3, 1, 1, 1, generator=rng)
+        )
         # Contrast: mostly moderate, with plain surfaces among them; all plain where difficulty is 0.
         contrast = torch.rand(clips, 3, 1, 1, 1, generator=rng) * 0.9
         contrast = contrast * (torch.rand(clips, 3, 1, 1, 1, generator=rng) < 0.15 + 0.75 * difficulty)
@@ -199,11 +204,15 @@ class ClipGenerator:
         def paint(texture: Tensor, at: Tensor) -> Tensor:
             grid = torch.remainder(at + 1, 4)  # mirrored tiling: the pool is periodic, its offsets are not
             grid = torch.where(grid > 2, 4 - grid, grid) - 1
-            out = F.grid_sample(texture, grid.flatten(1, 2), mode="bilinear", padding_mode="border", align_corners=False)
+            out = F.grid_sample(
+                texture, grid.flatten(1, 2), mode="bilinear", padding_mode="border", align_corners=False
+            )
             return out.unflatten(2, (count, size))  # [B, 3, N, H, W]
 
         half = 64 * size / 64
-        ground_at = world / half * looks.ground_zoom[:, None, None, None, None] + looks.ground_shift[:, None, None, None]
+        ground_at = (
+            world / half * looks.ground_zoom[:, None, None, None, None] + looks.ground_shift[:, None, None, None]
+        )
         image = paint(looks.ground, ground_at)
         for i in (1, 0):
             present = looks.radius[:, i] > 0

@@ -37,14 +37,18 @@ def start_extractor(model: MotionExtractor, patches: Tensor) -> None:
     near = [(1, step, 0), (1, -step, 0), (1, 0, step), (1, 0, -step)]
     for index, layer in enumerate(model.layers):
         wake(layer, 1.0)
-        frequencies = torch.cat((model.pos_emb.temporal_freqs[None], model.pos_emb.spatial_freqs))  # [3, heads, d_head/8]
+        frequencies = torch.cat(
+            (model.pos_emb.temporal_freqs[None], model.pos_emb.spatial_freqs)
+        )  # [3, heads, d_head/8]
         if index == 0:  # the last head takes the mean of the whole frame: what stands out from it is a thing
             aim_self(layer, layer.heads - 1, frequencies[:, layer.heads - 1], (0, 0, 0), (1.0, 0.0, 0.0))
         if index < 2:
             offsets = taps if index == 0 else near
             for head in range(min(len(offsets), layer.heads)):
                 aim_self(layer, head, frequencies[:, head], offsets[head], (0.5, 0.25, 0.25))
-        elif index == len(model.layers) - 1:  # the queries gather whole frames: now, next, the one after, the last they may see
+        elif (
+            index == len(model.layers) - 1
+        ):  # the queries gather whole frames: now, next, the one after, the last they may see
             for head, ahead in enumerate((0, 1, 2, 4)[: layer.heads]):
                 aim_self(layer, head, frequencies[:, head], (ahead, 0, 0), (1.0, 0.0, 0.0))
 
@@ -53,7 +57,17 @@ def start_generator(model: FrameGenerator, patches: Tensor) -> None:
     """Initialise in place: from the second layer on, cross-attention heads start at the same place and its neighbours."""
     start_encoder(model.source_encoder, patches, flatten=0.6)
     step = 2 / model.source_encoder.side
-    offsets = [(0, 0), (0, step), (0, -step), (step, 0), (-step, 0), (0, 2 * step), (0, -2 * step), (2 * step, 0), (-2 * step, 0)]
+    offsets = [
+        (0, 0),
+        (0, step),
+        (0, -step),
+        (step, 0),
+        (-step, 0),
+        (0, 2 * step),
+        (0, -2 * step),
+        (2 * step, 0),
+        (-2 * step, 0),
+    ]
     for index, layer in enumerate(model.transformer.layers):
         wake(layer, 0.5)
         with torch.no_grad():
@@ -69,7 +83,12 @@ def start_generator(model: FrameGenerator, patches: Tensor) -> None:
         if index > 0:
             frequencies = model.transformer.pos_emb.freqs
             for head in range(layer.heads):
-                aim_cross(layer, head, frequencies[:, head], offsets[(head + (index - 1) * 3) % len(offsets)] if head else (0, 0))
+                aim_cross(
+                    layer,
+                    head,
+                    frequencies[:, head],
+                    offsets[(head + (index - 1) * 3) % len(offsets)] if head else (0, 0),
+                )
     with torch.no_grad():
         model.token_merge.proj.weight[:CONSTANT] = 0
         nn.init.normal_(model.motion_proj.weight, std=0.5 / math.sqrt(model.motion_proj.weight.shape[1]))
@@ -144,11 +163,15 @@ def aim_cross(layer: TransformerLayer, head: int, frequencies: Tensor, offset: t
         layer.cross_scale[head] = SHARPNESS
 
 
-def _aimed(frequencies: Tensor, offset: tuple[float, ...], weights: tuple[float, ...], size: int) -> tuple[Tensor, Tensor]:
+def _aimed(
+    frequencies: Tensor, offset: tuple[float, ...], weights: tuple[float, ...], size: int
+) -> tuple[Tensor, Tensor]:
     """Query and key [d_head] whose rotated product peaks where key position - query position = offset."""
     turn = torch.cat([frequencies[axis] * offset[axis] for axis in range(len(offset))])
     # Low frequencies only localise roughly but have no side lobes: all get the same share of their axis.
-    share = torch.cat([torch.full_like(frequencies[axis], weights[axis] / frequencies.shape[1]) for axis in range(len(offset))])
+    share = torch.cat(
+        [torch.full_like(frequencies[axis], weights[axis] / frequencies.shape[1]) for axis in range(len(offset))]
+    )
     pairs = len(turn)
     q, k = torch.zeros(size), torch.zeros(size)
     k[:pairs] = share.sqrt()

@@ -17,7 +17,7 @@ from ..models.dino import PATCH, FrameEncoder, fit_frames
 from ..models.extractor import MotionExtractor
 from ..models.generator import FrameGenerator
 from .autoencoder import AutoencoderObjective
-from .clips import LABELS, SOURCES, ClipBatch, ClipGenerator
+from .clips import LABELS, ClipBatch, ClipGenerator
 from .loop import Schedule, fit
 from .objective import MotionObjective, label_fit
 from .start import start_extractor, start_generator
@@ -35,23 +35,27 @@ class TinyRecipe:
         clips: clips in a batch (four source-target pairs each). pictures: pictures in an autoencoder batch.
         label_weight: of the labelled loss at the start of the joint stage; falls linearly to 0 over `anneal_steps`.
         ramp_steps: steps of the joint stage over which the drawn clips go from plain to everything.
+        own_from: step of the joint stage from which on six in ten of the later sources are the generator's own predictions.
         seed: of everything.
         compile: use torch.compile, about twice as fast after a minute of compiling; needs a C++ compiler.
     """
 
     autoencoder_steps: int = 2000
     warmup_steps: int = 700
-    joint_steps: int = 3000
+    joint_steps: int = 2800
     clips: int = 16
     pictures: int = 16
     label_weight: float = 3.0
     anneal_steps: int = 1600
     ramp_steps: int = 600
+    own_from: int = 1800
     seed: int = 0
     compile: bool = True
 
 
-def train_tiny(folder: Path, recipe: TinyRecipe, report: Report, *, resume: bool = True) -> tuple[MotionExtractor, FrameGenerator]:
+def train_tiny(
+    folder: Path, recipe: TinyRecipe, report: Report, *, resume: bool = True
+) -> tuple[MotionExtractor, FrameGenerator]:
     """Run or go on with the three stages; each has its checkpoints and `log.jsonl` in a folder of its own.
 
     Returns:
@@ -64,10 +68,17 @@ def train_tiny(folder: Path, recipe: TinyRecipe, report: Report, *, resume: bool
     start_extractor(extractor, encoder_patches(extractor.frame_encoder, pictures))
     start_generator(generator, encoder_patches(generator.source_encoder, pictures))
 
-    def stage(name: str, model: nn.Module, losses: Callable[[int], dict[str, Tensor]], schedule: Schedule, **more: Any) -> nn.Module:
+    def stage(
+        name: str, model: nn.Module, losses: Callable[[int], dict[str, Tensor]], schedule: Schedule, **more: Any
+    ) -> nn.Module:
         return fit(
-            model, losses, schedule, folder / name, resume=resume,
-            progress=lambda done, total, row: report(name, done, total, row), **more,
+            model,
+            losses,
+            schedule,
+            folder / name,
+            resume=resume,
+            progress=lambda done, total, row: report(name, done, total, row),
+            **more,
         )
 
     def compiled(model: nn.Module) -> Any:
@@ -76,7 +87,9 @@ def train_tiny(folder: Path, recipe: TinyRecipe, report: Report, *, resume: bool
     # 1. Autoencoder.
     pixels = AutoencoderObjective(generator.autoencoder.requires_grad_(True))
     averaged: Any = stage(
-        "autoencoder", pixels, lambda step: pixels(drawn.pictures(step, recipe.pictures)),
+        "autoencoder",
+        pixels,
+        lambda step: pixels(drawn.pictures(step, recipe.pictures)),
         Schedule(recipe.autoencoder_steps, lr=2e-3),
     )
     generator.autoencoder.load_state_dict(averaged.autoencoder.state_dict())
@@ -102,7 +115,7 @@ def train_tiny(folder: Path, recipe: TinyRecipe, report: Report, *, resume: bool
     def joint_losses(step: int) -> dict[str, Tensor]:
         clips = drawn.batch(1_000_000 + step, recipe.clips, min(1.0, step / recipe.ramp_steps))
         weight = recipe.label_weight * max(0.0, 1 - step / max(1, recipe.anneal_steps))
-        return joint_step(run_joint, generator, clips, weight)
+        return joint_step(run_joint, generator, clips, weight, own_share=0.6 if step >= recipe.own_from else 0.0)
 
     def watch(done: int, model: nn.Module) -> dict[str, float]:
         assert isinstance(model, MotionObjective)
@@ -115,13 +128,25 @@ def train_tiny(folder: Path, recipe: TinyRecipe, report: Report, *, resume: bool
     return extractor.eval(), generator.eval()
 
 
-def joint_step(run: Any, generator: FrameGenerator, clips: ClipBatch, label_weight: float) -> dict[str, Tensor]:
-    """One evaluation of the joint objective; draws the flow times and the noise."""
+def joint_step(
+    run: Any, generator: FrameGenerator, clips: ClipBatch, label_weight: float, own_share: float
+) -> dict[str, Tensor]:
+    """One evaluation of the joint objective; draws the flow times, the noise and which sources are predictions."""
     clean = generator.encode(clips.target.flatten(0, 1))
     t = torch.sigmoid(torch.randn(len(clean)))
     noise = torch.randn_like(clean)
+    own = torch.rand(clips.before.shape[:2]) < own_share
     out: dict[str, Tensor] = run(
-        clips.motion, clips.source, clips.gap, clips.label, clean, noise, t, torch.tensor(label_weight)
+        clips.motion,
+        clips.source,
+        clips.before,
+        own,
+        clips.gap,
+        clips.label,
+        clean,
+        noise,
+        t,
+        torch.tensor(label_weight),
     )
     return out
 

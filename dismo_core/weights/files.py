@@ -36,7 +36,9 @@ def read_weights(path: str | os.PathLike[str]) -> WeightFile:
         return _read_safetensors(path)
     if path.suffix in (".pt", ".pth"):
         return WeightFile(path, _read_pickle(path), {})
-    raise DisMoError(f"{path.name} has the suffix {path.suffix!r}; weight files end in .safetensors, .sft, .pt or .pth.")
+    raise DisMoError(
+        f"{path.name} has the suffix {path.suffix!r}; weight files end in .safetensors, .sft, .pt or .pth."
+    )
 
 
 def _read_safetensors(path: Path) -> WeightFile:
@@ -61,7 +63,9 @@ def _read_pickle(path: Path) -> dict[str, Tensor]:
         raise DisMoError(f"{path} is not a whole PyTorch weight file ({error}). Fetch or copy it again.") from error
     if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
         inside = sorted(map(str, content))[:5] if isinstance(content, dict) else type(content).__name__
-        raise DisMoError(f"{path} is not a flat mapping of names to tensors (it holds {inside}). Save the model's state dict itself.")
+        raise DisMoError(
+            f"{path} is not a flat mapping of names to tensors (it holds {inside}). Save the model's state dict itself."
+        )
     return content
 
 
@@ -79,12 +83,16 @@ def differences(expected: dict[str, Tensor], found: dict[str, Tensor], limit: in
     parts = []
     for title, names in (("missing", expected.keys() - found.keys()), ("unknown", found.keys() - expected.keys())):
         if names:
-            parts.append(f"{len(names)} {title}: {', '.join(sorted(names)[:limit])}{' ...' if len(names) > limit else ''}")
+            parts.append(
+                f"{len(names)} {title}: {', '.join(sorted(names)[:limit])}{' ...' if len(names) > limit else ''}"
+            )
     shapes = [
         f"{name} {list(found[name].shape)} instead of {list(expected[name].shape)}"
         for name in sorted(expected.keys() & found.keys())
         if expected[name].shape != found[name].shape
     ]
     if shapes:
-        parts.append(f"{len(shapes)} of another shape: {', '.join(shapes[:limit])}{' ...' if len(shapes) > limit else ''}")
+        parts.append(
+            f"{len(shapes)} of another shape: {', '.join(shapes[:limit])}{' ...' if len(shapes) > limit else ''}"
+        )
     return "; ".join(parts)

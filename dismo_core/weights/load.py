@@ -44,7 +44,9 @@ def load_motion_extractor(
         DisMoError: no such name or file, a damaged file, names or shapes that do not fit.
     """
     file = _open(name_or_path, "dismo_tiny_extractor")
-    extractor: MotionExtractor = _build(file, {"tiny": MotionExtractor.tiny, "large": MotionExtractor.large}, file.tensors)
+    extractor: MotionExtractor = _build(
+        file, {"tiny": MotionExtractor.tiny, "large": MotionExtractor.large}, file.tensors
+    )
     extractor._extractor_id = fingerprint(file.tensors)
     _check_frequencies(extractor, file.path)
     return extractor.to(device, dtype).eval().requires_grad_(False)
@@ -86,7 +88,9 @@ def _open(name_or_path: str | os.PathLike[str], tiny: str) -> WeightFile:
         if not path.is_file():
             raise DisMoError(f"The bundled weights {path} are missing. Install the pack again.")
         if (found := sha256(path)) != (known := bundled_checksum(path)):
-            raise DisMoError(f"{path} has the checksum {found}, not {known}: the file is damaged. Install the pack again.")
+            raise DisMoError(
+                f"{path} has the checksum {found}, not {known}: the file is damaged. Install the pack again."
+            )
         return read_weights(path)
     if not Path(name_or_path).suffix:
         raise DisMoError(
@@ -118,4 +122,9 @@ def _check_frequencies(extractor: MotionExtractor, path: Path) -> None:
     for name, value in extractor.pos_emb.named_parameters():
         formula = expected.get_parameter(name)
         if bool(((value - formula).abs() > FREQUENCY_TOLERANCE * formula.abs()).any()):
-            log.info("%s: pos_emb.%s differs from its formula by more than %g relative.", path.name, name, FREQUENCY_TOLERANCE)
+            log.info(
+                "%s: pos_emb.%s differs from its formula by more than %g relative.",
+                path.name,
+                name,
+                FREQUENCY_TOLERANCE,
+            )

@@ -36,8 +36,12 @@ def fill(module: nn.Module) -> nn.Module:
     return module.eval()
 
 
-def assert_figures(x: Tensor, mean: float, std: float, first: list[float], last: list[float], tolerance: float = 1e-4) -> None:
+def assert_figures(
+    x: Tensor, mean: float, std: float, first: list[float], last: list[float], tolerance: float = 1e-4
+) -> None:
     """Mean, population standard deviation, first four and last two values."""
     flat = x.detach().flatten().double()
     found = [flat.mean(), flat.std(correction=0), *flat[:4], *flat[-2:]]
-    torch.testing.assert_close(torch.stack(found), torch.tensor([mean, std, *first, *last]).double(), atol=tolerance, rtol=0)
+    torch.testing.assert_close(
+        torch.stack(found), torch.tensor([mean, std, *first, *last]).double(), atol=tolerance, rtol=0
+    )

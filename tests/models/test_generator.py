@@ -42,7 +42,9 @@ def golden():
         num_decoder_blocks=(1,) * 4, latent_channels=4,
     )  # fmt: skip
     prefix = "sd.ae.ae."
-    autoencoder.load_state_dict({k.removeprefix(prefix): v for k, v in goldens.items() if k.startswith(prefix)}, strict=True)
+    autoencoder.load_state_dict(
+        {k.removeprefix(prefix): v for k, v in goldens.items() if k.startswith(prefix)}, strict=True
+    )
     encoder = dict(embed_dim=24, depth=2, num_heads=2, image_size=224)
     generator = dismo.FrameGenerator(
         width=48, depth=2, d_head=16, d_motion=8, mapping_width=32, source_encoder=encoder, autoencoder=autoencoder
@@ -70,7 +72,9 @@ def test_figures_of_the_velocity(figure_generator):
 
 def test_golden_velocity(golden):
     generator, g = golden
-    torch.testing.assert_close(generator.velocity(g["z"], g["t"], g["src"], g["mot"], g["dt"]), g["v"], atol=2e-4, rtol=0)
+    torch.testing.assert_close(
+        generator.velocity(g["z"], g["t"], g["src"], g["mot"], g["dt"]), g["v"], atol=2e-4, rtol=0
+    )
 
 
 def test_golden_sampling(golden):
@@ -84,7 +88,9 @@ def test_golden_sampling(golden):
 def test_golden_loss(golden):
     generator, g = golden
     torch.manual_seed(21)
-    torch.testing.assert_close(generator.loss(g["tgt"], g["src"], g["mot"], g["dt"]), g["loss_seed21"], atol=2e-4, rtol=0)
+    torch.testing.assert_close(
+        generator.loss(g["tgt"], g["src"], g["mot"], g["dt"]), g["loss_seed21"], atol=2e-4, rtol=0
+    )
 
 
 def test_the_autoencoder_is_not_in_the_state_dict_but_moves_along(golden):

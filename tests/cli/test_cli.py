@@ -1,0 +1,109 @@
+"""The command line as a user meets it."""
+
+import subprocess
+import sys
+
+import pytest
+
+import dismo_core as dismo
+from dismo_core.cli.main import COMMANDS, main
+
+
+def test_it_is_also_a_module():
+    out = subprocess.run([sys.executable, "-m", "dismo_core", "--help"], capture_output=True, text=True, check=True)
+    assert all(command in out.stdout for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_every_command(command, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--help"])
+    assert stop.value.code == 0
+    assert "usage: dismo" in capsys.readouterr().out
+
+
+def test_extract_then_transfer(tmp_path, real_clip, photograph, capsys):
+    motion, video = tmp_path / "m.safetensors", tmp_path / "out.mp4"
+    assert main(["extract", str(real_clip), "-o", str(motion), "--frames", "9"]) == 0
+    assert dismo.Motion.load(motion).frames == 9
+    assert (
+        main(["transfer", "--motion", str(motion), "--image", str(photograph), "-o", str(video), "--steps", "2"]) == 0
+    )
+    back = dismo.read_video(video)
+    assert back.frames.shape == (9, 64, 64, 3) and round(back.fps) == 8
+    assert "9 frames of 64x64 px" in capsys.readouterr().out
+
+
+def test_transfer_straight_from_a_clip(tmp_path, real_clip, photograph):
+    out = tmp_path / "out.gif"
+    code = main(
+        [
+            "transfer",
+            "--motion",
+            str(real_clip),
+            "--image",
+            str(photograph),
+            "-o",
+            str(out),
+            "--frames",
+            "6",
+            "--steps",
+            "1",
+            "--fit",
+            "pad",
+        ]
+    )
+    assert code == 0 and dismo.read_video(out).frames.shape[0] == 6
+
+
+def test_an_existing_output_is_refused_before_any_work(tmp_path, capsys):
+    out = tmp_path / "out.mp4"
+    out.write_text("mine")
+    assert main(["transfer", "--motion", "no.mp4", "--image", "no.png", "-o", str(out)]) == 2
+    assert "exists already" in capsys.readouterr().err and out.read_text() == "mine"
+
+
+def test_weights_are_listed_and_checked(capsys):
+    assert main(["weights"]) == 0
+    out = capsys.readouterr().out
+    assert "ok" in out and "damaged" not in out
+
+
+@pytest.mark.slow
+def test_demo(tmp_path):
+    assert main(["demo", "--out", str(tmp_path / "demo")]) == 0
+    found = {str(p.relative_to(tmp_path / "demo")) for p in (tmp_path / "demo").rglob("*") if p.is_file()}
+    per_example = {"target.png", "driving.mp4", "result.mp4", "side_by_side.mp4", "motion.safetensors"}
+    assert found == {"contact_sheet.png", "motion.png"} | {f"{n}/{f}" for n in ("drawn", "camera") for f in per_example}
+    assert dismo.read_video(tmp_path / "demo" / "drawn" / "result.mp4").frames.shape == (25, 64, 64, 3)
+
+
+BAD = {
+    "no such clip": ["extract", "no/such.mp4"],
+    "not a clip": ["extract", __file__],
+    "too few frames": ["extract", "CLIP", "--frames", "3"],
+    "start after the end": ["extract", "CLIP", "--start", "100"],
+    "fps": ["extract", "CLIP", "--fps", "0"],
+    "no such picture": ["transfer", "--motion", "CLIP", "--image", "no.png"],
+    "picture is no picture": ["transfer", "--motion", "CLIP", "--image", __file__],
+    "no such motion": ["transfer", "--motion", "no.safetensors", "--image", "PICTURE"],
+    "unknown suffix": ["transfer", "--motion", "CLIP", "--image", "PICTURE", "-o", "out.xyz"],
+    "unknown weights": ["extract", "CLIP", "--extractor", "huge"],
+    "unknown device": ["extract", "CLIP", "--device", "abacus"],
+    "steps": ["transfer", "--motion", "CLIP", "--image", "PICTURE", "--frames", "5", "--steps", "-1"],
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_errors_are_one_line_and_exit_code_2(name, tmp_path, monkeypatch, real_clip, photograph, capsys):
+    monkeypatch.chdir(tmp_path)
+    words = [{"CLIP": str(real_clip), "PICTURE": str(photograph)}.get(word, word) for word in BAD[name]]
+    assert main(words) == 2
+    err = capsys.readouterr().err.strip()
+    assert err.startswith("dismo: ") and "\n" not in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_debug_shows_the_traceback():
+    with pytest.raises(dismo.DisMoError):
+        main(["--debug", "extract", "no/such.mp4"])

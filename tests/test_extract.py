@@ -1,0 +1,98 @@
+"""`extract_motion` on a real clip, from a file, from bytes and from frames."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+import dismo_core as dismo
+
+
+@pytest.fixture(scope="module")
+def motion(extractor, real_clip):
+    return dismo.extract_motion(extractor, real_clip, frames=13)
+
+
+def test_a_clip_gives_a_motion(motion, extractor):
+    assert motion.embeddings.shape == (9, extractor.d_motion)
+    assert (motion.frames, motion.fps, motion.source) == (13, 8.0, "carphone_pristine.mp4")
+    assert motion.extractor == extractor.extractor_id
+
+
+def test_bytes_and_frames_give_the_same(motion, extractor, real_clip):
+    from_bytes = dismo.extract_motion(extractor, real_clip.read_bytes(), frames=13)
+    torch.testing.assert_close(from_bytes.embeddings, motion.embeddings)
+    frames = dismo.read_video(real_clip, fps=8, frames=13).frames
+    torch.testing.assert_close(dismo.extract_motion(extractor, frames, frames=13).embeddings, motion.embeddings)
+    as_floats = dismo.extract_motion(extractor, frames.float() / 255, frames=13)
+    torch.testing.assert_close(as_floats.embeddings, motion.embeddings, atol=1e-4, rtol=0)
+
+
+def test_it_equals_resizing_by_the_specification_and_sliding(motion, extractor, real_clip):
+    frames = dismo.read_video(real_clip, fps=8, frames=13).frames.float() / 127.5 - 1
+    small = F.interpolate(frames.movedim(-1, 1), size=(64, 64), mode="bilinear", antialias=True, align_corners=False)
+    with torch.no_grad():
+        out = extractor.forward_sliding(small.movedim(1, -1)[None])[0]
+    torch.testing.assert_close(motion.embeddings, out, atol=1e-5, rtol=0)
+
+
+def test_the_frames_used_come_back_and_reverse_turns_them(extractor, real_clip):
+    _, forward = dismo.extract_motion(extractor, real_clip, frames=9, return_frames=True)
+    motion, backward = dismo.extract_motion(extractor, real_clip, frames=9, reverse=True, return_frames=True)
+    assert forward.shape == (9, 144, 176, 3) and forward.dtype == torch.uint8
+    assert torch.equal(forward.flip(0), backward)
+    torch.testing.assert_close(
+        motion.embeddings, dismo.extract_motion(extractor, backward, frames=9).embeddings, atol=1e-5, rtol=0
+    )
+
+
+def test_a_still_clip_has_the_still_embedding(extractor):
+    picture = torch.randint(0, 255, (1, 64, 64, 3), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    motion = dismo.extract_motion(extractor, picture.expand(5, -1, -1, -1), frames=5)
+    torch.testing.assert_close(motion.embeddings[0], motion.still)
+
+
+def test_zero_frames_go_to_the_end(extractor, real_clip):
+    assert dismo.extract_motion(extractor, real_clip, frames=0).frames == 33
+
+
+def test_progress_reports_windows_and_may_stop(extractor, real_clip):
+    runtime = dismo.Runtime.cpu()
+    seen = []
+    runtime.progress = lambda done, total, preview: seen.append((done, total))
+    dismo.extract_motion(extractor, real_clip, frames=20, runtime=runtime)
+    assert seen == [(8, 13), (13, 13)]  # chunks of eight windows
+
+    class Stop(Exception):
+        pass
+
+    def stop(done, total, preview):
+        raise Stop
+
+    runtime.progress = stop
+    with pytest.raises(Stop):
+        dismo.extract_motion(extractor, real_clip, frames=20, runtime=runtime)
+
+
+BAD = {
+    "few frames asked": (dict(video=torch.zeros(9, 64, 64, 3, dtype=torch.uint8), frames=4), "at least 5"),
+    "few frames there": (dict(video=torch.zeros(4, 64, 64, 3, dtype=torch.uint8)), "only 4 frames"),
+    "rank": (dict(video=torch.zeros(1, 9, 64, 64, 3)), r"\[frames, height, width, 3\]"),
+    "alpha": (dict(video=torch.zeros(9, 64, 64, 4)), r"\[9, 64, 64, 4\]"),
+    "range": (dict(video=torch.full((9, 64, 64, 3), 255.0)), "255"),
+    "nan": (dict(video=torch.full((9, 64, 64, 3), float("nan"))), "NaN"),
+    "integers": (dict(video=torch.zeros(9, 64, 64, 3, dtype=torch.int64)), "int64"),
+    "not a video": (dict(video=b"not a video"), "."),
+    "missing": (dict(video="no/such/clip.mp4"), "clip.mp4"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_named(extractor, name):
+    arguments, message = BAD[name]
+    with pytest.raises(dismo.DisMoError, match=message):
+        dismo.extract_motion(extractor, **arguments)
+
+
+def test_too_short_a_clip_says_how_many_frames_it_gave(extractor, real_clip):
+    with pytest.raises(dismo.DisMoError, match="gave only 2 frames at 8 fps from second 3.9|gave only 1 frames"):
+        dismo.extract_motion(extractor, real_clip, start=3.9)

@@ -1,0 +1,61 @@
+"""The recipe of dismo-tiny runs end to end on a few steps, goes on after a stop, and exports files that load."""
+
+import pytest
+import torch
+
+from dismo_core.cli.main import main
+from dismo_core.models.extractor import MotionExtractor
+from dismo_core.training.clips import ClipGenerator
+from dismo_core.training.objective import MotionObjective, label_fit
+from dismo_core.training.start import start_extractor
+from dismo_core.training.tiny import encoder_patches, joint_step
+from dismo_core.weights import load_frame_generator, load_motion_extractor
+
+ARGUMENTS = ["train", "tiny", "--no-compile", "--autoencoder-steps", "2", "--warmup-steps", "2"]
+
+
+def test_the_command_trains_resumes_and_exports(tmp_path, capsys):
+    out = str(tmp_path / "run")
+    assert main([*ARGUMENTS, "--out", out, "--joint-steps", "1"]) == 0
+    assert main([*ARGUMENTS, "--out", out, "--joint-steps", "2"]) == 0
+    assert (tmp_path / "run" / "joint" / "checkpoint_0000002.pt").is_file()
+    extractor = load_motion_extractor(tmp_path / "run" / "dismo_tiny_extractor.safetensors")
+    generator = load_frame_generator(tmp_path / "run" / "dismo_tiny_generator.safetensors")
+    assert generator.extractor_id == extractor.extractor_id
+    assert main([*ARGUMENTS, "--out", out, "--joint-steps", "2", "--no-resume"]) == 2
+    assert "not empty" in capsys.readouterr().err
+
+
+def test_the_objective_reaches_every_trained_part():
+    generator = load_frame_generator("tiny").requires_grad_(True)
+    generator.autoencoder.requires_grad_(False)
+    objective = MotionObjective(load_motion_extractor("tiny").requires_grad_(True), generator)
+    clips = ClipGenerator(seed=1, textures=12).batch(0, 2)
+    joint_step(objective, generator, clips, label_weight=0.0, own_share=0.5)["loss"].backward()
+    silent = [n for n, p in objective.named_parameters() if p.grad is None or float(p.grad.abs().max()) == 0]
+    unused = ("mask_token", "readout.weight", "readout.bias")
+    assert [name for name in silent if not name.endswith(unused) and "register" not in name] == []
+    assert all(p.grad is None for p in generator.autoencoder.parameters())
+
+
+def test_position_only_heads_start_where_they_are_aimed():
+    """The start is checked by what it is for: moved content of the next frame is in reach of the first layer."""
+    torch.manual_seed(0)
+    model = MotionExtractor.tiny()
+    pictures = ClipGenerator(seed=2, textures=12).pictures(0, 24)
+    start_extractor(model, encoder_patches(model.frame_encoder, pictures))
+    clip = pictures[:8][None]
+    with torch.no_grad():
+        tokens = model.encode(clip)
+    tokens.requires_grad_(True)
+    embeddings = model.motion(tokens)
+    gradient = torch.autograd.grad(embeddings[0, 1].square().sum(), tokens)[0].abs().mean(dim=(2, 3))[0]
+    assert float(gradient[1:6].min()) > 3 * float(gradient[7])  # embedding 1 looks at frames 1 to 5, hardly at 7
+
+
+@pytest.mark.parametrize("noise", [0.0, 10.0])
+def test_the_probe_tells_information_from_none(noise):
+    rng = torch.Generator().manual_seed(0)
+    x = torch.randn(400, 6, generator=rng)
+    y = x @ torch.randn(6, 3, generator=rng) + noise * torch.randn(400, 3, generator=rng)
+    assert (label_fit(x, y) > 0.99) == (noise == 0.0)
