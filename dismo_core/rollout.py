@@ -16,7 +16,7 @@ from .transfer import SamplingDefaults
 if TYPE_CHECKING:
     from .runtime import Runtime
 
-STEPS = 12
+STEPS = 8
 HOP = 4  # frames made from one source frame: the gaps the generator was trained with
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from .options import add_device, add_sampling_of_clip, progress_runtime
+from .options import add_device, add_sampling_of_clip, motion_of
 
 
 def add_parser(subparsers: Any) -> None:
@@ -28,21 +28,9 @@ def add_parser(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Extract and save."""
-    from ..extract import extract_motion
     from ..files import check_free
-    from ..weights import load_motion_extractor
 
     check_free(arguments.output, overwrite=arguments.overwrite)
-    extractor = load_motion_extractor(arguments.extractor, arguments.device)
-    with progress_runtime("Extracting the motion", arguments.device) as runtime:
-        motion = extract_motion(
-            extractor,
-            arguments.clip,
-            fps=arguments.fps,
-            start=arguments.start,
-            frames=arguments.frames,
-            reverse=arguments.reverse,
-            runtime=runtime,
-        )
+    motion = motion_of(arguments.clip, arguments)
     motion.save(arguments.output, overwrite=arguments.overwrite)
     print(f"{arguments.output}: motion of {motion.frames} frames at {motion.fps:g} fps from {motion.source}.")

@@ -12,6 +12,7 @@ from ..errors import DisMoError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from ..motion import Motion
     from ..runtime import Runtime
 
 
@@ -32,6 +33,24 @@ def add_sampling_of_clip(parser: argparse.ArgumentParser) -> None:
 def add_device(parser: argparse.ArgumentParser) -> None:
     """--device: cpu, cuda, cuda:1, mps."""
     parser.add_argument("--device", default="cpu", help="cpu, cuda, mps (default cpu; the tiny model needs no more)")
+
+
+def motion_of(clip: str, arguments: argparse.Namespace) -> Motion:
+    """The motion of a clip by `--extractor`, `--device` and the sampling options, with a bar."""
+    from ..extract import extract_motion
+    from ..weights import load_motion_extractor
+
+    extractor = load_motion_extractor(arguments.extractor, check_device(arguments.device))
+    with progress_runtime("Extracting the motion", arguments.device) as runtime:
+        return extract_motion(
+            extractor,
+            clip,
+            fps=arguments.fps,
+            start=arguments.start,
+            frames=arguments.frames,
+            reverse=arguments.reverse,
+            runtime=runtime,
+        )
 
 
 def check_device(name: str) -> str:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from .options import add_device, add_sampling_of_clip, progress_runtime
+from .options import add_device, add_sampling_of_clip, check_device, motion_of, progress_runtime
 
 
 def add_parser(subparsers: Any) -> None:
@@ -42,31 +42,18 @@ def add_parser(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Extract where needed, transfer, write."""
-    from ..extract import extract_motion
     from ..files import check_free
     from ..fit import fit_image
     from ..motion import Motion
     from ..rollout import FrameGeneratorModel
     from ..video import read_image, write_video
-    from ..weights import load_frame_generator, load_motion_extractor
+    from ..weights import load_frame_generator
 
     check_free(arguments.output, overwrite=arguments.overwrite)
     picture = read_image(arguments.image)
-    model = FrameGeneratorModel(load_frame_generator(arguments.model, arguments.device))
-    if Path(arguments.motion).suffix in (".safetensors", ".sft"):
-        motion = Motion.load(arguments.motion)
-    else:
-        extractor = load_motion_extractor(arguments.extractor, arguments.device)
-        with progress_runtime("Extracting the motion", arguments.device) as runtime:
-            motion = extract_motion(
-                extractor,
-                arguments.motion,
-                fps=arguments.fps,
-                start=arguments.start,
-                frames=arguments.frames,
-                reverse=arguments.reverse,
-                runtime=runtime,
-            )
+    model = FrameGeneratorModel(load_frame_generator(arguments.model, check_device(arguments.device)))
+    is_motion = Path(arguments.motion).suffix in (".safetensors", ".sft")
+    motion = Motion.load(arguments.motion) if is_motion else motion_of(arguments.motion, arguments)
     image = fit_image(picture, model.defaults.size, arguments.fit)
     with progress_runtime("Moving the picture", arguments.device) as runtime:
         frames = model.transfer(

@@ -101,7 +101,7 @@ def fit(
             norm = torch.nn.utils.clip_grad_norm_(params, schedule.clip)
             if not math.isfinite(float(norm)):
                 raise DisMoError(
-                    f"The loss or its gradient is not finite at step {step} (loss {float(values['loss'])}). The last checkpoint in "
+                    f"The loss or its gradient is not finite at step {step} (loss {float(values['loss'].detach())}). The last checkpoint in "
                     f"{folder} is good; go on from it with a lower learning rate than {schedule.lr}."
                 )
             optimizer.step()

@@ -36,19 +36,21 @@ class TinyRecipe:
         label_weight: of the labelled loss at the start of the joint stage; falls linearly to 0 over `anneal_steps`.
         ramp_steps: steps of the joint stage over which the drawn clips go from plain to everything.
         own_from: step of the joint stage from which on six in ten of the later sources are the generator's own predictions.
+        horizon: step at which the joint stage's learning rate would reach zero.
         seed: of everything.
         compile: use torch.compile, about twice as fast after a minute of compiling; needs a C++ compiler.
     """
 
     autoencoder_steps: int = 2000
     warmup_steps: int = 700
-    joint_steps: int = 2800
+    joint_steps: int = 2400
     clips: int = 16
     pictures: int = 16
     label_weight: float = 3.0
     anneal_steps: int = 1600
     ramp_steps: int = 600
     own_from: int = 1800
+    horizon: int = 2800
     seed: int = 0
     compile: bool = True
 
@@ -123,7 +125,7 @@ def train_tiny(
             motion = model.extractor.motion(model.extractor.encode(check.motion))
         return {"probe_r2": label_fit(motion.flatten(0, 1), check.label.flatten(0, 1))}
 
-    averaged = stage("joint", joint, joint_losses, Schedule(recipe.joint_steps, lr=1e-3), on_log=watch)
+    averaged = stage("joint", joint, joint_losses, Schedule(recipe.joint_steps, lr=1e-3, horizon=recipe.horizon), on_log=watch)
     joint.load_state_dict(averaged.state_dict())
     return extractor.eval(), generator.eval()
 

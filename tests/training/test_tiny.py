@@ -39,7 +39,7 @@ def test_the_objective_reaches_every_trained_part():
 
 
 def test_position_only_heads_start_where_they_are_aimed():
-    """The start is checked by what it is for: moved content of the next frame is in reach of the first layer."""
+    """The start is checked by what it is for: an embedding looks at its own frame and the four after it."""
     torch.manual_seed(0)
     model = MotionExtractor.tiny()
     pictures = ClipGenerator(seed=2, textures=12).pictures(0, 24)
@@ -49,8 +49,8 @@ def test_position_only_heads_start_where_they_are_aimed():
         tokens = model.encode(clip)
     tokens.requires_grad_(True)
     embeddings = model.motion(tokens)
-    gradient = torch.autograd.grad(embeddings[0, 1].square().sum(), tokens)[0].abs().mean(dim=(2, 3))[0]
-    assert float(gradient[1:6].min()) > 3 * float(gradient[7])  # embedding 1 looks at frames 1 to 5, hardly at 7
+    gradient = torch.autograd.grad(embeddings[0, 1, 0], tokens)[0].abs().mean(dim=(2, 3))[0]
+    assert set(gradient.topk(5).indices.tolist()) == {1, 2, 3, 4, 5}
 
 
 @pytest.mark.parametrize("noise", [0.0, 10.0])

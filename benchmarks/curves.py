@@ -1,0 +1,47 @@
+"""Draw the curves of training runs: `python benchmarks/curves.py NAME=FOLDER ... --out docs/training.png`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from dismo_core.training.tiny import read_log
+
+STAGES = ("autoencoder", "warmup", "joint")
+
+
+def draw(runs: dict[str, Path], out: Path) -> None:
+    """One panel a figure: PSNR of the autoencoder, readout error, flow loss, probe."""
+    figure = Figure(figsize=(13, 3.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(1, 4)
+    titles = (
+        ("autoencoder", "psnr", "Autoencoder: PSNR, dB"),
+        ("warmup", "r2", "Warm-up: R² of the readout in training"),
+        ("joint", "flow", "Joint: flow loss"),
+        ("joint", "label", "Joint: error of the readout"),
+    )
+    for panel, (stage, field, title) in zip(panels, titles, strict=True):
+        for name, folder in runs.items():
+            if not (folder / stage / "log.jsonl").is_file():
+                continue
+            rows = [row for row in read_log(folder / stage) if field in row]
+            panel.plot([row["step"] for row in rows], [row[field] for row in rows], label=name)
+        panel.set(title=title, xlabel="step")
+        panel.grid(alpha=0.3)
+        if panel.lines:
+            panel.legend()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(out, dpi=90)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Draw the curves of training runs.")
+    parser.add_argument("runs", nargs="+", metavar="NAME=FOLDER")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "out" / "training.png")
+    arguments = parser.parse_args()
+    draw({name: Path(folder) for name, folder in (run.split("=", 1) for run in arguments.runs)}, arguments.out)
+    print(arguments.out)
