@@ -53,7 +53,9 @@ class Window:
 
 
 WINDOWS = (
-    Window("bikes.mp4", 4.16, 25.0, (136, 320), (256, 36), 64, "hand-held camera sways over a street"),
+    Window(
+        "bikes.mp4", 4.16, 25.0, (136, 320), (256, 36), 64, "camera tilts and drifts at a street crossing, and settles"
+    ),
     Window("bigbuckbunny.mp4", 0.0, 5.0, (180, 320), (256, 58), 64, "camera drifts past the forest edge and settles"),
     Window(
         "carphone_pristine.mp4",

@@ -197,11 +197,16 @@ def _path(rng: np.random.Generator, family: Family, law: str) -> Path:
     return Path(angle=paths.sweep(rng, law, np.deg2rad(60), np.deg2rad(150)))
 
 
+def plan(index: int) -> tuple[Family, bool]:
+    """Family of a scene, and whether it is changing: every second one of a family is."""
+    turn, place = divmod(index, len(ORDER))
+    return ORDER[place], (turn + place // 2) % 2 == 1
+
+
 def draw_scene(index: int, seed: int = SEED) -> Scene:
-    """Scene number `index` >= 0. Every second scene of a family is `changing`."""
+    """Scene number `index` >= 0."""
     rng = np.random.default_rng([seed, index])
-    family, turn = ORDER[index % len(ORDER)], index // len(ORDER)
-    changing = (turn + index % len(ORDER) // 2) % 2 == 1
+    family, changing = plan(index)
     scalar = family in ("scale", "rotation")
     laws = (
         (paths.SCALAR_CHANGING if scalar else paths.CHANGING)
@@ -224,7 +229,7 @@ def draw_scene(index: int, seed: int = SEED) -> Scene:
         shapes.make_thing(rng, str(kinds[i]), radius, textures.surface(rng, 96, colours[i], 0.07, str(skins[i])))
         for i in range(2)
     ]
-    bare = family == "pan" and turn % 2 == 1
+    bare = family == "pan" and index // len(ORDER) % 2 == 1
     if family == "pan":
         first, other = rng.uniform(radius, SIZE - radius, (2, 2))
     else:

@@ -2,10 +2,10 @@
 
 import pytest
 
-from benchmarks.scenes import Scene, draw_scenes
+from benchmarks.scenes import Scene, draw_scene, draw_scenes
 
 
 @pytest.fixture(scope="session")
 def scenes() -> list[Scene]:
-    """Two rounds of eight: 6 translations, 6 pans, 2 scales, 2 rotations; half of each changing."""
-    return draw_scenes(16)
+    """3 translations, 3 pans with an object, a growth, a rotation; and a pan without an object."""
+    return [*draw_scenes(8), draw_scene(9)]

@@ -15,13 +15,13 @@ def of(scenes: list[Scene], family: str) -> list[Scene]:
 @pytest.fixture(scope="module")
 def control(scenes: list[Scene]) -> dict[str, list[tuple[Scene, dict[str, float]]]]:
     names = CONTROLS
-    return {n: [(s, score(s, "same", s.targets["same"].controls[n])) for s in scenes[:8]] for n in names}
+    return {n: [(s, score(s, "same", s.targets["same"].controls[n])) for s in scenes] for n in names}
 
 
 @pytest.mark.parametrize("blur, noise", [(0, 0.0), (1, 6.0)])
 def test_tracks_follow_the_truth(scenes: list[Scene], blur: int, noise: float) -> None:
     rng = np.random.default_rng(0)
-    for s in scenes[:8]:
+    for s in scenes:
         target = s.targets["elsewhere"]
         soft = np.moveaxis(measure.box(np.moveaxis(target.truth.astype(float), -1, 1), blur), 1, -1)
         video = np.clip(np.round(soft + noise * rng.standard_normal(soft.shape)), 0, 255).astype(np.uint8)
@@ -82,7 +82,7 @@ def test_direction_only_falls_short(control: dict) -> None:
 
 def test_shuffled_steps_lose_the_changes_of_velocity(control: dict) -> None:
     values = [m["velocity_change_cosine"] for _, m in control["steps shuffled"] if "velocity_change_cosine" in m]
-    assert max(values) < 0.6 and np.median(values) < 0.3 and len(values) == 2
+    assert max(values) < 0.6 and np.median(values) < 0.3 and len(values) >= 3
 
 
 def bare(s: Scene) -> Frames:
@@ -91,7 +91,7 @@ def bare(s: Scene) -> Frames:
 
 
 def test_vanished_object_fails_and_is_no_nan(scenes: list[Scene]) -> None:
-    for s in scenes[:8]:
+    for s in scenes:
         if s.family == "pan":
             continue
         target = s.targets["same"]
@@ -119,7 +119,7 @@ def test_ghost_left_behind_shows_in_the_area(scenes: list[Scene]) -> None:
 @pytest.mark.parametrize("kind", ["noise", "black", "driver", "flicker"])
 def test_garbage_scores_low(scenes: list[Scene], kind: str) -> None:
     rng = np.random.default_rng(1)
-    for s in scenes[:8]:
+    for s in scenes:
         target = s.targets["same"]
         video = {
             "noise": rng.integers(0, 256, target.truth.shape).astype(np.uint8),
@@ -137,7 +137,7 @@ def test_garbage_scores_low(scenes: list[Scene], kind: str) -> None:
 
 
 def test_blur_shows_in_sharpness(scenes: list[Scene]) -> None:
-    for s in scenes[:8]:
+    for s in scenes:
         truth = s.targets["same"].truth
         soft = np.round(np.moveaxis(measure.box(np.moveaxis(truth.astype(float), -1, 1), 1, 2), 1, -1)).astype(np.uint8)
         assert score(s, "same", soft)["sharpness_ratio"] < 0.6
@@ -173,7 +173,7 @@ def test_evaluate_calls_the_transfer_with_clip_and_picture(scenes: list[Scene]) 
     result = evaluate(scenes[:2], keep)
     assert [r["column"] for r in result["scenes"]] == ["same", "elsewhere"] * 2
     assert result["summary"]["elsewhere"]["pan"]["velocity_cosine"] == 0
-    truth = evaluate_videos(scenes[:8], lambda s, c: s.targets[c].truth, ["same"])["summary"]["same"]
+    truth = evaluate_videos(scenes, lambda s, c: s.targets[c].truth, ["same"])["summary"]["same"]
     assert truth["translation"]["scenes"] == 3 and truth["translation"]["velocity_cosine_changing"] > 0.97
 
 

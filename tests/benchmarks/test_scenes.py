@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks import paths
-from benchmarks.scenes import COLUMNS, SIZE, Scene, draw_scene
+from benchmarks.scenes import COLUMNS, SIZE, Scene, draw_scene, plan
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 
@@ -29,12 +29,15 @@ def test_drawing_and_measuring_share_nothing_with_the_library(name: str) -> None
 
 
 def test_families_and_halves(scenes: list[Scene]) -> None:
-    families = [s.family for s in scenes]
-    assert [families.count(f) for f in ("translation", "pan", "scale", "rotation")] == [6, 6, 2, 2]
-    for family in set(families):
-        changing = [s.changing for s in scenes if s.family == family]
-        assert sum(changing) * 2 == len(changing)
-    assert all((s.law in paths.CHANGING) is s.changing for s in scenes)
+    plans = [plan(i) for i in range(64)]
+    for family, count in (("translation", 24), ("pan", 24), ("scale", 8), ("rotation", 8)):
+        changing = [c for f, c in plans if f == family]
+        assert len(changing) == count and sum(changing) * 2 == count
+    for s in scenes:
+        assert (s.family, s.changing) == plan(s.index)
+        assert s.law in (paths.CHANGING if s.changing else paths.SMOOTH)
+        if s.family == "pan":
+            assert s.driver_masks.any() == (s.index // 8 % 2 == 0)
 
 
 def test_a_scene_is_the_same_each_time(scenes: list[Scene]) -> None:
