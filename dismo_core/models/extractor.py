@@ -78,8 +78,8 @@ class MotionExtractor(nn.Module):
     def encode(self, x: Tensor) -> Tensor:
         """Frames [B,T,H,W,3] in -1..1 -> tokens [B, T, side^2, width]."""
         batch, frames = x.shape[:2]
-        tokens: Tensor = self.proj(self.frame_encoder(x.flatten(0, 1)))
-        return tokens.unflatten(0, (batch, frames))
+        tokens: Tensor = self.proj(self.frame_encoder(x.flatten(0, 1))).unflatten(0, (batch, frames))
+        return tokens
 
     def motion(self, tokens: Tensor) -> Tensor:
         """Tokens of one window [B, T, side^2, width] -> embeddings [B, T - look-ahead, d_motion]."""

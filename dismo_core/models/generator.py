@@ -79,7 +79,7 @@ class TokenSplit(nn.Module):
     def forward(self, x: Tensor, rows: int, columns: int) -> Tensor:
         """[B, rows * columns, width] -> [B, rows p, columns q, c]."""
         p, q = self.patch
-        blocks = self.proj(self.norm(x)).unflatten(-1, (p, q, -1)).unflatten(1, (rows, columns))
+        blocks: Tensor = self.proj(self.norm(x)).unflatten(-1, (p, q, -1)).unflatten(1, (rows, columns))
         return blocks.transpose(2, 3).flatten(3, 4).flatten(1, 2)
 
 

@@ -22,7 +22,8 @@ def scaled_cosine(x: Tensor, head_scale: Tensor) -> Tensor:
 
 def split_heads(x: Tensor, parts: int, heads: int) -> tuple[Tensor, ...]:
     """[B, N, parts * heads * d] -> `parts` tensors [B, heads, N, d]."""
-    return x.unflatten(-1, (parts, heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
+    split: tuple[Tensor, ...] = x.unflatten(-1, (parts, heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
+    return split
 
 
 def merge_heads(x: Tensor) -> Tensor:

@@ -204,10 +204,10 @@ class ClipGenerator:
         def paint(texture: Tensor, at: Tensor) -> Tensor:
             grid = torch.remainder(at + 1, 4)  # mirrored tiling: the pool is periodic, its offsets are not
             grid = torch.where(grid > 2, 4 - grid, grid) - 1
-            out = F.grid_sample(
+            out: Tensor = F.grid_sample(
                 texture, grid.flatten(1, 2), mode="bilinear", padding_mode="border", align_corners=False
-            )
-            return out.unflatten(2, (count, size))  # [B, 3, N, H, W]
+            ).unflatten(2, (count, size))
+            return out  # [B, 3, N, H, W]
 
         half = 64 * size / 64
         ground_at = (

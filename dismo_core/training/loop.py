@@ -97,12 +97,12 @@ def fit(
                 group["lr"] = schedule.lr * schedule.rate(step)
             values = losses(step)
             optimizer.zero_grad(set_to_none=True)
-            values["loss"].backward()  # type: ignore[no-untyped-call]
+            values["loss"].backward()
             norm = torch.nn.utils.clip_grad_norm_(params, schedule.clip)
             if not math.isfinite(float(norm)):
                 raise DisMoError(
-                    f"The loss or its gradient is not finite at step {step} (loss {float(values['loss'].detach())}). The last checkpoint in "
-                    f"{folder} is good; go on from it with a lower learning rate than {schedule.lr}."
+                    f"The loss or its gradient is not finite at step {step} (loss {float(values['loss'].detach())}). The last "
+                    f"checkpoint in {folder} is good; go on from it with a lower learning rate than {schedule.lr}."
                 )
             optimizer.step()
             averaged.update_parameters(model)

@@ -63,8 +63,9 @@ class MotionObjective(nn.Module):
         start = noise.flatten(0, 1)
         one = torch.ones(len(start), device=start.device)
         conditions = self.generator.conditions(before.flatten(0, 1), motion.flatten(0, 1), one)
-        frames = self.generator.decode(start - self.generator.velocity_given(start, one, conditions))
-        return frames.clamp(-1, 1).unflatten(0, before.shape[:2])
+        latents = start - self.generator.velocity_given(start, one, conditions)
+        frames: Tensor = self.generator.decode(latents).clamp(-1, 1).unflatten(0, before.shape[:2])
+        return frames
 
 
 def label_fit(embeddings: Tensor, labels: Tensor, ridge: float = 1e-2) -> float:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ..models.dino import PATCH, TABLE_SIDE, FrameEncoder
 from ..models.extractor import MotionExtractor
 from ..models.generator import FrameGenerator
+from ..models.layers import AdaptiveRMSNorm
 from ..models.transformer import TransformerLayer
 
 CONSTANT = 8  # channels of every token that hold the same value everywhere: what position-only queries and keys read
@@ -35,7 +36,7 @@ def start_extractor(model: MotionExtractor, patches: Tensor) -> None:
     step = 2 / model.frame_encoder.side
     taps = [(1, 0, 0), (-1, 0, 0), (3, 0, 0)]
     near = [(1, step, 0), (1, -step, 0), (1, 0, step), (1, 0, -step)]
-    for index, layer in enumerate(model.layers):
+    for index, layer in enumerate(_layers(model.layers)):
         wake(layer, 1.0)
         frequencies = torch.cat(
             (model.pos_emb.temporal_freqs[None], model.pos_emb.spatial_freqs)
@@ -68,7 +69,7 @@ def start_generator(model: FrameGenerator, patches: Tensor) -> None:
         (2 * step, 0),
         (-2 * step, 0),
     ]
-    for index, layer in enumerate(model.transformer.layers):
+    for index, layer in enumerate(_layers(model.transformer.layers)):
         wake(layer, 0.5)
         with torch.no_grad():
             width = layer.cross_kv.weight.shape[0] // 2
@@ -92,8 +93,8 @@ def start_generator(model: FrameGenerator, patches: Tensor) -> None:
     with torch.no_grad():
         model.token_merge.proj.weight[:CONSTANT] = 0
         nn.init.normal_(model.motion_proj.weight, std=0.5 / math.sqrt(model.motion_proj.weight.shape[1]))
-        for layer in model.transformer.layers:
-            for norm in (layer.self_norm, layer.cross_norm_q, layer.ff.norm):
+        for norm in model.transformer.modules():
+            if isinstance(norm, AdaptiveRMSNorm):
                 nn.init.normal_(norm.linear.weight, std=0.3 / math.sqrt(norm.linear.weight.shape[1]))
 
 
@@ -108,11 +109,12 @@ def start_encoder(encoder: FrameEncoder, patches: Tensor, flatten: float) -> Non
         # Components are brought to falling, not equal, strength: fine detail is kept, yet does not drown the rest.
         strength = (values[:count] / math.sqrt(len(flat))).clamp_min(1e-3)
         scale = strength**-flatten
-        weight = model.patch_embed.proj.weight
+        weight, bias = model.patch_embed.proj.weight, model.patch_embed.proj.bias
+        assert bias is not None
         weight.zero_()
-        model.patch_embed.proj.bias.zero_()
+        bias.zero_()
         weight[-count:] = (components[:count] * scale[:, None]).view(count, 3, PATCH, PATCH)
-        model.patch_embed.proj.bias[-count:] = -(components[:count] @ flat.mean(dim=0)) * scale
+        bias[-count:] = -(components[:count] @ flat.mean(dim=0)) * scale
         model.pos_embed.zero_()
         axis = (torch.arange(TABLE_SIDE) + 0.5) / TABLE_SIDE * 2 - 1
         for k in range(4):
@@ -121,13 +123,17 @@ def start_encoder(encoder: FrameEncoder, patches: Tensor, flatten: float) -> Non
                 table = model.pos_embed[0, 1:].view(TABLE_SIDE, TABLE_SIDE, width)
                 table[..., CONSTANT + 4 * k + 2 * part] = value[:, None]
                 table[..., CONSTANT + 4 * k + 2 * part + 1] = value[None]
-        for block in model.blocks:
-            block.ls1.gamma.fill_(0.1)
-            block.ls2.gamma.fill_(0.1)
+        for name, gamma in model.blocks.named_parameters():
+            if name.endswith("gamma"):
+                gamma.fill_(0.1)
         model.norm.weight[:CONSTANT] = 0
         model.norm.bias[:CONSTANT] = 1
         model.mask_token.requires_grad_(False)
         model.pos_embed.requires_grad_(False)
+
+
+def _layers(modules: nn.ModuleList) -> list[TransformerLayer]:
+    return [module for module in modules if isinstance(module, TransformerLayer)]
 
 
 def wake(layer: TransformerLayer, gain: float) -> None:

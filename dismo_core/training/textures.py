@@ -48,7 +48,8 @@ def _noise(exponent: float, rng: Generator) -> Tensor:
     spectrum = (radius + 1.0) ** -exponent
     spectrum[0, 0] = 0
     phases = torch.view_as_complex(torch.randn(3, *spectrum.shape, 2, generator=rng))
-    return torch.fft.irfft2(phases * spectrum, s=(SIDE, SIDE))
+    noise: Tensor = torch.fft.irfft2(phases * spectrum, s=(SIDE, SIDE))
+    return noise
 
 
 def _waves(rng: Generator) -> Tensor:

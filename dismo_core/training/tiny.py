@@ -125,7 +125,9 @@ def train_tiny(
             motion = model.extractor.motion(model.extractor.encode(check.motion))
         return {"probe_r2": label_fit(motion.flatten(0, 1), check.label.flatten(0, 1))}
 
-    averaged = stage("joint", joint, joint_losses, Schedule(recipe.joint_steps, lr=1e-3, horizon=recipe.horizon), on_log=watch)
+    averaged = stage(
+        "joint", joint, joint_losses, Schedule(recipe.joint_steps, lr=1e-3, horizon=recipe.horizon), on_log=watch
+    )
     joint.load_state_dict(averaged.state_dict())
     return extractor.eval(), generator.eval()
 

@@ -117,9 +117,8 @@ def _build(file: WeightFile, geometries: dict[str, Callable[[], nn.Module]], ten
 
 def _check_frequencies(extractor: MotionExtractor, path: Path) -> None:
     """Rotary frequencies are stored, not constants; say so where they left their formula (specs/dismo.md, 1.2)."""
-    layer = extractor.layers[0]
-    width = extractor.query_tokens.shape[-1]
-    expected = AxialRotary3D(layer.heads, width // layer.heads)
+    heads, per_head = extractor.pos_emb.temporal_freqs.shape
+    expected = AxialRotary3D(heads, 8 * per_head)
     for name, value in extractor.pos_emb.named_parameters():
         formula = expected.get_parameter(name)
         if bool(((value - formula).abs() > FREQUENCY_TOLERANCE * formula.abs()).any()):
