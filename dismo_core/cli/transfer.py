@@ -46,9 +46,10 @@ def run(arguments: argparse.Namespace) -> None:
     from ..fit import fit_image
     from ..motion import Motion
     from ..rollout import FrameGeneratorModel
-    from ..video import read_image, write_video
+    from ..video import output_format, read_image, write_video
     from ..weights import load_frame_generator
 
+    output_format(arguments.output)
     check_free(arguments.output, overwrite=arguments.overwrite)
     picture = read_image(arguments.image)
     model = FrameGeneratorModel(load_frame_generator(arguments.model, check_device(arguments.device)))

@@ -56,7 +56,7 @@ def write_video(
     Raises:
         DisMoError: bad arguments or frames, an existing or unwritable file, a full disk, an encoder that is missing.
     """
-    kind = _format(Path(path), format)
+    kind = output_format(path, format)
     rate = _rate(fps, kind)
     if type(crf) is not int or not 0 <= crf <= _MAX_CRF[kind]:
         raise DisMoError(f"crf must be a whole number from 0 (best) to {_MAX_CRF[kind]} for {kind}, not {crf!r}.")
@@ -81,7 +81,13 @@ def write_video(
             write_container(temporary, first, checked, rate, kind, crf, audio, texts)
 
 
-def _format(path: Path, format: str | None) -> str:
+def output_format(path: str | os.PathLike[str], format: str | None = None) -> str:
+    """The format that `write_video` would write to `path`: mp4, webm, webp or gif.
+
+    Raises:
+        DisMoError: an unknown format or suffix, or two that disagree. Asked before long work, so that nobody waits in vain.
+    """
+    path = Path(path)
     by_suffix = _FORMATS.get(path.suffix.lower())
     known = ", ".join(sorted(_FORMATS.values()))
     if format is None:
