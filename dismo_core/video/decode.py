@@ -59,7 +59,7 @@ def first_frame(container: InputContainer, stream: VideoStream, source: Source) 
     Raises:
         DisMoError: there is none that can be decoded.
     """
-    for frame in _frames(container, stream, source):
+    for frame, _ in _frames(container, stream, source):
         return frame
     raise no_frames(source)
 
@@ -88,22 +88,25 @@ def _decoded(source: Source, seek: float | None) -> Generator[Shown, None, None]
         to_rgb = ToRGB()
         time = -interval
         count = 0
-        for frame in _frames(container, stream, source):
+        for frame, ticks in _frames(container, stream, source):
             if frame.pts is None:
                 time += interval
             else:
                 zero = frame.pts if zero is None else zero
                 time = max(time, (frame.pts - zero) * tick)  # broken files may step back; time never does
-            duration = (getattr(frame, "duration", 0) or 0) * tick or interval  # PyAV 14 frames have none
             count += 1
-            yield Shown(time, duration, tick, partial(to_rgb, frame))
+            yield Shown(time, ticks * tick or interval, tick, partial(to_rgb, frame))
         if seek is None and count < 0.95 * stream.frames:
             log.warning("%s ends early: %d of the %d frames it declares.", label(source), count, stream.frames)
 
 
-def _frames(container: InputContainer, stream: VideoStream, source: Source) -> Iterator[VideoFrame]:
+def _frames(container: InputContainer, stream: VideoStream, source: Source) -> Iterator[tuple[VideoFrame, int]]:
+    """Each frame with its duration in ticks, 0 where unknown."""
     damaged = 0
+    durations: dict[int | None, int] = {}  # by time; the frames of PyAV 14 do not tell
     for packet in _packets(container, stream, source):
+        if packet is not None:
+            durations[packet.pts] = packet.duration or 0
         try:
             frames = stream.decode(packet)
         except av.error.InvalidDataError:
@@ -111,7 +114,9 @@ def _frames(container: InputContainer, stream: VideoStream, source: Source) -> I
             if damaged == 1:
                 log.warning("%s: a part cannot be decoded and is skipped; the frame before it is held.", label(source))
             continue
-        yield from frames
+        for frame in frames:
+            ticks = durations.pop(frame.pts, 0)
+            yield frame, getattr(frame, "duration", 0) or ticks
 
 
 def _packets(container: InputContainer, stream: VideoStream, source: Source) -> Iterator[Packet[VideoStream] | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,10 +54,11 @@ def _read_safetensors(path: Path) -> WeightFile:
 
 def _read_pickle(path: Path) -> dict[str, Tensor]:
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        # mapped files need torch's zip format; older pickles are read whole
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError as error:
         raise DisMoError(
-            f"{path} holds more than tensors: loading it would have to run code, which is refused. "
+            f"{path} is damaged or holds more than tensors: loading it would have to run code, which is refused. "
             "Use a file of plain weights, best a safetensors conversion."
         ) from error
     except (RuntimeError, EOFError, OSError, ValueError) as error:

@@ -91,6 +91,8 @@ FILES = {
     "truncated.safetensors": (lambda path: path.write_bytes(TINY.read_bytes()[:5000]), "not a whole safetensors"),
     "truncated.pt": (truncated, "not a whole PyTorch"),
     "hostile.pt": (hostile, "run code"),
+    "hostile_zip.pt": (lambda path: torch.save({"a": Evil()}, path), "run code"),
+    "garbage.pt": (lambda path: path.write_bytes(b"garbage" * 100), "damaged"),
     "wrapped.pt": (lambda path: torch.save({"state_dict": {"a": torch.zeros(1)}}, path), "not a flat mapping"),
     "list.pt": (lambda path: torch.save([torch.zeros(1)], path), "not a flat mapping"),
     "weights.bin": (lambda path: path.write_bytes(b"x"), "suffix"),
@@ -104,6 +106,11 @@ def test_bad_files_are_named(tmp_path, name, capfd):
     with pytest.raises(dismo.DisMoError, match=message):
         read_weights(tmp_path / name)
     assert "never" not in capfd.readouterr().out
+
+
+def test_a_pickle_of_the_old_format_loads(tmp_path):
+    torch.save({"a": torch.ones(3)}, tmp_path / "old.pt", _use_new_zipfile_serialization=False)
+    assert torch.equal(read_weights(tmp_path / "old.pt").tensors["a"], torch.ones(3))
 
 
 def test_unknown_names_say_what_there_is():
