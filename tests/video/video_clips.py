@@ -83,7 +83,6 @@ def repeat_packets(source, path, times: int) -> Path:
         packets = [packet for packet in container.demux(video=0) if packet.dts is not None]
         with av.open(str(path), "w") as output:
             stream = output.add_stream_from_template(container.streams.video[0])
-            stream.codec_context.extradata = container.streams.video[0].codec_context.extradata  # PyAV 14 forgets it
             span = sum(packet.duration for packet in packets)
             begins = [(packet.pts, packet.dts) for packet in packets]
             for turn in range(times):
