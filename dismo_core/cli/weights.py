@@ -22,9 +22,9 @@ def run(arguments: argparse.Namespace) -> None:
 
     from ..weights import BUNDLED
     from ..weights.files import sha256
-    from ..weights.load import bundled_checksum
+    from ..weights.load import ASSETS, bundled_checksum
 
-    table = Table("name", "size", "sha256", "state", "file")
+    table = Table("size", "sha256", "state", "file")
     bad = []
     for name, path in BUNDLED.items():
         if not path.is_file():
@@ -35,7 +35,9 @@ def run(arguments: argparse.Namespace) -> None:
             size = f"{path.stat().st_size / 1e6:.1f} MB"
         if state != "ok":
             bad.append(name)
-        table.add_row(name, size, digest[:16], state, str(path))
-    Console(width=None).print(table)
+        table.add_row(size, digest[:16], state, path.name)
+    console = Console()
+    console.print(table)
+    console.print(f"in {ASSETS}", soft_wrap=True)
     if bad:
         raise DisMoError(f"Bundled weights are missing or damaged: {', '.join(bad)}. Install the pack again.")
