@@ -1,4 +1,4 @@
-"""The motion of a clip, streamed: only frames at the extractor's own size are kept."""
+"""The motion of a clip, streamed: memory does not grow with its length."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from .motion import LOOK_AHEAD, Motion, base_name
 
 if TYPE_CHECKING:
     from .runtime import Runtime
+
+PIECE = 64  # new frames that are held at the extractor's size at a time
 
 Clip = str | os.PathLike[str] | bytes | BinaryIO | Tensor
 
@@ -64,7 +66,7 @@ def extract_motion(
         extractor: where it lies is where it runs.
         video: path, bytes or binary file object; or frames [T,H,W,3], uint8 or float 0..1, taken as already at `fps`.
         fps: samples per second. start: seconds. frames: how many, at least 5; 0 = to the end.
-        reverse: read the sampled frames backwards.
+        reverse: read the sampled frames backwards; they are then all held at the extractor's size.
         runtime: for progress and cancel; reports windows done.
         return_frames: also return the frames used, uint8 [T,H,W,3] at the clip's own size.
 
@@ -79,31 +81,62 @@ def extract_motion(
             f"frames is {frames}; motion needs at least {LOOK_AHEAD + 1} frames, because it looks {LOOK_AHEAD} ahead (0 = to the end)."
         )
     used: list[Tensor] = []
-    small: list[Tensor] = []
-    for frame in _frames(video, fps, start, frames):
-        small.append(_resized(frame, extractor.size))
-        if return_frames:
-            used.append(frame if frame.dtype == torch.uint8 else (frame * 255).round().to(torch.uint8))
-    if len(small) <= LOOK_AHEAD:
+
+    def sampled() -> Iterator[Tensor]:
+        for frame in _frames(video, fps, start, frames):
+            if return_frames:
+                used.append(frame if frame.dtype == torch.uint8 else (frame * 255).round().to(torch.uint8))
+            yield _resized(frame, extractor.size)
+
+    clip: Iterable[Tensor] = reversed(list(sampled())) if reverse else sampled()
+    embeddings, still = _embeddings(extractor, clip, frames, runtime)
+    if not len(embeddings):
         raise DisMoError(
-            f"The clip gave only {len(small)} frames at {fps:g} fps from second {start:g}; motion needs at least {LOOK_AHEAD + 1}. "
+            f"The clip gave too few frames at {fps:g} fps from second {start:g}; motion needs at least {LOOK_AHEAD + 1}. "
             "Use a longer clip, an earlier start or a higher fps."
         )
     if reverse:
-        small.reverse()
         used.reverse()
-    weight = extractor.query_tokens
-    clip = torch.stack(small)[None].to(weight.device)
-
-    def report(done: int, total: int) -> None:
-        if runtime is not None:
-            runtime.progress(done, total, None)
-
-    embeddings = extractor.forward_sliding(clip, progress=report)[0].float().cpu()
-    still = extractor.forward_sliding(clip[:, :1].expand(-1, LOOK_AHEAD + 1, -1, -1, -1))[0, 0].float().cpu()
     source = base_name(video) if isinstance(video, str | os.PathLike) else ""
     motion = Motion(embeddings, float(fps), source, extractor.extractor_id, still)
     return (motion, torch.stack(used)) if return_frames else motion
+
+
+def _embeddings(
+    extractor: MotionExtractor, clip: Iterable[Tensor], expected: int, runtime: Runtime | None
+) -> tuple[Tensor, Tensor]:
+    """Embeddings [P, d] of frames that come one by one, a piece at a time, and the one [d] of the first frame held still.
+
+    Pieces overlap by the seven frames that a window shares with the next, so the result is that of the whole clip.
+    """
+    device = extractor.query_tokens.device
+    overlap, past = extractor.window - 1, extractor.window - 1 - LOOK_AHEAD
+    buffer: list[Tensor] = []
+    found: list[Tensor] = []
+    still = torch.empty(0)
+    windows = 0
+
+    def report(done: int, _: int) -> None:
+        if runtime is not None:
+            runtime.progress(windows + done, max(windows + done, expected - overlap), None)
+
+    def extract_piece() -> None:
+        nonlocal windows
+        piece = extractor.forward_sliding(torch.stack(buffer)[None].to(device), progress=report)[0].float().cpu()
+        found.append(piece[past:] if found else piece)
+        windows += max(1, len(buffer) - overlap)
+        del buffer[:-overlap]
+
+    for frame in clip:
+        if not len(still):
+            held = frame[None, None].expand(-1, LOOK_AHEAD + 1, -1, -1, -1).to(device)
+            still = extractor.forward_sliding(held)[0, 0].float().cpu()
+        buffer.append(frame)
+        if len(buffer) == PIECE + overlap:
+            extract_piece()
+    if len(buffer) > (overlap if found else LOOK_AHEAD):
+        extract_piece()
+    return torch.cat(found) if found else torch.empty(0, extractor.d_motion), still
 
 
 def _frames(video: Clip, fps: float, start: float, frames: int) -> Iterator[Tensor]:
