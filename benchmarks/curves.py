@@ -17,22 +17,25 @@ STAGES = ("autoencoder", "warmup", "joint")
 
 
 def draw(runs: dict[str, Path], out: Path) -> None:
-    """One panel a figure: PSNR of the autoencoder, readout error, flow loss, probe."""
-    figure = Figure(figsize=(13, 3.6), layout="constrained")
+    """One panel a figure; runs without a labelled stage have no trained readout to show."""
+    figure = Figure(figsize=(16, 3.6), layout="constrained")
     FigureCanvasAgg(figure)
-    panels = figure.subplots(1, 4)
+    panels = figure.subplots(1, 5)
     titles = (
         ("autoencoder", "psnr", "Autoencoder: PSNR, dB"),
         ("warmup", "r2", "Warm-up: R² of the readout in training"),
         ("joint", "flow", "Joint: flow loss"),
-        ("joint", "label", "Joint: error of the readout"),
+        ("joint", "label", "Joint: error of the trained readout"),
+        ("joint", "probe_r2", "Joint: R² of a fresh linear probe"),
     )
     for panel, (stage, field, title) in zip(panels, titles, strict=True):
         for name, folder in runs.items():
             if not (folder / stage / "log.jsonl").is_file():
                 continue
             rows = [row for row in read_log(folder / stage) if field in row]
-            panel.plot([row["step"] for row in rows], [row[field] for row in rows], label=name)
+            if field == "label" and not read_log(folder / "warmup"):
+                continue  # without labels the readout stays as it was drawn
+            panel.plot([row["step"] for row in rows], [row[field] for row in rows], marker=".", markersize=3, label=name)
         panel.set(title=title, xlabel="step")
         panel.grid(alpha=0.3)
         if panel.lines:
