@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import DisMoError
-from ..models.extractor import MotionExtractor, fingerprint
+from ..models.extractor import MotionExtractor
 from ..models.generator import FrameGenerator
 from ..models.rotary import AxialRotary3D
 from .files import WeightFile, differences, read_weights, sha256
@@ -47,7 +47,7 @@ def load_motion_extractor(
     extractor: MotionExtractor = _build(
         file, {"tiny": MotionExtractor.tiny, "large": MotionExtractor.large}, file.tensors
     )
-    extractor._extractor_id = fingerprint(file.tensors)
+    extractor.pin_id()
     if file.path not in BUNDLED.values():  # ours were trained along
         _check_frequencies(extractor, file.path)
     return extractor.to(device, dtype).eval().requires_grad_(False)
