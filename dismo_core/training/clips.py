@@ -209,9 +209,8 @@ class ClipGenerator:
             ).unflatten(2, (count, size))
             return out  # [B, 3, N, H, W]
 
-        half = 64 * size / 64
         ground_at = (
-            world / half * looks.ground_zoom[:, None, None, None, None] + looks.ground_shift[:, None, None, None]
+            world / size * looks.ground_zoom[:, None, None, None, None] + looks.ground_shift[:, None, None, None]
         )
         image = paint(looks.ground, ground_at)
         for i in (1, 0):
@@ -286,7 +285,7 @@ def _labels(moves: _Moves) -> Tensor:
         (moves.object_turn[:, 0], 0.15),
         (moves.camera_turn, 0.08),
     ):
-        for gap in (1.0, 4.0) if rate is moves.object_turn[:, 0] or unit < 1 else (1.0, 2.0, 4.0):
+        for gap in (1.0, 4.0) if unit < 1 else (1.0, 2.0, 4.0):
             moved = positions(rate, start + gap) - positions(rate, start)
             parts.append(moved / (unit * gap**0.8))
     return torch.cat(parts, dim=-1)

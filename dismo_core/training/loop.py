@@ -53,7 +53,6 @@ def fit(
     schedule: Schedule,
     folder: Path,
     *,
-    resume: bool = True,
     on_log: Callable[[int, nn.Module], dict[str, float]] | None = None,
     progress: Callable[[int, int, dict[str, float]], None] | None = None,
 ) -> nn.Module:
@@ -63,8 +62,7 @@ def fit(
         model: parameters with requires_grad are trained.
         losses: step -> named scalars; "loss" is the one that is minimised.
         schedule: see `Schedule`.
-        folder: takes `checkpoint_*.pt` and `log.jsonl`.
-        resume: go on from the newest checkpoint in `folder`.
+        folder: takes `checkpoint_*.pt` and `log.jsonl`; a checkpoint in it is gone on from.
         on_log: called at every `save_every` with the averaged model; its numbers join the log.
         progress: called with (steps done, steps in all, logged numbers).
 
@@ -80,7 +78,7 @@ def fit(
         model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(schedule.average)
     )
     start = 0
-    state = latest_checkpoint(folder) if resume else None
+    state = latest_checkpoint(folder)
     if state is not None:
         model.load_state_dict(state["model"])
         averaged.load_state_dict(state["averaged"])

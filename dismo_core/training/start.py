@@ -30,26 +30,23 @@ def start_extractor(model: MotionExtractor, patches: Tensor) -> None:
     """
     start_encoder(model.frame_encoder, patches, flatten=0.3)
     with torch.no_grad():
-        _orthogonal(model.proj.weight)
+        nn.init.orthogonal_(model.proj.weight)
         _pass_constants(model.proj.weight)
         model.query_tokens[..., :CONSTANT] = 1.0
     step = 2 / model.frame_encoder.side
     taps = [(1, 0, 0), (-1, 0, 0), (3, 0, 0)]
     near = [(1, step, 0), (1, -step, 0), (1, 0, step), (1, 0, -step)]
+    frequencies = torch.cat((model.pos_emb.temporal_freqs[None], model.pos_emb.spatial_freqs))  # [3, heads, d_head/8]
     for index, layer in enumerate(_layers(model.layers)):
         wake(layer, 1.0)
-        frequencies = torch.cat(
-            (model.pos_emb.temporal_freqs[None], model.pos_emb.spatial_freqs)
-        )  # [3, heads, d_head/8]
         if index == 0:  # the last head takes the mean of the whole frame: what stands out from it is a thing
             aim_self(layer, layer.heads - 1, frequencies[:, layer.heads - 1], (0, 0, 0), (1.0, 0.0, 0.0))
         if index < 2:
             offsets = taps if index == 0 else near
             for head in range(min(len(offsets), layer.heads)):
                 aim_self(layer, head, frequencies[:, head], offsets[head], (0.5, 0.25, 0.25))
-        elif (
-            index == len(model.layers) - 1
-        ):  # the queries gather whole frames: now, next, the one after, the last they may see
+        elif index == len(model.layers) - 1:
+            # The queries gather whole frames: now, next, the one after, the last they may see.
             for head, ahead in enumerate((0, 1, 2, 4)[: layer.heads]):
                 aim_self(layer, head, frequencies[:, head], (ahead, 0, 0), (1.0, 0.0, 0.0))
 
@@ -198,7 +195,3 @@ def _pass_constants(weight: Tensor) -> None:
     weight[:CONSTANT] = 0
     weight[:, :CONSTANT] = 0
     weight[:CONSTANT, :CONSTANT] = torch.eye(CONSTANT)
-
-
-def _orthogonal(weight: Tensor) -> None:
-    nn.init.orthogonal_(weight)

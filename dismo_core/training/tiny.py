@@ -55,9 +55,7 @@ class TinyRecipe:
     compile: bool = True
 
 
-def train_tiny(
-    folder: Path, recipe: TinyRecipe, report: Report, *, resume: bool = True
-) -> tuple[MotionExtractor, FrameGenerator]:
+def train_tiny(folder: Path, recipe: TinyRecipe, report: Report) -> tuple[MotionExtractor, FrameGenerator]:
     """Run or go on with the three stages; each has its checkpoints and `log.jsonl` in a folder of its own.
 
     Returns:
@@ -78,7 +76,6 @@ def train_tiny(
             losses,
             schedule,
             folder / name,
-            resume=resume,
             progress=lambda done, total, row: report(name, done, total, row),
             **more,
         )
