@@ -16,7 +16,8 @@ from ..errors import DisMoError
 from .mapped import fill, shards
 
 if TYPE_CHECKING:
-    from diffusers import AutoencoderKLCogVideoX, CogVideoXTransformer3DModel
+    from diffusers.models.autoencoders.autoencoder_kl_cogvideox import AutoencoderKLCogVideoX
+    from diffusers.models.transformers.cogvideox_transformer_3d import CogVideoXTransformer3DModel
 
 HUB_ID = "zai-org/CogVideoX-5b-I2V"
 DIFFUSERS_STEM = "diffusion_pytorch_model"
@@ -98,7 +99,7 @@ def _config(folder: Path, name: str = "config.json") -> dict[str, Any]:
 
 
 def _transformer(config: Mapping[str, Any], files: list[Path], dtype: torch.dtype) -> CogVideoXTransformer3DModel:
-    from diffusers import CogVideoXTransformer3DModel
+    from diffusers.models.transformers.cogvideox_transformer_3d import CogVideoXTransformer3DModel
 
     require_image_to_video(config)
     with torch.device("meta"):
@@ -108,7 +109,7 @@ def _transformer(config: Mapping[str, Any], files: list[Path], dtype: torch.dtyp
 
 
 def _vae(config: Mapping[str, Any], files: list[Path], dtype: torch.dtype) -> AutoencoderKLCogVideoX:
-    from diffusers import AutoencoderKLCogVideoX
+    from diffusers.models.autoencoders.autoencoder_kl_cogvideox import AutoencoderKLCogVideoX
 
     with torch.device("meta"):
         vae: AutoencoderKLCogVideoX = AutoencoderKLCogVideoX.from_config(dict(config))
