@@ -17,6 +17,8 @@ from ..models.extractor import MotionExtractor
 from ..models.generator import FrameGenerator
 from ..models.rotary import AxialRotary3D
 from .files import WeightFile, differences, read_weights, sha256
+from .hub import require
+from .manifest import check_released
 
 log = logging.getLogger(__name__)
 
@@ -37,12 +39,15 @@ def load_motion_extractor(
     """A motion extractor, in evaluation mode, without gradients.
 
     Args:
-        name_or_path: "tiny" (bundled), or a file of extractor weights (.safetensors, .pt) of the tiny or large geometry.
+        name_or_path: "tiny" (bundled), "large" (released, in the default folder), or a file of extractor weights
+            (.safetensors, .pt) of the tiny or large geometry.
         device, dtype: where and in which precision it runs; float32 is the reference.
 
     Raises:
         DisMoError: no such name or file, a damaged file, names or shapes that do not fit.
     """
+    if os.fspath(name_or_path) == "large":
+        name_or_path = require("motion_extractor_large")
     file = _open(name_or_path, "dismo_tiny_extractor")
     extractor: MotionExtractor = _build(
         file, {"tiny": MotionExtractor.tiny, "large": MotionExtractor.large}, file.tensors
@@ -97,6 +102,7 @@ def _open(name_or_path: str | os.PathLike[str], tiny: str) -> WeightFile:
         raise DisMoError(
             f"There are no bundled weights called {os.fspath(name_or_path)!r}; bundled is: tiny. Or give the path of a weight file."
         )
+    check_released(name_or_path)
     return read_weights(name_or_path)
 
 
