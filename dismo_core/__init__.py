@@ -10,6 +10,7 @@ from .motion import Motion
 from .runtime import Runtime
 
 if TYPE_CHECKING:
+    from .cogvideox.adapter import CogVideoXMotionAdapter
     from .extract import extract_motion
     from .models.extractor import MotionExtractor
     from .models.generator import FrameGenerator
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "CogVideoXMotionAdapter",
     "DisMoError",
     "FrameGenerator",
     "FrameGeneratorModel",
@@ -34,6 +36,7 @@ __all__ = [
 ]
 
 _LAZY = {
+    "CogVideoXMotionAdapter": ".cogvideox.adapter",
     "FrameGenerator": ".models.generator",
     "FrameGeneratorModel": ".rollout",
     "MotionExtractor": ".models.extractor",
