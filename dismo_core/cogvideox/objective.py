@@ -23,16 +23,21 @@ def denoising_loss(base: CogVideoXBase, videos: Tensor, text: Tensor, generator:
         generator: for all draws; None = PyTorch's own.
     """
     scheduler = make_scheduler(base.scheduler_config)
-    place: dict[str, object] = dict(device=videos.device, dtype=videos.dtype)
+    channels_first = videos.movedim(-1, 1)
+
+    def normal_like(x: Tensor) -> Tensor:
+        # In the memory order of x, as randn_like draws: the numbers depend on it.
+        return torch.empty_like(x).normal_(generator=generator)
+
     with torch.no_grad():
         clean = encode(base, videos, generator)
         t = torch.randint(0, TRAIN_STEPS, (len(videos),), generator=generator, device=videos.device)
-        noise = torch.randn(clean.shape, generator=generator, **place)  # type: ignore[call-overload]
-        level = torch.normal(*NOISE_LEVEL, (1,), generator=generator, **place).exp()  # type: ignore[call-overload]
-        first = videos[:, :1]
-        # Noise is drawn channels first, as the VAE takes it.
-        first_noise = torch.randn(first.movedim(-1, 2).shape, generator=generator, **place)  # type: ignore[call-overload]
-        picture = encode(base, first + level * first_noise.movedim(2, -1), generator)
+        noise = normal_like(clean)
+        level = (
+            torch.empty(1, device=videos.device, dtype=videos.dtype).normal_(*NOISE_LEVEL, generator=generator).exp()
+        )
+        first = channels_first[:, :, :1]
+        picture = encode(base, (first + level * normal_like(first)).movedim(1, -1), generator)
         noisy = scheduler.add_noise(clean, noise, t)
         target = scheduler.get_velocity(clean, noise, t)
     out: Tensor = base.transformer(

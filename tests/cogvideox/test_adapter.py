@@ -55,3 +55,10 @@ def test_golden_video_without_guidance(shared_adapter, clip, picture, golden):
         generator=torch.Generator().manual_seed(91),
     )
     assert_same_video(video, golden["video_nocfg"])
+
+
+def test_golden_training_loss(shared_adapter, clip, golden):
+    torch.manual_seed(3)
+    loss = shared_adapter.training_loss(clip, [PROMPT])
+    shared_adapter.set_conditions(None)
+    torch.testing.assert_close(loss.double(), golden["train_loss_seed3"], atol=2e-4, rtol=0)
