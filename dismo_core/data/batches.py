@@ -60,18 +60,17 @@ def clip_batches(
         pin_memory=torch.cuda.is_available(),
         generator=torch.Generator(),  # else making workers would draw from the generator of the training run
     )
-    skipped: Counter[str] = Counter()
+    skipped: dict[str, str] = {}
     for batch in islice(loader, (stop - start) // (batch_size * world)):
         _count(batch.skipped, skipped)
         yield batch
 
 
-def _count(new: Sequence[tuple[str, str]], skipped: Counter[str]) -> None:
+def _count(new: Sequence[tuple[str, str]], skipped: dict[str, str]) -> None:
     """Log the count whenever it passes a power of two, so that the log of a long run stays short."""
-    before = skipped.total()
-    skipped.update(reason for _, reason in new)
-    if before.bit_length() < skipped.total().bit_length():
+    before = len(skipped)
+    skipped.update(new)
+    if before.bit_length() < len(skipped).bit_length():
         name, reason = new[-1]
-        log.warning(
-            "Skipped %d entries so far (%s); the last: %s (%s).", skipped.total(), describe(skipped), name, reason
-        )
+        reasons = describe(Counter(skipped.values()))
+        log.warning("Skipped %d entries so far (%s); the last: %s (%s).", len(skipped), reasons, name, reason)

@@ -93,7 +93,8 @@ def scan_shard(path: str | os.PathLike[str]) -> ShardContents:
                     if file.read(512).strip(b"\0"):
                         faults.append(("", "damaged tar", f"what follows byte {tar.offset} of {end} is no tar header"))
             except tarfile.TarError as error:
-                faults.append(("", "damaged tar", str(error) if end else "the file has no bytes"))
+                if not any(reason == "cut short" for _, reason, _ in faults):  # else that is said already
+                    faults.append(("", "damaged tar", str(error) if end else "the file has no bytes"))
     except OSError as error:
         raise DisMoError(
             f"Cannot read the shard {path}: {error.strerror or error}. Check its path and rights."

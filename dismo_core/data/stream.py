@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from itertools import count, islice
 from typing import Any
@@ -70,7 +71,7 @@ class VideoStream(IterableDataset[VideoSample]):
             """What webdataset asks about an error: True goes on with the next shard."""
             if isinstance(error, MemoryError):
                 raise error
-            skipped.append((str(error.args[-1]) if error.args else "", "damaged tar"))
+            skipped.append((os.path.basename(str(error.args[-1])) if error.args else "", "damaged tar"))
             check_skipped(skipped)
             return True
 
@@ -81,7 +82,7 @@ class VideoStream(IterableDataset[VideoSample]):
                 yield draw_sample(entry, self.size, next(numbers), rng, skipped)
                 skipped.clear()
             except Unusable as fault:
-                skipped.append((members["__key__"], fault.reason))
+                skipped.append((f"{os.path.basename(members['__url__'])}: {members['__key__']}", fault.reason))
                 check_skipped(skipped)
 
 
