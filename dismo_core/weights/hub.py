@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fnmatch
 import io
+import logging
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
@@ -17,6 +18,8 @@ from typing import Any
 
 from ..errors import DisMoError
 from .manifest import BASE, RELEASED, HubFile, HubModel, check_released, default_folder, readable
+
+log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
 RESERVE = 64 << 20  # bytes left free on a disk
@@ -181,10 +184,19 @@ def _transfer(file: HubFile, part: Path, progress: Progress) -> None:
             f"The hub offers another {file.path} in {file.repo} ({offered.size} bytes, {offered.etag}) than this version "
             f"knows ({file.size} bytes, {file.etag}). Update this software; nothing was fetched."
         )
-    if part.exists() and part.stat().st_size > file.size:
-        part.unlink()
-    with _Reporting(part, progress, file.size) as out:
-        http_get(url, out, resume_size=out.tell(), headers=build_hf_headers(), expected_size=file.size)
+    headers = build_hf_headers()
+    while True:
+        if part.exists() and part.stat().st_size > file.size:
+            part.unlink()
+        with _Reporting(part, progress, file.size) as out:
+            start = out.tell()
+            try:
+                http_get(url, out, resume_size=start, headers=headers, expected_size=file.size)
+                return
+            except _transport_errors() as error:  # which of them the library takes up by itself differs by its version
+                if _status(error) or getattr(error, "errno", None) or out.tell() <= start:
+                    raise
+                log.warning("%s: the connection broke at %s; going on.", file.path, readable(out.tell()))
 
 
 class _Reporting(io.BufferedWriter):
@@ -198,6 +210,19 @@ class _Reporting(io.BufferedWriter):
         count = super().write(data)
         self._report()
         return count
+
+
+def _transport_errors() -> tuple[type[Exception], ...]:
+    """What the library lets through: its transport has been requests, whose errors are OSErrors, httpx and httpx2."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    bases: tuple[Any, ...] = HfHubHTTPError.__bases__
+    return (OSError, *bases)
+
+
+def _status(error: Exception) -> int:
+    """Of the answer that an error stands for; 0 = there was none."""
+    return getattr(getattr(error, "response", None), "status_code", None) or 0
 
 
 def _places(folders: Iterable[str | os.PathLike[str]] | None) -> list[Path]:
@@ -286,10 +311,8 @@ def _locked(part: Path) -> Iterator[None]:
 def _explained(repo: str, what: str, part: Path | None = None) -> Iterator[None]:
     """Errors of the hub, the network and the disk, in words."""
     from huggingface_hub import constants
-    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+    from huggingface_hub.errors import OfflineModeIsEnabled
 
-    # The client's transport has been requests, whose errors are OSErrors, then httpx and httpx2.
-    transport: tuple[Any, ...] = HfHubHTTPError.__bases__
     try:
         yield
     except OfflineModeIsEnabled as error:
@@ -297,10 +320,10 @@ def _explained(repo: str, what: str, part: Path | None = None) -> Iterator[None]
             f"Offline mode is on (HF_HUB_OFFLINE), so {what} cannot be fetched from {repo}. Unset it, or copy the files "
             "by hand."
         ) from error
-    except (OSError, *transport) as error:
+    except _transport_errors() as error:
         hub, folder = constants.ENDPOINT, part.parent if part else "the folder"
         kept = " What has arrived is kept; run it again to go on from there." if part and part.exists() else ""
-        status = getattr(getattr(error, "response", None), "status_code", None)
+        status = _status(error)
         if status in (401, 403):
             text = (
                 f"The hub refuses {what} of {repo} (HTTP {status}). Log in (`hf auth login`) or set HF_TOKEN, and see "
@@ -310,7 +333,7 @@ def _explained(repo: str, what: str, part: Path | None = None) -> Iterator[None]
             text = (
                 f"{hub} has no {what} in {repo} (HTTP 404). Check HF_ENDPOINT; or it was moved: update this software."
             )
-        elif status is not None:
+        elif status:
             text = f"The hub answered HTTP {status} to {what} of {repo}. Try again later."
         elif isinstance(error, OSError) and error.errno is not None:
             text = f"Cannot write {what} ({error.strerror}). Check that {folder} is writable and has free space."
