@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .models.generator import FrameGenerator
     from .rollout import FrameGeneratorModel
     from .video import read_video, write_video
-    from .weights import load_frame_generator, load_motion_extractor
+    from .weights import load_cogvideox_adapter, load_frame_generator, load_motion_extractor
 
 __version__ = "0.1.0"
 
@@ -29,6 +29,7 @@ __all__ = [
     "MotionExtractor",
     "Runtime",
     "extract_motion",
+    "load_cogvideox_adapter",
     "load_frame_generator",
     "load_motion_extractor",
     "read_video",
@@ -41,6 +42,7 @@ _LAZY = {
     "FrameGeneratorModel": ".rollout",
     "MotionExtractor": ".models.extractor",
     "extract_motion": ".extract",
+    "load_cogvideox_adapter": ".weights",
     "load_frame_generator": ".weights",
     "load_motion_extractor": ".weights",
     "read_video": ".video",

@@ -6,6 +6,7 @@ import copy
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -21,7 +22,8 @@ from . import checks
 from .base import CogVideoXBase, load_base, require_image_to_video
 from .checkpoint import EXTRACTOR, LORA, Source, check_adapter, read_adapter
 from .conditions import ConditionEncoder
-from .lora import ConditionalLoRA, MotionLoRA
+from .lora import NAME, ConditionalLoRA, MotionLoRA
+from .memory import MemoryPlan
 from .objective import denoising_loss
 from .picture import fit_picture
 from .positions import Positions, PositionTables, require_positions
@@ -45,6 +47,10 @@ class CogVideoXMotionAdapter(ConditionEncoder):
         d_cond: width of a condition. rank, alpha: of the LoRA.
         dtype: of the LoRA, and of the base's activations.
 
+    Attributes:
+        plan: where the parts of the base (and, as "motion_extractor", the extractor) lie; None = where they are.
+        sequential_guidance: run the two branches of the guidance in turn; a plan may also ask for it.
+
     Raises:
         DisMoError: a base that is not CogVideoX (1.0) image-to-video, or that carries an adapter already.
     """
@@ -63,12 +69,12 @@ class CogVideoXMotionAdapter(ConditionEncoder):
         # Whoever calls, ComfyUI in inference mode too: weights made here can be trained later.
         with torch.inference_mode(False):
             if motion_extractor is None:
-                motion_extractor = _without_memory(MotionExtractor.large)
+                motion_extractor = without_memory(MotionExtractor.large)
             super().__init__(motion_extractor.d_motion, d_cond)
             self.base = base if isinstance(base, CogVideoXBase) else load_base(base, dtype)
             require_image_to_video(self.base.transformer.config)
             self.dtype = dtype
-            self.execution_device: torch.device | None = None
+            self.plan: MemoryPlan | None = None
             self.motion_extractor = motion_extractor.requires_grad_(False).eval()
             self.transformer = nn.Module()
             self._layers: list[tuple[ConditionalLoRA, nn.Module, RemovableHandle]] = []
@@ -84,9 +90,20 @@ class CogVideoXMotionAdapter(ConditionEncoder):
     def large(
         cls, base: str | os.PathLike[str] | CogVideoXBase, dtype: torch.dtype = torch.bfloat16
     ) -> CogVideoXMotionAdapter:
-        """The released geometry, 970,668,864 parameters, which take no memory until `load_adapter` brings them."""
+        """The released geometry: 970,668,864 parameters, without memory as in `empty`."""
+        return cls.empty(base, dtype=dtype)
+
+    @classmethod
+    def empty(
+        cls,
+        base: str | os.PathLike[str] | CogVideoXBase,
+        motion_extractor: MotionExtractor | None = None,
+        dtype: torch.dtype = torch.bfloat16,
+        **geometry: Any,
+    ) -> CogVideoXMotionAdapter:
+        """An adapter whose own parameters take no memory until `load_adapter` or `load_state_dict` brings them."""
         base = base if isinstance(base, CogVideoXBase) else load_base(base, dtype)
-        adapter: CogVideoXMotionAdapter = _without_memory(lambda: cls(base, dtype=dtype))
+        adapter: CogVideoXMotionAdapter = without_memory(lambda: cls(base, motion_extractor, dtype=dtype, **geometry))
         return adapter
 
     @property
@@ -96,8 +113,8 @@ class CogVideoXMotionAdapter(ConditionEncoder):
 
     @property
     def device(self) -> torch.device:
-        """Where the transformer and the VAE run; that of the weights, unless whoever offloads them says otherwise."""
-        device: torch.device = self.execution_device or self.base.transformer.device
+        """Where the base runs."""
+        device: torch.device = self.base.transformer.device if self.plan is None else self.plan.device
         return device
 
     @property
@@ -110,7 +127,7 @@ class CogVideoXMotionAdapter(ConditionEncoder):
     @property
     def motion_loras(self) -> list[MotionLoRA]:
         """The updates inside the base's linears."""
-        return [linear.get_submodule("motion") for _, linear, _ in self._layers]  # type: ignore[misc]
+        return [getattr(linear, NAME) for _, linear, _ in self._layers]
 
     def set_exact(self, exact: bool) -> None:
         """Round as the reference does, or fuse operations (see `MotionLoRA`); fused suits compiled models."""
@@ -121,7 +138,7 @@ class CogVideoXMotionAdapter(ConditionEncoder):
         """Leave the base as it was before."""
         for _, linear, hook in self._layers:
             hook.remove()
-            del linear.motion
+            delattr(linear, NAME)
         self._layers.clear()
         self._positions.remove()
 
@@ -249,21 +266,25 @@ class CogVideoXMotionAdapter(ConditionEncoder):
         """[T,H,W,3] -> [T-4,d_motion]."""
         extractor = self.motion_extractor
         check_video(video[None], "motion video")
-        x = video.to(extractor.query_tokens.device, torch.float32).movedim(-1, 1)
-        x = F.interpolate(x, size=extractor.size, mode="bilinear", antialias=True, align_corners=False)
-        return extractor.forward_sliding(x.movedim(1, -1).clamp(-1, 1)[None], progress=progress)[0]
+        with self._using("motion_extractor"):
+            x = video.to(extractor.query_tokens.device, torch.float32).movedim(-1, 1)
+            x = F.interpolate(x, size=extractor.size, mode="bilinear", antialias=True, align_corners=False)
+            return extractor.forward_sliding(x.movedim(1, -1).clamp(-1, 1)[None], progress=progress)[0]
 
     def set_conditions(self, conditions: Tensor | None, strength: float = 1.0) -> None:
         """Let the base follow conditions [videos,K,d_cond], in every forward until the next call; None = the bare base."""
         if conditions is not None:
             conditions = conditions.to(self.init_gru_state.device)
-        for lora, linear, _ in self._layers:
-            motion: Any = linear.motion
+        for (lora, _, _), motion in zip(self._layers, self.motion_loras, strict=True):
             motion.gain = motion.shift = None
             if conditions is not None:
                 motion.gain, motion.shift = (table.to(self.device) for table in lora.tables(conditions))
                 motion.text_tokens = self.encode_prompts.max_tokens
                 motion.strength = strength
+
+    def _using(self, part: str) -> AbstractContextManager[object]:
+        """The part, ready to run on `device`."""
+        return nullcontext() if self.plan is None or part not in self.plan.parts else self.plan.using(part)
 
     # Sampling
 
@@ -322,17 +343,28 @@ class CogVideoXMotionAdapter(ConditionEncoder):
         generators = checks.one_generator_each(generator, len(pictures))
 
         device = self.device
-        prompt, negative = self.encode_prompts(prompts, device), None
-        if text_guidance_scale > 1:
-            negative = self.encode_prompts([NEGATIVE_PROMPT if negative_prompt is None else negative_prompt], device)
+        guided = text_guidance_scale > 1
+        negatives = [NEGATIVE_PROMPT if negative_prompt is None else negative_prompt] if guided else []
+        texts = self.encode_prompts([*prompts, *negatives], device, self._using).split(1)
+        frugal = frozenset() if self.plan is None else self.plan.choice.frugal
+        if "vae" in frugal:
+            self.base.vae.enable_tiling()
+        one_by_one = self.sequential_guidance or "transformer" in frugal
         self._positions.mode = positions
         videos = []
         try:
             for i, picture in enumerate(pictures):
                 self.set_conditions(conditions[i : i + 1], strength)
-                guidance = Guidance(prompt[i : i + 1], negative, text_guidance_scale, self.sequential_guidance)
+                guidance = Guidance(texts[i], texts[-1] if guided else None, text_guidance_scale, one_by_one)
                 first = fit_picture(picture, self.size).to(device, self.dtype)
-                videos.append(sample_video(self.base, first, num_frames, guidance, n_steps, generators[i], progress))
+
+                def step(done: int, steps: int, latents: Tensor, before: int = i * n_steps) -> None:
+                    if progress is not None:
+                        progress(before + done, len(pictures) * steps, latents)
+
+                videos.append(
+                    sample_video(self.base, first, num_frames, guidance, n_steps, generators[i], step, self._using)
+                )
         finally:
             self.set_conditions(None)
         return torch.stack(videos)
@@ -364,7 +396,7 @@ class CogVideoXMotionAdapter(ConditionEncoder):
         prompts = [""] * len(clips) if prompts is None else [prompts] if isinstance(prompts, str) else list(prompts)
         checks.require_same_count(videos=len(clips), prompts=len(prompts))
         with torch.no_grad():
-            text = self.encode_prompts(prompts, self.device)
+            text = self.encode_prompts(prompts, self.device, self._using)
         self._positions.mode = "auto"
         self.set_conditions(self.encode_motion(motion_videos=clips))
         batch = torch.stack([clip.to(self.device, self.dtype) for clip in clips])
@@ -388,7 +420,7 @@ def _insert(root: nn.Module, path: str, leaf: nn.Module) -> None:
     root.add_module(name, leaf)
 
 
-def _without_memory(make: Callable[[], Any]) -> Any:
+def without_memory(make: Callable[[], Any]) -> Any:
     """A module whose parameters have shapes only."""
     from accelerate import init_empty_weights
 

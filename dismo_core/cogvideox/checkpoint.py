@@ -50,6 +50,17 @@ def read_adapter(source: Source) -> dict[str, Tensor]:
     return tensors
 
 
+def geometry(tensors: Mapping[str, Tensor]) -> dict[str, int | float]:
+    """Width of a condition, rank and alpha of an adapter; empty, which means as released, where it is no adapter.
+
+    alpha is in no file; it is half the rank, as released.
+    """
+    rank = next((len(v) for k, v in tensors.items() if k.startswith(LORA) and ".lora_A." in k), None)
+    if rank is None or "init_gru_state" not in tensors:
+        return {}
+    return {"d_cond": tensors["init_gru_state"].numel(), "rank": rank, "alpha": rank / 2}
+
+
 def check_adapter(expected: dict[str, Tensor], found: dict[str, Tensor], base: str) -> None:
     """Raise unless names, shapes and dtypes are those of an adapter for the base called `base`.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from .base import CogVideoXBase
 
 NEGATIVE_PROMPT = "worst quality, inconsistent motion, blurry, jittery, distorted"
 Progress = Callable[[int, int, Tensor], None]  # steps done, steps in all, latents [B,K,C,h,w]
+Using = Callable[[str], AbstractContextManager[object]]  # makes a part of the base ready to run, by name
 
 
 def make_scheduler(config: dict[str, Any]) -> Any:
@@ -124,6 +126,7 @@ def sample_video(
     steps: int,
     generator: torch.Generator | None = None,
     progress: Progress | None = None,
+    using: Using = nullcontext,
 ) -> Tensor:
     """One video from noise; draws, in order: VAE posterior of the picture, noise, the solver's noise at every step.
 
@@ -131,6 +134,7 @@ def sample_video(
         picture: [H,W,3] in -1..1 of the base's size, where the model runs and in its dtype.
         frames: of the video.
         guidance, steps, generator, progress: see `denoise`.
+        using: makes the parts "transformer" and "vae" of the base ready to run.
 
     Returns:
         uint8 [frames,H,W,3] on the CPU.
@@ -140,22 +144,18 @@ def sample_video(
     """
     from diffusers.utils.torch_utils import randn_tensor
 
-    first = encode(base, picture[None, None], generator)
+    with using("vae"):
+        first = encode(base, picture[None, None], generator)
     latent_frames = (frames - 1) // base.vae.config["temporal_compression_ratio"] + 1
     shape = (1, latent_frames, *first.shape[2:])
     noise = randn_tensor(shape, generator=generator, device=picture.device, dtype=picture.dtype)
-    latents = denoise(
-        base.transformer,
-        make_scheduler(base.scheduler_config),
-        noise,
-        in_first_frame(first, latent_frames),
-        guidance,
-        steps,
-        generator,
-        progress,
-    )
+    scheduler = make_scheduler(base.scheduler_config)
+    first = in_first_frame(first, latent_frames)
+    with using("transformer"):
+        latents = denoise(base.transformer, scheduler, noise, first, guidance, steps, generator, progress)
     require_finite(latents, "denoising")
-    video = decode(base, latents)[0]
+    with using("vae"):
+        video = decode(base, latents)[0]
     require_finite(video, "decoding")
     return to_bytes(video)
 

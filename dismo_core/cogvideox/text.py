@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor
@@ -28,18 +29,26 @@ class PromptEncoder:
         self.max_tokens = int(base.transformer.config["max_text_seq_length"])
         self._held: dict[str, Tensor] = {}
 
-    def __call__(self, prompts: Sequence[str], device: torch.device) -> Tensor:
-        """Prompts -> [len(prompts), max_tokens, width] on `device`, where the text encoder also runs.
+    def __call__(
+        self,
+        prompts: Sequence[str],
+        device: torch.device,
+        using: Callable[[str], AbstractContextManager[object]] = nullcontext,
+    ) -> Tensor:
+        """Prompts -> [len(prompts), max_tokens, width] on `device`.
+
+        Args:
+            using: makes the part "text_encoder" of the base ready to run there; entered for new prompts only.
 
         Raises:
             DisMoError: a prompt is new and the text encoder was released.
         """
-        for prompt in prompts:
-            if prompt not in self._held:
-                while len(self._held) >= HELD:
-                    del self._held[next(iter(self._held))]
-                self._held[prompt] = self._encode(prompt, device).cpu()
-        return torch.cat([self._held[prompt] for prompt in prompts]).to(device)
+        found = {prompt: self._held[prompt] for prompt in prompts if prompt in self._held}
+        if new := [prompt for prompt in dict.fromkeys(prompts) if prompt not in found]:
+            with using("text_encoder"):
+                found |= {prompt: self._encode(prompt, device).cpu() for prompt in new}
+            self._held = dict(list((self._held | found).items())[-HELD:])
+        return torch.cat([found[prompt] for prompt in prompts]).to(device)
 
     def _encode(self, prompt: str, device: torch.device) -> Tensor:
         if self.base.text_encoder is None:

@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,10 @@ from ..models.rotary import AxialRotary3D
 from .files import WeightFile, differences, read_weights, sha256
 from .hub import require
 from .manifest import check_released
+
+if TYPE_CHECKING:
+    from ..cogvideox.adapter import CogVideoXMotionAdapter
+    from ..cogvideox.base import CogVideoXBase
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +85,46 @@ def load_frame_generator(
     generator.to(device, dtype).eval().requires_grad_(False)
     generator.autoencoder.eval()
     return generator
+
+
+def load_cogvideox_adapter(
+    name_or_path: str | os.PathLike[str] = "large",
+    *,
+    base: str | os.PathLike[str] | CogVideoXBase,
+    motion_extractor: MotionExtractor | None = None,
+    dtype: torch.dtype = torch.bfloat16,
+) -> CogVideoXMotionAdapter:
+    """A CogVideoX motion adapter on its base, on the CPU; never two copies of the weights in memory.
+
+    Args:
+        name_or_path: "large" (released, in the default folder), a file of adapter weights (.safetensors, .pt), or a
+            folder with its parts as safetensors.
+        base: diffusers folder or hub id of CogVideoX-5B-I2V, or a loaded base.
+        motion_extractor: needed where the file holds none, or one that is neither of the large nor of the tiny geometry.
+        dtype: of the LoRA, and of the base where it is loaded here; bfloat16 is the reference.
+
+    Raises:
+        DisMoError: no such name or file, a damaged file, names, shapes or dtypes that do not fit, or another base.
+    """
+    from ..cogvideox.adapter import CogVideoXMotionAdapter, without_memory
+    from ..cogvideox.checkpoint import EXTRACTOR, geometry, read_adapter
+
+    path = require("cogvideox5b_i2v_large") if os.fspath(name_or_path) == "large" else Path(name_or_path)
+    check_released(path)
+    tensors = read_adapter(path)
+    if motion_extractor is None:
+        query = tensors.get(EXTRACTOR + "query_tokens")
+        tiny = without_memory(MotionExtractor.tiny)
+        motion_extractor = tiny if query is not None and query.shape == tiny.query_tokens.shape else None
+    adapter = CogVideoXMotionAdapter.empty(base, motion_extractor, dtype, **geometry(tensors))
+    del tensors  # mapped; load_adapter reads them again
+    try:
+        adapter.load_adapter(path)
+    except BaseException:
+        adapter.detach()  # a base given by the caller can be used again
+        raise
+    _check_frequencies(adapter.motion_extractor, path)
+    return adapter
 
 
 def bundled_checksum(path: Path) -> str:
