@@ -45,6 +45,8 @@ def is_remote(shard: str) -> bool:
 
 
 def _expanded(pattern: str) -> list[str]:
+    if not is_remote(pattern):
+        pattern = Path(pattern).as_posix()  # a backslash would be read as an escape
     names: list[str] = webdataset().shardlists.expand_urls(pattern)
     return names
 

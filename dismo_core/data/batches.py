@@ -39,7 +39,7 @@ def clip_batches(
 
     Args:
         shards: from `find_shards`. batch_size: clips of this rank in a batch. size: side of the frames in px.
-        seed: of the run. rank, world: this process and how many there are. workers: decoding processes; 0 = this one.
+        seed: of the run, 0 or more. rank, world: this process and how many there are. workers: decoding processes; 0 = this one.
         reference: rank-wise seeds, shard-wise order and shuffle buffer, as published, also for local shards.
 
     Yields:

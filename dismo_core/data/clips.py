@@ -58,7 +58,7 @@ class VideoClips(Dataset[VideoSample]):
     one of the epoch stands in; the sample names what was skipped.
 
     Args:
-        index: the entries. size: side S of the frames in px. seed: of the run.
+        index: the entries. size: side S of the frames in px. seed: of the run, 0 or more.
     """
 
     def __init__(self, index: ShardIndex, size: int = 256, seed: int = 42) -> None:

@@ -120,7 +120,8 @@ def _decode(stream: VideoStream, packets: Iterable[Packet[VideoStream]]) -> Iter
         for packet in packets:
             with contextlib.suppress(av.error.InvalidDataError):
                 yield from stream.decode(packet)
-    yield from stream.decode(None)
+    with contextlib.suppress(av.error.InvalidDataError):
+        yield from stream.decode(None)
 
 
 @contextlib.contextmanager

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count, islice
 from typing import Any
 
 import numpy as np
 from torch.utils.data import IterableDataset, get_worker_info
 
-from .addresses import webdataset
+from .addresses import is_remote, webdataset
 from .clips import VideoSample, check_skipped, draw_sample
 from .frames import Unusable
 from .index import Entry, is_safe, video_extensions
@@ -25,7 +25,7 @@ class VideoStream(IterableDataset[VideoSample]):
     workers give others, and a resumed run goes on with a new order, drawn from its start, since a stream cannot be wound on.
 
     Args:
-        shards: addresses or paths. size: side of the frames in px. seed: of the run.
+        shards: addresses or paths. size: side of the frames in px. seed: of the run, 0 or more.
         rank, world: this process and how many there are. start: samples that the run had drawn before it was resumed.
         buffer: clips held back for mixing, over all workers of a rank.
     """
@@ -75,8 +75,9 @@ class VideoStream(IterableDataset[VideoSample]):
             check_skipped(skipped)
             return True
 
-        sources = ({"url": shard} for shard in shards)
-        for members in webdataset().tariterators.tarfile_samples(sources, handler=damaged):
+        library = webdataset().tariterators
+        files = library.tar_file_expander(_opened(shards, damaged), handler=damaged)
+        for members in library.group_by_keys(files, handler=damaged):
             try:
                 entry = _entry(members)
                 yield draw_sample(entry, self.size, next(numbers), rng, skipped)
@@ -84,6 +85,20 @@ class VideoStream(IterableDataset[VideoSample]):
             except Unusable as fault:
                 skipped.append((f"{os.path.basename(members['__url__'])}: {members['__key__']}", fault.reason))
                 check_skipped(skipped)
+
+
+def _opened(shards: Iterator[str], damaged: Callable[[Exception], bool]) -> Iterator[dict[str, Any]]:
+    """Shards as webdataset hands them on; local paths are opened here, since it takes C: for an address."""
+    for shard in shards:
+        try:
+            if is_remote(shard):
+                yield {"url": shard, "stream": webdataset().gopen(shard)}
+            else:
+                with open(shard, "rb") as file:
+                    yield {"url": shard, "stream": file}
+        except (OSError, ValueError) as error:  # ValueError: an address of a kind that it does not know
+            error.args = (*error.args, shard)
+            damaged(error)
 
 
 def _entry(members: dict[str, Any]) -> Entry:

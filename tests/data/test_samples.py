@@ -2,6 +2,7 @@
 
 import logging
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -86,6 +87,10 @@ def test_an_epoch_is_one_pass_in_an_order_of_its_own(good_shards):
         data[number]
     first, second = index.reads[:8], index.reads[8:]
     assert sorted(first) == sorted(second) == list(range(8)) and first != second
+
+
+def test_every_sample_has_a_seed_of_its_own(unbroken):
+    assert len({int(sample[FIELDS.index("seed")]) for sample in unbroken.values()}) == 24
 
 
 def test_other_seed_other_samples(good_shards, unbroken):
@@ -203,7 +208,9 @@ def test_where_shards_are_found(tmp_path, videos):
         write_tar(tmp_path / name, [])
     found = find_shards([tmp_path])
     assert found == [str(tmp_path / name) for name in ("a.tar", "b/0.tar", "b/1.tar")]
-    assert find_shards([f"{tmp_path}/b/{{0..1}}.tar"]) == found[1:]
+    assert [Path(shard) for shard in find_shards([tmp_path / "b" / "{0..1}.tar"])] == [
+        Path(shard) for shard in found[1:]
+    ]
     assert find_shards(["pipe:cat x", "s3://bucket/{a,b}.tar"]) == [
         "pipe:cat x",
         "s3://bucket/a.tar",
