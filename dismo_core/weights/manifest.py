@@ -102,7 +102,7 @@ BASE = HubModel(
             for suffix in (".json", ".safetensors")
         ),
     ),
-    size=21_100_000_000,
+    size=21_200_000_000,
     licence="CogVideoX licence, see the repository",
 )
 
