@@ -13,15 +13,14 @@ from .mapped import fill
 from .precision import Float8Linear
 
 TIED = {"encoder.embed_tokens.weight": "shared.weight"}
-OUTPUT_OF_FEED_FORWARD = ".wo."
+STAY_FLOAT8 = ("q", "k", "v", "o", "wi", "wi_0", "wi_1")  # linears; not "wo", whose input transformers casts likewise
 
 
 def load_text_encoder(config: Mapping[str, Any], files: list[Path], dtype: torch.dtype) -> Any:
     """A frozen T5 encoder.
 
-    As transformers does, fp16 keeps the second layers of the feed-forward blocks in float32, where fp16 overflows.
-    float8 files (plain, or with ComfyUI's scales) stay float8 in memory, except those same layers, whose input
-    transformers would cast to float8 too, and the embedding.
+    As transformers does, fp16 keeps the second layers of the feed-forward blocks in float32, where fp16 overflows. Of
+    float8 files (plain, or with ComfyUI's scales) the other linears stay float8 in memory.
 
     Args:
         config: T5 config.
@@ -37,8 +36,8 @@ def load_text_encoder(config: Mapping[str, Any], files: list[Path], dtype: torch
         files,
         dtype,
         rename=lambda key: TIED.get(key, key),
-        keep_float32=lambda key: dtype is torch.float16 and OUTPUT_OF_FEED_FORWARD in key,
-        keep_float8=lambda key: ".layer." in key and "norm" not in key and OUTPUT_OF_FEED_FORWARD not in key,
+        keep_float32=lambda key: dtype is torch.float16 and key.endswith(".wo.weight"),
+        keep_float8=lambda key: key.split(".")[-2] in STAY_FLOAT8,
         tied=TIED,
     )
     encoder.tie_weights()  # type: ignore[operator]
