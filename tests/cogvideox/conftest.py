@@ -43,6 +43,12 @@ def toy_extractor():
 
 
 @pytest.fixture(scope="session")
+def make_extractor():
+    """A function that makes an extractor of the goldens' geometry with random weights."""
+    return toy_extractor
+
+
+@pytest.fixture(scope="session")
 def make_adapter(adapter_weights):
     """A function that makes the goldens' adapter on a base of its own."""
 
