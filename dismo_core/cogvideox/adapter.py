@@ -318,7 +318,7 @@ class CogVideoXMotionAdapter(ConditionEncoder):
             negative_prompt: None = the authors' default.
             positions: additive table of the base, see `PositionTables`.
             strength: factor on the adapter's update; 1 = as trained, 0 = the bare base.
-            progress: called after each step with (steps done, steps of all samples, latents [1,K,C,h,w]).
+            progress: called after each step with (steps done, steps of all samples, clean latents as guessed so far [1,K,C,h,w]).
 
         Returns:
             uint8 [B,T,H,W,3] on the CPU.

@@ -14,7 +14,7 @@ from ..errors import DisMoError
 from .base import CogVideoXBase
 
 NEGATIVE_PROMPT = "worst quality, inconsistent motion, blurry, jittery, distorted"
-Progress = Callable[[int, int, Tensor], None]  # steps done, steps in all, latents [B,K,C,h,w]
+Progress = Callable[[int, int, Tensor], None]  # steps done, steps in all, clean latents as guessed [B,K,C,h,w]
 Using = Callable[[str], AbstractContextManager[object]]  # makes a part of the base ready to run, by name
 
 
@@ -112,7 +112,7 @@ def denoise(
             latents, clean = scheduler.step(velocity, clean, t, back, latents, generator=generator)
             latents = latents.to(dtype)
             if progress is not None:
-                progress(i + 1, steps, latents)
+                progress(i + 1, steps, clean)
     finally:
         transformer._reset_stateful_cache()  # a step cache of diffusers must not reach into the next video
     return latents
