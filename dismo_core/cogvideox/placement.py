@@ -96,6 +96,8 @@ class Blocks:
     def detach(self) -> None:
         from diffusers.hooks.hooks import HookRegistry
 
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)  # blocks may still be on their way
         registry: Any = HookRegistry.check_if_exists_or_initialize(self.module)
         for name in ("group_offloading", "layer_execution_tracker", "lazy_prefetch_group_offloading"):
             registry.remove_hook(name, recurse=True)
