@@ -175,8 +175,7 @@ class CogVideoXMotionAdapter(ConditionEncoder):
             if embedded:
                 self._take_extractor(embedded)
             own = {k: v for k, v in tensors.items() if not k.startswith(EXTRACTOR)}
-            extractor = {EXTRACTOR + k: v for k, v in self.motion_extractor.state_dict().items()}
-            self.load_state_dict(own | extractor, assign=True)
+            self.load_state_dict(own, strict=False, assign=True)  # what is missing is the extractor, as just checked
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
         """As in PyTorch. Where no memory was taken yet, the given tensors become the parameters."""
@@ -191,7 +190,11 @@ class CogVideoXMotionAdapter(ConditionEncoder):
 
         if assign or empty:
             state_dict = {name: cast(name, value) for name, value in state_dict.items()}
-        return super().load_state_dict(state_dict, strict=strict, assign=assign or empty)
+        result = super().load_state_dict(state_dict, strict=strict, assign=assign or empty)
+        if any(name.startswith(EXTRACTOR) for name in state_dict):
+            self.motion_extractor._extractor_id = None
+            self.motion_extractor.pin_id()
+        return result
 
     def _take_extractor(self, tensors: dict[str, Tensor]) -> None:
         """Follow the embedded extractor; where the one given at construction is the same, keep that, to hold only one."""
