@@ -29,9 +29,15 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("preset", choices=("tiny", "small", "large"), help="what to train")
     add_run(parser)
+    parser.add_argument(
+        "--compile",
+        action=argparse.BooleanOptionalAction,
+        help="use torch.compile (default: on drawn clips yes, on videos no); needs a C++ compiler",
+    )
     videos = parser.add_argument_group("training on videos")
     add_data(videos, required=False)
     add_optimisation(videos)
+    videos.add_argument("--average", type=float, metavar="DECAY", help="average the weights, for example 0.9999")
     videos.add_argument(
         "--load-checkpoint", "--load_checkpoint", type=Path, metavar="FILE",
         help="begin with these extractor weights (.pt, .safetensors), for example the released ones",
@@ -57,7 +63,7 @@ def add_parser(subparsers: Any) -> None:
 
 
 def add_run(parser: Any) -> None:
-    """--out --resume --seed --compile."""
+    """--out --resume --seed."""
     parser.add_argument(
         "--out", "--out-dir", "--out_dir", required=True, type=Path, metavar="FOLDER",
         help="takes checkpoints, logs and the finished weights",
@@ -68,10 +74,6 @@ def add_run(parser: Any) -> None:
     )  # fmt: skip
     parser.add_argument("--no-resume", action="store_const", dest="resume", const="never", help="--resume never")
     parser.add_argument("--seed", type=int, help="of data, noise and start")
-    parser.add_argument(
-        "--compile", action=argparse.BooleanOptionalAction,
-        help="use torch.compile (default: on drawn clips yes, on videos no); needs a C++ compiler",
-    )  # fmt: skip
 
 
 def add_data(group: Any, *, required: bool) -> None:
@@ -106,7 +108,6 @@ def add_optimisation(group: Any) -> None:
     )  # fmt: skip
     group.add_argument("--device", help="cpu, cuda, mps (default: cuda where there is one)")
     group.add_argument("--wandb", metavar="PROJECT", help="log to this Weights & Biases project as well")
-    group.add_argument("--average", type=float, metavar="DECAY", help="average the weights, for example 0.9999")
     group.add_argument(
         "--draw-every",
         type=int,
@@ -202,7 +203,7 @@ def changed_schedule(schedule: Schedule, arguments: argparse.Namespace) -> Sched
     """
     from dataclasses import replace
 
-    names = [name for name in SCHEDULE if getattr(arguments, name) is not None]
+    names = [name for name in SCHEDULE if getattr(arguments, name, None) is not None]
     for name in names:
         if not getattr(arguments, name) > 0:
             raise DisMoError(f"--{name.replace('_', '-')} must be above 0, not {getattr(arguments, name)}.")

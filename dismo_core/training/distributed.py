@@ -6,12 +6,15 @@ import contextlib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 from torch import Tensor, nn
 from torch import distributed as dist
 
 from ..errors import DisMoError
+
+PATIENCE = timedelta(hours=1)  # the others wait while the main process draws samples
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,11 @@ class World:
         dist.all_reduce(total)
         return dict(zip(values, (total / self.size).tolist(), strict=True))
 
+    def wait(self) -> None:
+        """Until all processes are here."""
+        if self.size > 1:
+            dist.barrier()
+
     def require_same(self, number: int, what: str) -> None:
         """Raise in every process unless all have the same number."""
         if self.size == 1:
@@ -79,7 +87,7 @@ def joined(device: str) -> Iterator[World]:
     here = torch.device(kind, int(os.environ["LOCAL_RANK"])) if kind == "cuda" else torch.device(kind)
     if kind == "cuda":
         torch.cuda.set_device(here)
-    dist.init_process_group("nccl" if kind == "cuda" else "gloo")
+    dist.init_process_group("nccl" if kind == "cuda" else "gloo", timeout=PATIENCE)
     try:
         yield World(dist.get_rank(), dist.get_world_size(), here)
     finally:

@@ -41,9 +41,12 @@ def server():
     return context
 
 
-def kill_while_running(process, after):
-    """Start, wait until it works, kill after as many seconds; whether it was still running."""
+def kill_at_work(process, folder, after):
+    """Start, wait for the first new checkpoint, kill after some more seconds; whether it was still running."""
+    before = checkpoints(folder)
     process.start()
+    while process.is_alive() and checkpoints(folder) == before:
+        time.sleep(0.01)
     process.join(after)
     running = process.is_alive()
     process.kill()
@@ -55,11 +58,9 @@ def test_killed_at_random_moments_it_ends_as_an_unbroken_run(tmp_path, server):
     work(tmp_path / "whole")
     broken = tmp_path / "broken"
     rng = random.Random(0)
-    kills = steps = 0
-    while kills < KILLS and steps < STEPS:
-        kills += kill_while_running(server.Process(target=work, args=(broken,)), rng.uniform(0.05, 0.6))
-        found = latest_checkpoint(broken)
-        steps = 0 if found is None else found["step"]
+    kills = sum(
+        kill_at_work(server.Process(target=work, args=(broken,)), broken, rng.uniform(0, 0.1)) for _ in range(KILLS)
+    )
     assert kills > 0
     work(broken)
     states = [latest_checkpoint(folder) for folder in (tmp_path / "whole", broken)]
@@ -72,8 +73,8 @@ def test_killed_at_random_moments_it_ends_as_an_unbroken_run(tmp_path, server):
 
 
 def work_on_videos(folder, shards):
-    """Forty steps on videos, a checkpoint after every second."""
-    return train(folder, shards, Schedule(40, lr=3e-3, warmup=2, average=0.9, save_every=2, log_every=2))
+    """Twenty steps on videos, a checkpoint after every second."""
+    return train(folder, shards, Schedule(20, lr=3e-3, warmup=2, average=0.9, save_every=2, log_every=2))
 
 
 def test_killed_on_videos_it_ends_as_an_unbroken_run(tmp_path, shards, server):
@@ -81,13 +82,6 @@ def test_killed_on_videos_it_ends_as_an_unbroken_run(tmp_path, shards, server):
     broken = tmp_path / "broken"
     rng = random.Random(1)
     for _ in range(3):
-        process = server.Process(target=work_on_videos, args=(broken, shards))
-        process.start()
-        before = checkpoints(broken)
-        while process.is_alive() and checkpoints(broken) == before:
-            time.sleep(0.02)
-        process.join(rng.uniform(0, 0.3))
-        process.kill()
-        process.join()
+        kill_at_work(server.Process(target=work_on_videos, args=(broken, shards)), broken, rng.uniform(0, 0.3))
     found = work_on_videos(broken, shards)
     assert [name for name in whole if not torch.equal(whole[name], found[name])] == []

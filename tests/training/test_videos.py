@@ -133,7 +133,9 @@ def test_the_loss_is_the_generators_own(batch):
         mix = t.flatten()[:, None, None, None]
         z = (1 - mix) * clean + mix * noise.flatten(0, 1)
         velocity = generator.velocity(z, t.flatten(), frames(batch.source), motion, batch.gap.flatten())
-    assert float(found.detach()) == pytest.approx(float((velocity - noise.flatten(0, 1) + clean).square().mean()), abs=1e-5)
+    assert float(found.detach()) == pytest.approx(
+        float((velocity - noise.flatten(0, 1) + clean).square().mean()), abs=1e-5
+    )
 
 
 def test_the_large_preset_is_the_published_one():

@@ -1,0 +1,104 @@
+"""Clips with captions out of shards, as the adapter of the video model is trained on them (specs/dismo.md, 6.7)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.data import Dataset
+
+from ..cogvideox.picture import centre_crop
+from ..data.clips import check_skipped
+from ..data.draws import MIN_FPS
+from ..data.frames import Unusable, open_indexed
+from ..data.index import Entry, ShardIndex
+
+
+class CaptionedClip(NamedTuple):
+    """One clip.
+
+    Args:
+        frames: uint8 [T,H,W,3]. caption: empty where there is none. entry: its number in the index.
+        seed: for whatever else is drawn for it. skipped: (name, reason) of the entries that it stands in for.
+    """
+
+    frames: Tensor
+    caption: str
+    entry: int
+    seed: int
+    skipped: tuple[tuple[str, str], ...] = ()
+
+
+class CaptionedClips(Dataset[CaptionedClip]):
+    """Clips of a run, numbered without end; clip i and its seed are functions of (seed, i) and the shards alone.
+
+    Args:
+        index: the videos. size: (height, width), px. frames: of a clip. fps: at which they are sampled. seed: of the run.
+        fixed: take the same clip of a video in every epoch, so that what is computed from it can be kept.
+    """
+
+    def __init__(
+        self, index: ShardIndex, size: tuple[int, int], frames: int, fps: float, seed: int, fixed: bool = False
+    ) -> None:
+        self.index = index
+        self.size, self.frames, self.fps, self.seed, self.fixed = size, frames, fps, seed, fixed
+
+    def __getitem__(self, number: int) -> CaptionedClip:
+        """Clip `number`; the next usable video stands in for one that cannot be used."""
+        epoch, position = divmod(number, len(self.index))
+        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.index))
+        seed = int(np.random.default_rng([self.seed, epoch, number]).integers(2**63))
+        skipped: list[tuple[str, str]] = []
+        while True:
+            entry = int(order[(position + len(skipped)) % len(order)])
+            try:
+                return self.clip(entry, 0 if self.fixed else seed)._replace(seed=seed, skipped=tuple(skipped))
+            except Unusable as fault:
+                skipped.append((self.index.name(entry), fault.reason))
+            check_skipped(skipped, len(order))
+
+    def clip(self, entry: int, seed: int) -> CaptionedClip:
+        """The clip of one video that `seed` draws.
+
+        Raises:
+            Unusable: the video cannot be decoded, is too short or too slow.
+        """
+        video = self.index.read(entry)
+        drawn = draw_frames(video, self.frames, self.fps, np.random.default_rng([self.seed, entry, seed]))
+        return CaptionedClip(fit_clip(drawn, self.size), video.caption, entry, seed)
+
+
+def draw_frames(entry: Entry, frames: int, fps: float, rng: np.random.Generator) -> Tensor:
+    """A clip from a random place of a video, uint8 [frames,H,W,3]: the frames shown at start + k / fps.
+
+    Raises:
+        Unusable: the video cannot be decoded, is too short or too slow.
+    """
+    with open_indexed(entry.video, entry.key) as video:
+        if video.fps < MIN_FPS:
+            raise Unusable("below 3 fps", f"{video.fps:.3g} frames per second; at least {MIN_FPS:g} are needed")
+        steps = [int(k * video.fps / fps + 1e-3) for k in range(frames)]
+        room = len(video) - steps[-1]
+        if room < 1:
+            raise Unusable(
+                "too short", f"{len(video)} frames at {video.fps:.4g} fps; {frames} at {fps:g} fps span {steps[-1] + 1}"
+            )
+        start = int(rng.integers(room))
+        return video.frames([start + step for step in steps])
+
+
+def fit_clip(frames: Tensor, size: tuple[int, int]) -> Tensor:
+    """Crop to the centre and resize, bilinear with antialias; uint8 [T,H,W,3] -> uint8 [T,*size,3]."""
+    top, left, rows, columns = centre_crop(frames.shape[1], frames.shape[2], size)
+    x = frames[:, top : top + rows, left : left + columns].movedim(-1, 1).float()
+    x = F.interpolate(x, size=size, mode="bilinear", antialias=True, align_corners=False)
+    return x.movedim(1, -1).round().clamp(0, 255).to(torch.uint8)
+
+
+def collate(clips: Sequence[CaptionedClip]) -> list[CaptionedClip]:
+    """A batch is a list of clips."""
+    return list(clips)

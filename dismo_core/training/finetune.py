@@ -1,0 +1,208 @@
+"""Training the motion adapter of CogVideoX-5B-I2V on one's own footage (specs/dismo.md, 6.7)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from ..cogvideox.adapter import CogVideoXMotionAdapter
+from ..cogvideox.checkpoint import EXTRACTOR
+from ..cogvideox.objective import denoising_loss
+from ..data.addresses import is_remote
+from ..data.index import ShardIndex
+from ..errors import DisMoError
+from ..files import atomic_write
+from .captioned import CaptionedClip, CaptionedClips, collate
+from .distributed import World
+from .latents import LatentCache, Remembered, remembering
+from .loggers import open_loggers
+from .loop import ALONE, Schedule, fit
+
+log = logging.getLogger(__name__)
+
+# 40,000 steps as the released adapter; its optimiser is not published.
+SCHEDULE = Schedule(40_000, lr=1e-4, warmup=500, average=None, save_every=500, log_every=10, draw_every=2_000)
+DRAW_STEPS = 20  # of the solver, for sample transfers
+
+
+class AdapterObjective(nn.Module):
+    """The adapter's training loss as a module, so that several processes can average its gradients."""
+
+    def __init__(self, adapter: CogVideoXMotionAdapter) -> None:
+        super().__init__()
+        self.adapter = adapter
+
+    def forward(self, clips: Sequence[CaptionedClip], kept: Sequence[Remembered]) -> Tensor:
+        """Mean loss of clips as they were decoded, or of what is kept of them; draws are seeded by the first clip's seed."""
+        adapter = self.adapter
+        rng = torch.Generator(adapter.device).manual_seed(clips[0].seed)
+        if not kept:
+            videos = [clip.frames.to(adapter.device).float() / 127.5 - 1 for clip in clips]
+            return adapter.training_loss(videos, [clip.caption for clip in clips], rng).mean()
+        adapter.set_conditions(adapter.encode_motion(motions=[k.embeddings for k in kept]))
+        text = torch.stack([k.text for k in kept]).to(adapter.device)
+        first = torch.stack([k.first for k in kept]).to(adapter.device).float() / 127.5 - 1
+        frames = kept[0].embeddings.shape[0] + adapter.motion_extractor.look_ahead
+        still = first[:, None].to(adapter.dtype).expand(-1, frames, -1, -1, -1)  # only frame 0 is looked at
+        moments = torch.stack([k.moments for k in kept]).to(adapter.device)
+        return denoising_loss(remembering(adapter.base, moments), still, text, rng).mean()
+
+
+@dataclass(frozen=True)
+class Footage:
+    """Which clips a run takes.
+
+    Args:
+        shards: local ones, from `find_shards`. batch: clips of a process in a batch. frames, fps: of a clip.
+        seed: of the run. workers: decoding processes. cache: folder for latents and text, one clip a video; None = none.
+    """
+
+    shards: Sequence[str]
+    batch: int = 1
+    frames: int = 25
+    fps: float = 8.0
+    seed: int = 42
+    workers: int = 0
+    cache: Path | None = None
+
+
+def finetune(
+    folder: Path,
+    adapter: CogVideoXMotionAdapter,
+    footage: Footage,
+    schedule: Schedule = SCHEDULE,
+    *,
+    world: World = ALONE,
+    wandb: str | None = None,
+    progress: Callable[[int, int, dict[str, float]], None] | None = None,
+    caching: Callable[[int, int], None] | None = None,
+) -> CogVideoXMotionAdapter:
+    """Train LoRA and conditions of an adapter, or go on in `folder`; base and extractor stay as they are.
+
+    Args:
+        adapter: where it lies is moved to the world's device. schedule: without an average of the weights.
+        world: from `joined`. wandb, progress: see `fit`. caching: called with (videos done, videos in all).
+
+    Raises:
+        DisMoError: as `fit`; shards that cannot be read by number; no usable video.
+    """
+    if remote := [shard for shard in footage.shards if is_remote(shard)]:
+        raise DisMoError(f"Fine-tuning reads local shards only, not {remote[0]}. Copy it here first.")
+    if schedule.average is not None:
+        raise DisMoError("Fine-tuning keeps no average of the weights: it would have to copy the whole base.")
+    adapter.to(world.device)
+    adapter.base.transformer.enable_gradient_checkpointing()
+    index = ShardIndex(footage.shards)
+    clips = CaptionedClips(index, adapter.size, footage.frames, footage.fps, footage.seed, footage.cache is not None)
+    cache = None if footage.cache is None else LatentCache(footage.cache, clips, adapter)
+    usable: list[int] = []
+    if cache is not None:
+        usable = cache.fill(world, caching)
+        if not usable:
+            raise DisMoError(f"None of the {len(index)} videos has {footage.frames} frames at {footage.fps:g} fps.")
+        adapter.encode_prompts([""], adapter.device)  # for sample transfers
+        adapter.base.text_encoder = None
+    objective = AdapterObjective(adapter)
+    run: Any = world.wrap(objective)
+    together = footage.batch * world.size
+    last = schedule.steps * schedule.accumulation * together
+    batches: Iterator[list[CaptionedClip]] | None = None
+    shown: Tensor | None = None
+
+    def losses(number: int) -> dict[str, Tensor]:
+        nonlocal batches, shown
+        if cache is not None:
+            numbers = [number * together + world.rank + k * world.size for k in range(footage.batch)]
+            picked = [_pick(usable, footage.seed, n) for n in numbers]
+            kept = [cache.read(entry) for entry, _ in picked]
+            return {"loss": run([CaptionedClip(torch.empty(0), "", e, seed) for e, seed in picked], kept)}
+        if batches is None:
+            batches = _batches(clips, range(number * together + world.rank, last, world.size), footage)
+        batch = next(batches)
+        shown = batch[0].frames if shown is None else shown
+        return {"loss": run(batch, [])}
+
+    def draw(_: nn.Module) -> Mapping[str, Tensor]:
+        clip = clips.clip(usable[0], 0).frames if shown is None else shown
+        return {"transfers": transfer_sheet(adapter, clip)}
+
+    about = {
+        "clips in a step": together * schedule.accumulation,
+        "frames": footage.frames,
+        "fps": footage.fps,
+        "seed": footage.seed,
+        "extractor": adapter.extractor_id,
+        "cached": cache is not None,
+    }
+    fit(
+        adapter,
+        losses,
+        schedule,
+        folder,
+        progress=progress,
+        draw=draw,
+        loggers=lambda step: open_loggers(folder, step, wandb, about),
+        about=about,
+        world=world,
+        wrapped=run,
+        saved=lambda name: not name.startswith(EXTRACTOR),
+    )
+    adapter.set_conditions(None)
+    return adapter
+
+
+def _pick(usable: Sequence[int], seed: int, number: int) -> tuple[int, int]:
+    """Entry and seed of sample `number` of a cached run: every epoch in a new order."""
+    epoch, position = divmod(number, len(usable))
+    order = np.random.default_rng([seed, epoch]).permutation(len(usable))
+    return usable[order[position]], int(np.random.default_rng([seed, epoch, number]).integers(2**63))
+
+
+def _batches(clips: CaptionedClips, numbers: range, footage: Footage) -> Iterator[list[CaptionedClip]]:
+    skipped: set[tuple[str, str]] = set()
+    loader: Any = DataLoader(
+        clips,
+        footage.batch,
+        sampler=numbers,
+        num_workers=footage.workers,
+        collate_fn=collate,
+        drop_last=True,
+        generator=torch.Generator(),  # else making workers would draw from the generator of the training run
+    )
+    for batch in loader:
+        for skip in {skip for clip in batch for skip in clip.skipped} - skipped:
+            skipped.add(skip)
+            log.warning("Skipped %s (%s); %d videos so far.", *skip, len(skipped))
+        yield batch
+
+
+def transfer_sheet(adapter: CogVideoXMotionAdapter, clip: Tensor) -> Tensor:
+    """Every fourth frame of a clip uint8 [T,H,W,3], and below of its first frame moved by its motion; uint8 [2H, n W, 3]."""
+    video = clip.float() / 127.5 - 1
+    made = adapter.sample(
+        motion_videos=video,
+        images=video[0],
+        num_frames=len(video),
+        n_steps=DRAW_STEPS,
+        generator=torch.Generator().manual_seed(0),
+    )[0]
+    rows = torch.stack((clip[::4].cpu(), made[::4]))
+    return rows.transpose(1, 2).flatten(2, 3).flatten(0, 1)
+
+
+def export(adapter: CogVideoXMotionAdapter, folder: Path) -> Path:
+    """Write `cogvideox_adapter.safetensors`: adapter and its extractor under the released names; replaces an existing one."""
+    path = folder / "cogvideox_adapter.safetensors"
+    tensors = {k: v.detach().cpu().contiguous() for k, v in adapter.state_dict().items()}
+    with atomic_write(path, overwrite=True) as temporary:
+        save_file(tensors, temporary, {"format": "pt", "extractor": adapter.extractor_id})
+    return path
