@@ -58,5 +58,5 @@ def bar_plot(
         ha="right" if max(map(len, rows)) > 12 else "center",
     )
     axes.set(title=title, ylabel=axis)
-    axes.legend()
+    figure.legend(loc="outside right upper")
     return figure
