@@ -168,7 +168,7 @@ def fit(
                 if out is not None:
                     if done % schedule.save_every == 0 and on_log is not None:
                         row |= on_log(done, shown())
-                    out.write(json.dumps({k: round(v, 6) for k, v in row.items()}) + "\n")
+                    out.write(json.dumps({k: float(f"{v:.6g}") for k, v in row.items()}) + "\n")
                     out.flush()
                     for logger in others:
                         logger.numbers(done, row)

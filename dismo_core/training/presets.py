@@ -160,7 +160,7 @@ def build(
             preset.encoder_blocks,
         )
     for encoder in encoders:
-        _freeze(encoder, preset.encoder_blocks if started else None)
+        freeze(encoder, preset.encoder_blocks if started else None)
     return extractor, generator
 
 
@@ -171,7 +171,7 @@ def _load(module: nn.Module, path: Path, what: str) -> None:
     module.load_state_dict(tensors)
 
 
-def _freeze(encoder: FrameEncoder, trained_blocks: int | None) -> None:
+def freeze(encoder: FrameEncoder, trained_blocks: int | None) -> None:
     """Train the last blocks alone, without the final norm; None = everything that is used."""
     if trained_blocks is not None:
         encoder.requires_grad_(False)
