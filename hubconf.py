@@ -36,11 +36,10 @@ def motion_extractor_large(
         options: device and dtype, see `dismo_core.load_motion_extractor`.
     """
     from dismo_core import MotionExtractor, load_motion_extractor
-    from dismo_core.weights.hub import require
 
     if path is None and not pretrained:
         return MotionExtractor.large()
-    return load_motion_extractor(path or require("motion_extractor_large", download=download), **options)
+    return load_motion_extractor(path or "large", download=download, **options)
 
 
 def cogvideox5b_i2v_large(
@@ -60,15 +59,14 @@ def cogvideox5b_i2v_large(
         options: dtype, see `dismo_core.CogVideoXMotionAdapter`.
     """
     from dismo_core import CogVideoXMotionAdapter
-    from dismo_core.weights.hub import require, require_base
-    from dismo_core.weights.manifest import check_released
+    from dismo_core.cogvideox.base import load_base
+    from dismo_core.weights.hub import require
+    from dismo_core.weights.manifest import BASE
 
     if path is None and pretrained:
         path = require("cogvideox5b_i2v_large", download=download)
-    base = base or require_base(download=download)
-    adapter = CogVideoXMotionAdapter.large(base, **options)
+    adapter = CogVideoXMotionAdapter.large(load_base(base or BASE.repo, download=download, **options), **options)
     if path is not None:
-        check_released(path)
         adapter.load_adapter(path)
     adapter.base.vae.enable_slicing()
     adapter.base.vae.enable_tiling()

@@ -6,13 +6,15 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from ..errors import DisMoError
+from ..weights.hub import require_base
+from ..weights.manifest import BASE
 from .geometry import COGVIDEOX_5B_I2V, Geometry
 from .mapped import fill, opened, shards
 from .text_files import load_text_encoder, load_tokenizer
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
     from diffusers.models.autoencoders.autoencoder_kl_cogvideox import AutoencoderKLCogVideoX
     from diffusers.models.transformers.cogvideox_transformer_3d import CogVideoXTransformer3DModel
 
-HUB_ID = "zai-org/CogVideoX-5b-I2V"
-PARTS = ("transformer", "vae", "text_encoder", "tokenizer", "scheduler")
 COMFYUI_PREFIX = "model.diffusion_model."
 
 
@@ -49,7 +49,7 @@ class CogVideoXBase:
 def load_base(
     source: str | os.PathLike[str], dtype: torch.dtype = torch.bfloat16, *, download: bool = False
 ) -> CogVideoXBase:
-    """The base model from a diffusers folder, or from the hub's cache on this machine.
+    """The base model from a diffusers folder, or from the hub: whole, checked, in the default folder or the hub's cache.
 
     Args:
         source: folder with model_index.json, or a hub id such as `zai-org/CogVideoX-5b-I2V`.
@@ -110,7 +110,7 @@ def load_base_files(
 
 def require_image_to_video(config: Mapping[str, Any]) -> None:
     """Raise unless a transformer's config is that of CogVideoX (1.0) image-to-video (specs/dismo.md, section 7)."""
-    needed = f"The adapter needs the image-to-video base {HUB_ID} (version 1.0)."
+    needed = f"The adapter needs the image-to-video base {BASE.repo} (version 1.0)."
     if config.get("patch_size_t") is not None or config.get("ofs_embed_dim") is not None:
         raise DisMoError(
             f"This base is CogVideoX 1.5 (patch_size_t = {config.get('patch_size_t')}, "
@@ -131,29 +131,8 @@ def _folder(source: str | os.PathLike[str], download: bool) -> Path:
     if folder.exists():
         raise DisMoError(f"{folder} is no diffusers folder: it has no model_index.json. Give the folder that holds it.")
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
-        raise DisMoError(f"There is no folder {name}. Give a diffusers folder, or a hub id such as {HUB_ID}.")
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    try:
-        return Path(
-            snapshot_download(
-                name,
-                allow_patterns=["model_index.json", *(f"{part}/*" for part in PARTS)],
-                local_files_only=not download,
-            )
-        )
-    except LocalEntryNotFoundError as error:
-        if download:
-            raise DisMoError(
-                f"The hub could not be reached for {name} ({error}). Check the network, or try later."
-            ) from error
-        raise DisMoError(
-            f"{name} is neither a folder here nor in the hub's cache on this machine. Give the folder of a diffusers "
-            f"copy, fetch it (hf download {name}), or allow the download."
-        ) from error
-    except HfHubHTTPError as error:
-        raise DisMoError(f"The hub refused {name} ({error}). Check the name, and the token if it is gated.") from error
+        raise DisMoError(f"There is no folder {name}. Give a diffusers folder, or a hub id such as {BASE.repo}.")
+    return require_base(model=replace(BASE, repo=name), download=download)
 
 
 def _config(folder: Path, name: str = "config.json") -> dict[str, Any]:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..errors import DisMoError
 from ..weights.files import differences, read_weights
-from .base import HUB_ID
+from ..weights.manifest import BASE, check_released
 
 LORA = "transformer."
 EXTRACTOR = "motion_extractor."
@@ -24,7 +24,8 @@ def read_adapter(source: Source) -> dict[str, Tensor]:
     """The tensors of an adapter: a released file, a safetensors conversion, a folder of such parts, or a state dict.
 
     Raises:
-        DisMoError: no such file, a damaged or wrapped one, two parts that hold the same tensor.
+        DisMoError: no such file, a damaged or wrapped one, one that bears a released name and is not the released file,
+            two parts that hold the same tensor.
     """
     if isinstance(source, Mapping):
         if other := [str(k) for k, v in source.items() if not isinstance(v, Tensor)]:
@@ -35,6 +36,7 @@ def read_adapter(source: Source) -> dict[str, Tensor]:
         return {k: v.detach().clone() for k, v in source.items()}
     path = Path(source)
     if not path.is_dir():
+        check_released(path)
         return read_weights(path).tensors
     tensors: dict[str, Tensor] = {}
     for part in sorted(path.glob("*.safetensors")):
@@ -71,7 +73,7 @@ def check_adapter(expected: dict[str, Tensor], found: dict[str, Tensor], base: s
     if have and (problem := differences(want, have)):
         raise DisMoError(
             f"The adapter's LoRA does not fit the layers of the base {base}. {problem}. "
-            f"The released adapter needs {HUB_ID}; load the base that this one was trained with."
+            f"The released adapter needs {BASE.repo}; load the base that this one was trained with."
         )
     if problem := differences(expected, found):
         raise DisMoError(f"This is no whole adapter. {problem}. Check that it is the right file.")

@@ -51,7 +51,8 @@ def require(
     file, places = RELEASED[name], _places(folders)
     found = _find(file, places)
     if found is None and not download:
-        raise DisMoError(_missing(str(file), file.repo, name, places[0]))
+        command = f"dismo weights download {name} --to {places[0]}"
+        raise DisMoError(_missing(str(file), file.repo, command, places[0]))
     path = found or fetch(file, places[0], progress)
     check_released(path)
     return path
@@ -87,7 +88,9 @@ def require_base(
             except DisMoError as problem:
                 problems.append(str(problem))
     if not download:
-        raise DisMoError(" ".join([_missing(str(model), model.repo, model.name, places[0]), *problems]))
+        known = model == BASE  # of others the command line does not know the names
+        command = f"dismo weights download {model.name} --to {places[0]}" if known else f"hf download {model.repo}"
+        raise DisMoError(" ".join([_missing(str(model), model.repo, command, places[0]), *problems]))
     return fetch_base(places[0] / model.name, model, progress)
 
 
@@ -245,10 +248,10 @@ def _cached(repo: str, path: str) -> Path | None:
     return Path(found) if isinstance(found, str) else None
 
 
-def _missing(what: str, repo: str, name: str, folder: Path) -> str:
+def _missing(what: str, repo: str, command: str, folder: Path) -> str:
     return (
-        f"{what} is not in {folder}. Switch on `download` in the loader, or run `dismo weights download {name} --to {folder}`, "
-        f"or put it there yourself from https://huggingface.co/{repo}."
+        f"{what} is not in {folder}. Switch on `download` in the loader, or run `{command}`, or put it there yourself "
+        f"from https://huggingface.co/{repo}."
     )
 
 

@@ -39,6 +39,8 @@ def load_motion_extractor(
     name_or_path: str | os.PathLike[str] = "tiny",
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float32,
+    *,
+    download: bool = False,
 ) -> MotionExtractor:
     """A motion extractor, in evaluation mode, without gradients.
 
@@ -46,12 +48,13 @@ def load_motion_extractor(
         name_or_path: "tiny" (bundled), "large" (released, in the default folder), or a file of extractor weights
             (.safetensors, .pt) of the tiny or large geometry.
         device, dtype: where and in which precision it runs; float32 is the reference.
+        download: fetch "large" (2.4 GB) where it is not on this machine.
 
     Raises:
         DisMoError: no such name or file, a damaged file, names or shapes that do not fit.
     """
     if os.fspath(name_or_path) == "large":
-        name_or_path = require("motion_extractor_large")
+        name_or_path = require("motion_extractor_large", download=download)
     file = _open(name_or_path, "dismo_tiny_extractor")
     extractor: MotionExtractor = _build(
         file, {"tiny": MotionExtractor.tiny, "large": MotionExtractor.large}, file.tensors
@@ -93,6 +96,7 @@ def load_cogvideox_adapter(
     base: str | os.PathLike[str] | CogVideoXBase,
     motion_extractor: MotionExtractor | None = None,
     dtype: torch.dtype = torch.bfloat16,
+    download: bool = False,
 ) -> CogVideoXMotionAdapter:
     """A CogVideoX motion adapter on its base, on the CPU; never two copies of the weights in memory.
 
@@ -102,20 +106,24 @@ def load_cogvideox_adapter(
         base: diffusers folder or hub id of CogVideoX-5B-I2V, or a loaded base.
         motion_extractor: needed where the file holds none, or one that is neither of the large nor of the tiny geometry.
         dtype: of the LoRA, and of the base where it is loaded here; bfloat16 is the reference.
+        download: fetch what is not on this machine: "large" (3.2 GB), a hub id as base (about 21 GB).
 
     Raises:
         DisMoError: no such name or file, a damaged file, names, shapes or dtypes that do not fit, or another base.
     """
     from ..cogvideox.adapter import CogVideoXMotionAdapter, without_memory
+    from ..cogvideox.base import CogVideoXBase, load_base
     from ..cogvideox.checkpoint import EXTRACTOR, geometry, read_adapter
 
-    path = require("cogvideox5b_i2v_large") if os.fspath(name_or_path) == "large" else Path(name_or_path)
-    check_released(path)
+    path = Path(name_or_path)
+    if os.fspath(name_or_path) == "large":
+        path = require("cogvideox5b_i2v_large", download=download)
     tensors = read_adapter(path)
     if motion_extractor is None:
         query = tensors.get(EXTRACTOR + "query_tokens")
         tiny = without_memory(MotionExtractor.tiny)
         motion_extractor = tiny if query is not None and query.shape == tiny.query_tokens.shape else None
+    base = base if isinstance(base, CogVideoXBase) else load_base(base, dtype, download=download)
     adapter = CogVideoXMotionAdapter.empty(base, motion_extractor, dtype, **geometry(tensors))
     del tensors  # mapped; load_adapter reads them again
     try:

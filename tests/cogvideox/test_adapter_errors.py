@@ -145,6 +145,7 @@ class Opens:
 def test_files_that_are_no_plain_weights(shared_adapter, adapter_weights, tmp_path):
     torch.save({"gru.bias_ih": Opens()}, tmp_path / "hostile.pt")
     torch.save({"state_dict": adapter_weights}, tmp_path / "wrapped.pt")
+    torch.save(adapter_weights, tmp_path / "cogvideox5b_i2v_large.pt")
     whole = tmp_path / "whole.safetensors"
     save_file(adapter_weights, whole)
     (tmp_path / "cut.safetensors").write_bytes(whole.read_bytes()[:-1000])
@@ -157,6 +158,7 @@ def test_files_that_are_no_plain_weights(shared_adapter, adapter_weights, tmp_pa
         "wrapped.pt": "flat mapping",
         "cut.safetensors": "not a whole safetensors",
         "none.pt": "no weight file",
+        "cogvideox5b_i2v_large.pt": "is not the released file: it has .* bytes, not 3,156,582,265.*another name",
         "twice": "repeats 1 tensors.*init_gru_state",
         "empty": "holds no .safetensors",
     }.items():

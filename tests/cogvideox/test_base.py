@@ -10,9 +10,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import dismo_core as dismo
-from dismo_core.cogvideox.base import HUB_ID, load_base, load_base_files
+from dismo_core.cogvideox.base import load_base, load_base_files
 from dismo_core.cogvideox.geometry import COGVIDEOX_5B_I2V, Geometry
 from dismo_core.cogvideox.text_files import load_tokenizer
+from dismo_core.weights.manifest import BASE
 
 TRANSFORMER = "transformer/diffusion_pytorch_model.safetensors"
 VAE = "vae/diffusion_pytorch_model.safetensors"
@@ -155,20 +156,29 @@ def test_loading_takes_less_than_two_copies_of_the_weights_and_none_where_nothin
 
 @pytest.fixture
 def hub_cache(tmp_path, monkeypatch):
-    """An empty cache of the hub."""
+    """An empty cache of the hub, and an empty default folder."""
     import huggingface_hub.constants as constants
 
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setenv("DISMO_WEIGHTS", str(tmp_path / "weights"))
     return tmp_path / "hub"
 
 
 def test_a_hub_id_is_found_in_the_cache_of_this_machine(hub_cache, base_folder):
-    repo = hub_cache / f"models--{HUB_ID.replace('/', '--')}"
+    repo = hub_cache / f"models--{BASE.repo.replace('/', '--')}"
     shutil.copytree(base_folder, repo / "snapshots/0123456789", copy_function=shutil.copyfile)
     (repo / "refs").mkdir()
     (repo / "refs/main").write_text("0123456789")
-    base = load_base(HUB_ID, torch.float32)
-    assert base.name == HUB_ID and base.transformer.config.num_layers == 2
+    base = load_base(BASE.repo, torch.float32)
+    assert base.name == BASE.repo and base.transformer.config.num_layers == 2
+
+
+def test_a_hub_id_is_found_in_the_default_folder_where_downloads_go(hub_cache, base_folder, tmp_path):
+    folder = shutil.copytree(base_folder, tmp_path / "weights" / BASE.name, copy_function=shutil.copyfile)
+    assert load_base(BASE.repo, torch.float32).transformer.config.num_layers == 2
+    (folder / VAE).unlink()
+    with pytest.raises(dismo.DisMoError, match=f"not in {tmp_path / 'weights'}.*vae lacks diffusion_pytorch_model"):
+        load_base(BASE.repo)
 
 
 def test_a_hub_id_that_is_not_here_is_not_fetched_unless_asked(hub_cache, monkeypatch):
@@ -178,16 +188,18 @@ def test_a_hub_id_that_is_not_here_is_not_fetched_unless_asked(hub_cache, monkey
         raise AssertionError("the network was touched")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
-    with pytest.raises(dismo.DisMoError, match=f"{HUB_ID} is neither.*hf download {HUB_ID}"):
-        load_base(HUB_ID)
+    with pytest.raises(dismo.DisMoError, match="CogVideoX-5b-I2V .about 21.*`download`.*dismo weights download"):
+        load_base(BASE.repo)
+    with pytest.raises(dismo.DisMoError, match="style .about.*`download`.*hf download someone/style"):
+        load_base("someone/style")
 
 
 def test_an_unreachable_hub_is_said(hub_cache, monkeypatch):
     import huggingface_hub.constants as constants
 
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
-    with pytest.raises(dismo.DisMoError, match="could not be reached"):
-        load_base(HUB_ID, download=True)
+    with pytest.raises(dismo.DisMoError, match="Fetching .* failed.*Check the network"):
+        load_base(BASE.repo, download=True)
 
 
 @pytest.mark.parametrize("source", ["/no/such/folder", "nothing here"])

@@ -234,3 +234,11 @@ def require(name: str, file: HubFile, folder):
 def require_base(folder):
     reports = []
     return hub.require_base([folder], download=True, progress=lambda *report: reports.append(report)), reports
+
+
+def load_base(repo: str, folder):
+    """Blocks of the transformer of a base given as hub id, with `folder` as the default folder."""
+    from dismo_core.cogvideox.base import load_base
+
+    os.environ["DISMO_WEIGHTS"] = str(folder)
+    return load_base(repo, download=True).transformer.config.num_layers

@@ -4,6 +4,7 @@ import errno
 import os
 import random
 from dataclasses import replace
+from pathlib import Path
 
 import hub_server
 import pytest
@@ -18,6 +19,7 @@ from dismo_core.weights.manifest import BASE, RELEASED
 CHUNK = 10 << 20  # of the client library: what it writes at a time
 CONTENT = random.Random(0).randbytes(2 * CHUNK + 12345)
 NAME = "someone/model/model.pt"
+TOY = Path(__file__).parents[1] / "goldens" / "tiny-CogVideoX-I2V"
 FILE = hub_file("model.pt", CONTENT)
 
 
@@ -254,6 +256,24 @@ def test_a_base_that_was_cut_off_is_completed(base_online, tmp_path):
     assert not {f"CogVideoX-5b-I2V/{path.split(hub_server.COMMIT + '/')[-1]}" for _, path, _ in server.asked} & set(
         done
     )
+
+
+def test_a_hub_id_as_base_is_fetched_checked_and_taken_up_where_it_was_cut_off(online, tmp_path):
+    server, run = online
+    server.files = {
+        f"someone/toy/{path.relative_to(TOY).as_posix()}": path.read_bytes()
+        for path in TOY.rglob("*")
+        if path.is_file()
+    }
+    server.faults = [("", 0), ("status", 503)]
+    with pytest.raises(dismo.DisMoError, match="HTTP 503"):
+        run(hub_server.load_base, "someone/toy", tmp_path)
+    done = [name for name in names(tmp_path) if name.endswith(".safetensors")]
+    assert done and not (tmp_path / "toy/model_index.json").exists()
+    server.asked.clear()
+    assert run(hub_server.load_base, "someone/toy", tmp_path) == 2
+    fetched = {path.removeprefix("/cdn/someone/") for _, path, _ in server.asked if path.startswith("/cdn/")}
+    assert fetched and not fetched & set(done)
 
 
 def test_a_base_whose_files_do_not_belong_together_is_refused(base_online, tmp_path):

@@ -3,13 +3,15 @@
 import json
 import os
 import pickle
+import socket
 
 import pytest
 import torch
+from hub_server import hub_file
 from safetensors.torch import load_file, save_file
 
 import dismo_core as dismo
-from dismo_core.weights import BUNDLED, load_frame_generator, load_motion_extractor
+from dismo_core.weights import BUNDLED, load_cogvideox_adapter, load_frame_generator, load_motion_extractor, manifest
 from dismo_core.weights.files import read_weights, sha256
 from dismo_core.weights.load import CHECKSUMS
 
@@ -112,6 +114,38 @@ def test_bad_files_are_named(tmp_path, name, capfd):
 def test_a_pickle_of_the_old_format_loads(tmp_path):
     torch.save({"a": torch.ones(3)}, tmp_path / "old.pt", _use_new_zipfile_serialization=False)
     assert torch.equal(read_weights(tmp_path / "old.pt").tensors["a"], torch.ones(3))
+
+
+LARGE = {
+    "motion_extractor_large": load_motion_extractor,
+    "cogvideox5b_i2v_large": lambda name: load_cogvideox_adapter(name, base="no/base"),
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_released_weights_that_are_missing_are_named_and_not_fetched(name, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise AssertionError("the network was touched")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setenv("DISMO_WEIGHTS", str(tmp_path))
+    with pytest.raises(dismo.DisMoError) as error:
+        LARGE[name]("large")
+    file, message = manifest.RELEASED[name], str(error.value)
+    for part in (file.path, file.licence, file.repo, str(tmp_path), f"dismo weights download {name}", "`download`"):
+        assert part in message
+    assert {"motion_extractor_large": "2.38 GB", "cogvideox5b_i2v_large": "3.16 GB"}[name] in message
+
+
+def test_released_weights_are_found_in_the_default_folder(tmp_path, monkeypatch):
+    path = tmp_path / "motion_extractor_large.pt"
+    torch.save(load_file(TINY), path)
+    monkeypatch.setitem(manifest.RELEASED, path.stem, hub_file(path.name, path.read_bytes()))
+    monkeypatch.setenv("DISMO_WEIGHTS", str(tmp_path))
+    assert load_motion_extractor("large").extractor_id == load_motion_extractor("tiny").extractor_id
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(dismo.DisMoError, match=f"{path.name} is not the released file"):
+        load_motion_extractor("large")
 
 
 def test_unknown_names_say_what_there_is():

@@ -8,7 +8,7 @@ from hub_server import git_sha1, hub_file
 
 import dismo_core as dismo
 from dismo_core.weights import manifest
-from dismo_core.weights.manifest import BASE, RELEASED, check_released, readable
+from dismo_core.weights.manifest import RELEASED, check_released, readable
 
 
 def test_the_released_files_are_those_of_the_specification():
@@ -28,12 +28,6 @@ def test_the_released_files_are_those_of_the_specification():
         ),
     }
     assert all("non-commercial" in f.licence for f in RELEASED.values())
-
-
-def test_the_base_is_the_one_that_the_adapter_asks_for():
-    from dismo_core.cogvideox.base import HUB_ID
-
-    assert BASE.repo == HUB_ID and BASE.name == "CogVideoX-5b-I2V"
 
 
 def test_files_are_compared_by_size_and_either_checksum_of_the_hub(tmp_path):
