@@ -21,11 +21,10 @@ def add_parser(subparsers: Any) -> None:
         "--out", required=True, type=Path, metavar="FOLDER", help="takes checkpoints, logs and the finished weights"
     )
     parser.add_argument("--no-resume", action="store_true", help="begin anew; refuses a folder that holds a run")
-    parser.add_argument("--autoencoder-steps", type=int, help="optimizer steps of the first stage")
-    parser.add_argument("--warmup-steps", type=int, help="optimizer steps of the second stage")
-    parser.add_argument("--joint-steps", type=int, help="optimizer steps of the third stage")
+    parser.add_argument("--warmup-steps", type=int, help="optimizer steps of the first stage")
+    parser.add_argument("--joint-steps", type=int, help="optimizer steps of the second stage")
     parser.add_argument(
-        "--anneal-steps", type=int, help="steps of the third stage over which the labels fade; 0 = none from the start"
+        "--anneal-steps", type=int, help="steps of the second stage over which the labels fade; 0 = none from the start"
     )
     parser.add_argument("--seed", type=int, help="of data, noise and start")
     parser.add_argument(
@@ -45,7 +44,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise DisMoError(
             f"{arguments.out} is not empty. Choose another folder, or go on with that run (without --no-resume)."
         )
-    names = ("autoencoder_steps", "warmup_steps", "joint_steps", "anneal_steps", "seed")
+    names = ("warmup_steps", "joint_steps", "anneal_steps", "seed")
     given = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
     recipe = TinyRecipe(**given, compile=not arguments.no_compile)
     console = Console()

@@ -21,10 +21,6 @@ def export_tiny(extractor: MotionExtractor, generator: FrameGenerator, folder: P
     """
     rounded = {k: v.detach().to(torch.bfloat16).contiguous() for k, v in extractor.state_dict().items()}
     own = {k: v.detach().to(torch.bfloat16).contiguous() for k, v in generator.state_dict().items()}
-    own |= {
-        f"autoencoder.{k}": v.detach().to(torch.bfloat16).contiguous()
-        for k, v in generator.autoencoder.state_dict().items()
-    }
     card = {"license": "CC0-1.0", "extractor": fingerprint(rounded)}
     written = []
     for name, tensors in (("dismo_tiny_extractor", rounded), ("dismo_tiny_generator", own)):
