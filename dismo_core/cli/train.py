@@ -21,6 +21,12 @@ def add_parser(subparsers: Any) -> None:
         "--out", required=True, type=Path, metavar="FOLDER", help="takes checkpoints, logs and the finished weights"
     )
     parser.add_argument("--no-resume", action="store_true", help="begin anew; refuses a folder that holds a run")
+    parser.add_argument(
+        "--start",
+        type=Path,
+        metavar="FOLDER",
+        help="begin with the finished weights in this folder; they need no labels: add --warmup-steps 0 --anneal-steps 0",
+    )
     parser.add_argument("--warmup-steps", type=int, help="optimizer steps of the first stage")
     parser.add_argument("--joint-steps", type=int, help="optimizer steps of the second stage")
     parser.add_argument(
@@ -53,6 +59,6 @@ def run(arguments: argparse.Namespace) -> None:
         shown = "  ".join(f"{k} {v:.4g}" for k, v in row.items() if k not in ("step", "lr"))
         console.print(f"{stage:<12} {done:>6}/{total}  {shown}", highlight=False)
 
-    extractor, generator = train_tiny(arguments.out, recipe, report)
+    extractor, generator = train_tiny(arguments.out, recipe, report, arguments.start)
     for path in export_tiny(extractor, generator, arguments.out):
         console.print(f"Wrote {path}")

@@ -33,7 +33,7 @@ class MotionObjective(nn.Module):
         first: Tensor,
         source: Tensor,
         before: Tensor,
-        own: Tensor,
+        own: int,
         gap: Tensor,
         label: Tensor,
         clean: Tensor,
@@ -45,15 +45,18 @@ class MotionObjective(nn.Module):
 
         Args:
             clip, first, source, before, gap, label: see `ClipBatch`. clean, noise: latents of the targets and noise [B S, h, w, c].
-            own: [B, S] bool, which sources are replaced by the model's own prediction from the frame before: in a roll-out
-                every source but the first is one.
+            own: in this many clips the sources but frame 0 are replaced by the model's own prediction from the frame before:
+                in a roll-out every source but the first is one.
             t: [B S], before the shift. label_weight: of the labelled warm-up, []; 0 = the published objective alone.
         """
         motion = self.extractor.motion(self.extractor.encode(clip))
         label_loss = F.mse_loss(self.readout(motion), label)
-        earlier = _rows(motion, (first - 1).clamp_min(0))
-        predicted = self._predicted(before.flatten(0, 1), earlier, noise).unflatten(0, first.shape)
-        source = torch.where((own & (first > 0))[..., None, None, None], predicted, source)
+        if own > 0:
+            here = first[:own]
+            earlier = _rows(motion[:own], (here - 1).clamp_min(0))
+            predicted = self._predicted(before[:own].flatten(0, 1), earlier, noise[: here.numel()])
+            predicted = torch.where((here > 0)[..., None, None, None], predicted.unflatten(0, here.shape), source[:own])
+            source = torch.cat((predicted, source[own:]))
         conditions = self.generator.conditions(source.flatten(0, 1), _rows(motion, first), gap.flatten())
         t = self.shift * t / (1 + (self.shift - 1) * t)
         flow = self.generator.flow_loss(clean, conditions, t, noise).mean()

@@ -16,7 +16,9 @@ from torch.nn import functional as F
 from ..models.dino import PATCH, FrameEncoder, fit_frames
 from ..models.extractor import MotionExtractor
 from ..models.generator import FrameGenerator
+from ..weights import load_frame_generator, load_motion_extractor
 from .clips import LABELS, ClipBatch, ClipGenerator
+from .export import EXTRACTOR_FILE, GENERATOR_FILE
 from .loop import Schedule, fit
 from .objective import MotionObjective, label_fit
 from .start import start_extractor, start_generator
@@ -35,27 +37,33 @@ class TinyRecipe:
         plain_steps, ramp_steps: of the warm-up; first plain scenes only, then everything comes in bit by bit.
         warmup_horizon: step at which the warm-up's learning rate would reach zero.
         label_weight: of the labelled loss at the start of the joint stage; falls linearly to 0 over `anneal_steps`.
-        own_from: step of the joint stage from which on half of the later sources are the generator's own predictions.
+        own_from: step of the joint stage from which on half of the clips have the generator's own predictions as sources.
         seed: of everything.
         compile: use torch.compile, about twice as fast after a minute of compiling; needs a C++ compiler.
     """
 
     warmup_steps: int = 1800
-    joint_steps: int = 3400
+    joint_steps: int = 2100
     clips: int = 16
     pairs: int = 2
     plain_steps: int = 300
     ramp_steps: int = 1200
     warmup_horizon: int = 3200
     label_weight: float = 3.0
-    anneal_steps: int = 2000
-    own_from: int = 1800
+    anneal_steps: int = 1400
+    own_from: int = 800
     seed: int = 0
     compile: bool = True
 
 
-def train_tiny(folder: Path, recipe: TinyRecipe, report: Report) -> tuple[MotionExtractor, FrameGenerator]:
+def train_tiny(
+    folder: Path, recipe: TinyRecipe, report: Report, start: Path | None = None
+) -> tuple[MotionExtractor, FrameGenerator]:
     """Run or go on with the two stages; each has its checkpoints and `log.jsonl` in a folder of its own.
+
+    Args:
+        folder: of the run. recipe: its numbers. report: called as (stage, steps done, steps in all, logged numbers).
+        start: a folder with finished weights (`dismo_tiny_*.safetensors`) to begin with instead of from nothing.
 
     Returns:
         The extractor and the generator, averaged weights.
@@ -63,9 +71,13 @@ def train_tiny(folder: Path, recipe: TinyRecipe, report: Report) -> tuple[Motion
     torch.manual_seed(recipe.seed)
     drawn = ClipGenerator(seed=recipe.seed)
     extractor, generator = MotionExtractor.tiny(), FrameGenerator.tiny()
-    pictures = drawn.pictures(0, 96)
-    start_extractor(extractor, encoder_patches(extractor.frame_encoder, pictures))
-    start_generator(generator, encoder_patches(generator.source_encoder, pictures))
+    if start is None:
+        pictures = drawn.pictures(0, 96)
+        start_extractor(extractor, encoder_patches(extractor.frame_encoder, pictures))
+        start_generator(generator, encoder_patches(generator.source_encoder, pictures))
+    else:
+        extractor.load_state_dict(load_motion_extractor(start / EXTRACTOR_FILE).state_dict())
+        generator.load_state_dict(load_frame_generator(start / GENERATOR_FILE).state_dict())
 
     def stage(
         name: str, model: nn.Module, losses: Callable[[int], dict[str, Tensor]], schedule: Schedule
@@ -113,7 +125,7 @@ def train_tiny(folder: Path, recipe: TinyRecipe, report: Report) -> tuple[Motion
     def joint_losses(step: int) -> dict[str, Tensor]:
         clips = drawn.batch(1_000_000 + step, recipe.clips, pairs=recipe.pairs)
         weight = recipe.label_weight * max(0.0, 1 - step / max(1, recipe.anneal_steps))
-        return joint_step(run_joint, generator, clips, weight, own_share=0.5 if step >= recipe.own_from else 0.0)
+        return joint_step(run_joint, generator, clips, weight, own=recipe.clips // 2 if step >= recipe.own_from else 0)
 
     averaged = stage("joint", joint, joint_losses, Schedule(recipe.joint_steps, lr=1e-3))
     joint.load_state_dict(averaged.state_dict())
@@ -121,13 +133,12 @@ def train_tiny(folder: Path, recipe: TinyRecipe, report: Report) -> tuple[Motion
 
 
 def joint_step(
-    run: Any, generator: FrameGenerator, clips: ClipBatch, label_weight: float, own_share: float
+    run: Any, generator: FrameGenerator, clips: ClipBatch, label_weight: float, own: int
 ) -> dict[str, Tensor]:
-    """One evaluation of the joint objective; draws the flow times, the noise and which sources are predictions."""
+    """One evaluation of the joint objective; draws the flow times and the noise."""
     clean = generator.encode(clips.target.flatten(0, 1))
     t = torch.sigmoid(torch.randn(len(clean)))
     noise = torch.randn_like(clean)
-    own = torch.rand(clips.first.shape) < own_share
     with autocast():
         out: dict[str, Tensor] = run(
             clips.motion,

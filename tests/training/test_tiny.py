@@ -22,6 +22,10 @@ def test_the_command_trains_resumes_and_exports(tmp_path, capsys):
     extractor = load_motion_extractor(tmp_path / "run" / "dismo_tiny_extractor.safetensors")
     generator = load_frame_generator(tmp_path / "run" / "dismo_tiny_generator.safetensors")
     assert generator.extractor_id == extractor.extractor_id
+    more = ["train", "tiny", "--no-compile", "--warmup-steps", "0", "--anneal-steps", "0", "--joint-steps", "0"]
+    assert main([*more, "--start", out, "--out", str(tmp_path / "more")]) == 0
+    again = load_motion_extractor(tmp_path / "more" / "dismo_tiny_extractor.safetensors")
+    assert again.extractor_id == extractor.extractor_id
     assert main([*ARGUMENTS, "--out", out, "--joint-steps", "2", "--no-resume"]) == 2
     assert "not empty" in capsys.readouterr().err
 
@@ -30,7 +34,7 @@ def test_the_objective_reaches_every_trained_part():
     generator = load_frame_generator("tiny").requires_grad_(True)
     objective = MotionObjective(load_motion_extractor("tiny").requires_grad_(True), generator)
     clips = ClipGenerator(seed=1, textures=12).batch(0, 2)
-    joint_step(objective, generator, clips, label_weight=0.0, own_share=0.5)["loss"].backward()
+    joint_step(objective, generator, clips, label_weight=0.0, own=1)["loss"].backward()
     silent = [n for n, p in objective.named_parameters() if p.grad is None or float(p.grad.abs().max()) == 0]
     unused = ("mask_token", "readout.weight", "readout.bias")
     assert [name for name in silent if not name.endswith(unused) and "register" not in name] == []
