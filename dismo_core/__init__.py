@@ -10,16 +10,18 @@ from .motion import Motion
 from .runtime import Runtime
 
 if TYPE_CHECKING:
+    from .cogvideox.adapter import CogVideoXMotionAdapter
     from .extract import extract_motion
     from .models.extractor import MotionExtractor
     from .models.generator import FrameGenerator
     from .rollout import FrameGeneratorModel
     from .video import read_video, write_video
-    from .weights import load_frame_generator, load_motion_extractor
+    from .weights import load_cogvideox_adapter, load_frame_generator, load_motion_extractor
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "CogVideoXMotionAdapter",
     "DisMoError",
     "FrameGenerator",
     "FrameGeneratorModel",
@@ -27,6 +29,7 @@ __all__ = [
     "MotionExtractor",
     "Runtime",
     "extract_motion",
+    "load_cogvideox_adapter",
     "load_frame_generator",
     "load_motion_extractor",
     "read_video",
@@ -34,10 +37,12 @@ __all__ = [
 ]
 
 _LAZY = {
+    "CogVideoXMotionAdapter": ".cogvideox.adapter",
     "FrameGenerator": ".models.generator",
     "FrameGeneratorModel": ".rollout",
     "MotionExtractor": ".models.extractor",
     "extract_motion": ".extract",
+    "load_cogvideox_adapter": ".weights",
     "load_frame_generator": ".weights",
     "load_motion_extractor": ".weights",
     "read_video": ".video",

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .motion import Motion
     from .transfer import MotionVideoModel
 
+BLUR = 16  # px, what padding is averaged over
 OVERSHOOT = 0.1  # bicubic and Lanczos resizing ring by about this much; more means another range of values
 
 
@@ -74,8 +75,8 @@ def fit_image(image: Tensor, size: tuple[int, int], mode: str) -> Tensor:
     Args:
         image: [H,W,3] float, 0..1.
         size: (height, width) in pixels.
-        mode: "crop" fills the frame and cuts off what hangs over on both sides alike; "pad" shows the whole picture,
-            centred between black bars.
+        mode: "crop" fills the frame and cuts off what hangs over on both sides alike; "pad" shows the whole picture in
+            the middle, and fills the rest with its blurred edges. `shown_part` says where it lies.
 
     Returns:
         [height, width, 3] float, 0..1.
@@ -85,20 +86,49 @@ def fit_image(image: Tensor, size: tuple[int, int], mode: str) -> Tensor:
     """
     from torch.nn.functional import interpolate, pad
 
-    if mode not in ("crop", "pad"):
-        raise DisMoError(f"Unknown fit {mode!r}. Choose 'crop' or 'pad'.")
     height, width = size
+    inner = _inner(image.shape[0], image.shape[1], size, mode)
     if tuple(image.shape[:2]) == (height, width):
         return image
-    choose = max if mode == "crop" else min
-    scale = choose(height / image.shape[0], width / image.shape[1])
-    inner = [max(1, round(side * scale)) for side in image.shape[:2]]
-    resized = interpolate(image.movedim(-1, 0)[None], inner, mode="bilinear", align_corners=False, antialias=True)[0]
+    resized = interpolate(image.movedim(-1, 0)[None], inner, mode="bilinear", align_corners=False, antialias=True)
     missing_rows, missing_columns = height - inner[0], width - inner[1]
     top, left = missing_rows // 2, missing_columns // 2
     # negative padding crops
-    fitted = pad(resized, (left, missing_columns - left, top, missing_rows - top))
-    return fitted.movedim(0, -1).clamp(0, 1).contiguous()
+    sides = (left, missing_columns - left, top, missing_rows - top)
+    fitted = pad(resized, sides, mode="replicate") if mode == "pad" else pad(resized, sides)
+    if mode == "pad":
+        coarse = interpolate(fitted, [max(1, side // BLUR) for side in size], mode="area")
+        fitted = interpolate(coarse, size, mode="bicubic", align_corners=False)
+        fitted[..., top : top + inner[0], left : left + inner[1]] = resized
+    return fitted[0].movedim(0, -1).clamp(0, 1).contiguous()
+
+
+def shown_part(height: int, width: int, size: tuple[int, int], mode: str) -> tuple[slice, slice]:
+    """Rows and columns that the picture itself takes in its `fit_image`; all for "crop".
+
+    Videos made from a padded picture are cut back to it: `frames[:, rows, columns]`. Sides are even, as video formats
+    want them, so a row or column of the picture may be left out.
+
+    Args:
+        height, width: of the picture. size, mode: as given to `fit_image`.
+    """
+    inner = _inner(height, width, size, mode)
+    if mode == "crop":
+        return slice(0, size[0]), slice(0, size[1])
+    rows, columns = (
+        slice((side - part) // 2, (side - part) // 2 + (part - part % 2 or part))
+        for side, part in zip(size, inner, strict=True)
+    )
+    return rows, columns
+
+
+def _inner(height: int, width: int, size: tuple[int, int], mode: str) -> list[int]:
+    """Rows and columns of the scaled picture before it is cropped or padded."""
+    if mode not in ("crop", "pad"):
+        raise DisMoError(f"Unknown fit {mode!r}. Choose 'crop' or 'pad'.")
+    choose = max if mode == "crop" else min
+    scale = choose(size[0] / height, size[1] / width)
+    return [max(1, round(side * scale)) for side in (height, width)]
 
 
 def fit_motion(model: MotionVideoModel, motion: Motion, mode: str) -> Motion:

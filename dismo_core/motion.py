@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass, replace
 from pathlib import PureWindowsPath
@@ -52,12 +53,12 @@ class Motion:
             raise DisMoError(
                 f"The still embedding must be float32 [{e.shape[1]}], not {self.still.dtype} {list(self.still.shape)}."
             )
-        if not bool(torch.isfinite(e).all()):
+        if not all(bool(rows.isfinite().all()) for rows in (e, self.still) if rows is not None):
             raise DisMoError(
                 "Motion embeddings hold NaN or infinite values. The clip or the weights are damaged; extract again in fp32."
             )
-        if not self.fps > 0:
-            raise DisMoError(f"Motion fps must be above 0, not {self.fps}.")
+        if not 0 < self.fps < math.inf:
+            raise DisMoError(f"Motion fps must be above 0 and finite, not {self.fps}.")
 
     @property
     def frames(self) -> int:
@@ -84,17 +85,18 @@ class Motion:
         length = self.embeddings.norm(dim=-1, keepdim=True)
         return replace(self, embeddings=moved * length / moved.norm(dim=-1, keepdim=True).clamp_min(1e-12))
 
-    def trimmed(self, frames: int) -> Motion:
-        """The motion of the first `frames` frames (5 <= frames <= self.frames).
+    def trimmed(self, frames: int, start: int = 0) -> Motion:
+        """The motion of `frames` frames from frame `start` on (at least 5, within the motion).
 
         Raises:
-            DisMoError: the motion has not that many frames.
+            DisMoError: the motion has not these frames.
         """
-        if not LOOK_AHEAD < frames <= self.frames:
+        if not (LOOK_AHEAD < frames <= self.frames - start and start >= 0):
             raise DisMoError(
-                f"A motion of {self.frames} frames cannot be trimmed to {frames}; choose 5 to {self.frames}."
+                f"A motion of {self.frames} frames cannot be trimmed to {frames} from frame {start} on; "
+                f"choose 5 to {self.frames} frames, none after the last."
             )
-        return replace(self, embeddings=self.embeddings[: frames - LOOK_AHEAD])
+        return replace(self, embeddings=self.embeddings[start : start + frames - LOOK_AHEAD])
 
     def require_extractor(self, extractor_id: str) -> None:
         """Raise unless this motion was made by the extractor `extractor_id`."""

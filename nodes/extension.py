@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
+from . import model_files, motion_files
 from .example import ExampleInputs
 from .extract import ExtractMotion
 from .loaders import LoadDisMoExtractor, LoadFrameGenerator
-from .model_files import register_folder
+from .motion_edit import EditMotion, MixMotion
+from .motion_library import LoadMotion, SaveMotion
+from .motion_plot import PlotMotion
 from .sample import MotionTransferSample
 from .save import SaveVideo
 
@@ -16,8 +19,9 @@ class DisMoExtension(ComfyExtension):
     """DisMo motion transfer."""
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        """Register the model folder (before any schema lists it) and name the nodes."""
-        register_folder()
+        """Register the folders (before any schema lists them) and name the nodes."""
+        model_files.register_folder()
+        motion_files.register_folder()
         return [
             LoadDisMoExtractor,
             ExtractMotion,
@@ -25,4 +29,9 @@ class DisMoExtension(ComfyExtension):
             MotionTransferSample,
             SaveVideo,
             ExampleInputs,
+            SaveMotion,
+            LoadMotion,
+            EditMotion,
+            MixMotion,
+            PlotMotion,
         ]

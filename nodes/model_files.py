@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import folder_paths
 
 FOLDER = "dismo"
+MOTIONS = "motions"  # folder within, for motion files, which are no weights
 BUNDLED = ("tiny",)
 EXTENSIONS = {".safetensors", ".pt"}
 
@@ -19,7 +21,8 @@ def register_folder() -> None:
 
 def choices() -> list[str]:
     """Bundled names first, then the files on disk."""
-    return [*BUNDLED, *folder_paths.get_filename_list(FOLDER)]
+    files = [name for name in folder_paths.get_filename_list(FOLDER) if Path(name).parts[0] != MOTIONS]
+    return [*BUNDLED, *files]
 
 
 def resolve(choice: str) -> str:

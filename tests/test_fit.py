@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from dismo_core import DisMoError, Motion
-from dismo_core.fit import fit_image, fit_motion, one_picture, to_rgb
+from dismo_core.fit import fit_image, fit_motion, one_picture, shown_part, to_rgb
 
 
 def motion(frames: int) -> Motion:
@@ -82,9 +82,27 @@ def test_crop_keeps_the_middle():
     assert torch.equal(fit_image(image, (10, 10), "crop"), torch.ones(10, 10, 3))
 
 
-def test_pad_shows_all_between_black_bars():
-    fitted = fit_image(torch.ones(10, 20, 3), (10, 10), "pad")
-    assert fitted[:, 0, 0].tolist() == [0, 0, 1, 1, 1, 1, 1, 0, 0, 0]
+def test_pad_shows_all_between_blurred_edges():
+    image = torch.rand(64, 128, 3)
+    image[0], image[-1] = torch.tensor([1.0, 0, 0]), torch.tensor([0, 0, 1.0])
+    fitted = fit_image(image, (128, 128), "pad")
+    rows, columns = shown_part(64, 128, (128, 128), "pad")
+    assert (rows, columns) == (slice(32, 96), slice(0, 128))
+    torch.testing.assert_close(fitted[rows, columns], image)
+    above, below = fitted[:16], fitted[-16:]  # filled from the first and the last row, without an edge
+    torch.testing.assert_close(above.mean(dim=(0, 1)), torch.tensor([1.0, 0, 0]), atol=0.01, rtol=0)
+    torch.testing.assert_close(below.mean(dim=(0, 1)), torch.tensor([0, 0, 1.0]), atol=0.01, rtol=0)
+    assert fitted[24:31].std(dim=1).max() < image[1:8].std(dim=1).min() / 3  # blurred
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (31, 64), (64, 31), (500, 2), (1, 1), (720, 1280), (101, 64)])
+def test_what_is_cut_back_is_even_and_not_distorted(shape):
+    rows, columns = shown_part(*shape, (48, 64), "pad")
+    sides = rows.stop - rows.start, columns.stop - columns.start
+    assert all(side % 2 == 0 or side == 1 for side in sides)
+    scale = min(48 / shape[0], 64 / shape[1])
+    assert all(abs(side - max(1, scale * own)) <= 1.5 for side, own in zip(sides, shape, strict=True))
+    assert shown_part(*shape, (48, 64), "crop") == (slice(0, 48), slice(0, 64))
 
 
 def test_unknown_fit():

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from ..errors import DisMoError
 
-COMMANDS = ("demo", "extract", "transfer", "train", "weights")
+COMMANDS = ("demo", "extract", "transfer", "shards", "train", "evaluate", "weights")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import argparse
 import contextlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import DisMoError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from ..cogvideox.video_model import CogVideoXModel
+    from ..models.extractor import MotionExtractor
     from ..motion import Motion
     from ..runtime import Runtime
+
+RELEASED_ADAPTER = "cogvideox5b_i2v_large"
 
 
 def add_sampling_of_clip(parser: argparse.ArgumentParser) -> None:
@@ -35,12 +39,70 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="cpu", help="cpu, cuda, mps (default cpu; the tiny model needs no more)")
 
 
-def motion_of(clip: str, arguments: argparse.Namespace) -> Motion:
-    """The motion of a clip by `--extractor`, `--device` and the sampling options, with a bar."""
+def add_cogvideox(parser: argparse.ArgumentParser) -> None:
+    """--base, and how CogVideoX is loaded: memory, precision, speed."""
+    group = parser.add_argument_group("CogVideoX", "see docs/cogvideox.md")
+    group.add_argument(
+        "--base",
+        metavar="DIR",
+        help="folder or hub id of CogVideoX-5b-I2V (default: where `dismo weights download` puts it)",
+    )
+    group.add_argument(
+        "--memory",
+        default="auto",
+        metavar="CHOICE",
+        help="auto, full, 'model offload', 'group offload', sequential, disk: from most GPU memory to least (default auto)",
+    )
+    group.add_argument(
+        "--precision", default="auto", metavar="CHOICE", help="auto, bf16, fp16, fp32, fp8, int8, nf4 (default auto)"
+    )
+    group.add_argument(
+        "--attention",
+        default="auto",
+        metavar="KERNEL",
+        help="auto, sdpa, cudnn, flash, 'flash 3', sage, xformers (default auto)",
+    )
+    group.add_argument("--compile", action="store_true", help="compile the blocks: slow to begin, then faster")
+    group.add_argument(
+        "--cache",
+        default="off",
+        metavar="CHOICE",
+        help="off, 'first block', pyramid, faster: leave work out between similar steps (default off)",
+    )
+
+
+def load_cogvideox(arguments: argparse.Namespace, adapter: str, device: str, **options: Any) -> CogVideoXModel:
+    """The video model of `add_cogvideox`'s options; further `options` as of `load_video_model`."""
+    from ..cogvideox.load import load_video_model
+    from ..weights.hub import require_base
+
+    return load_video_model(
+        "large" if adapter == RELEASED_ADAPTER else adapter,
+        arguments.base or require_base(),
+        check_device(device),
+        memory=arguments.memory,
+        precision=arguments.precision,
+        attention=arguments.attention,
+        compile=arguments.compile,
+        cache=arguments.cache,
+        **options,
+    )
+
+
+def best_device() -> str:
+    """A GPU where there is one."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def motion_of(clip: str, arguments: argparse.Namespace, extractor: MotionExtractor | None = None) -> Motion:
+    """The motion of a clip by the sampling options, with a bar; by `--extractor` on `--device` if none is given."""
     from ..extract import extract_motion
     from ..weights import load_motion_extractor
 
-    extractor = load_motion_extractor(arguments.extractor, check_device(arguments.device))
+    if extractor is None:
+        extractor = load_motion_extractor(arguments.extractor, check_device(arguments.device))
     with progress_runtime("Extracting the motion", arguments.device) as runtime:
         return extract_motion(
             extractor,

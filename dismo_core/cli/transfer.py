@@ -3,10 +3,28 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .options import add_device, add_sampling_of_clip, check_device, motion_of, progress_runtime
+from .options import (
+    RELEASED_ADAPTER,
+    add_cogvideox,
+    add_device,
+    add_sampling_of_clip,
+    best_device,
+    check_device,
+    load_cogvideox,
+    motion_of,
+    progress_runtime,
+)
+
+if TYPE_CHECKING:
+    from ..cogvideox.adapter import CogVideoXMotionAdapter
+    from ..motion import Motion
+    from ..transfer import MotionVideoModel
+
+log = logging.getLogger(__name__)
 
 
 def add_parser(subparsers: Any) -> None:
@@ -22,9 +40,15 @@ def add_parser(subparsers: Any) -> None:
         "-o", "--output", default="out.mp4", help="video to write: .mp4 .webm .webp .gif (default out.mp4)"
     )
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
-    parser.add_argument("--model", default="tiny", help="tiny, or a file of frame generator weights (default tiny)")
     parser.add_argument(
-        "--extractor", default="tiny", help="for clips: tiny, or a file of extractor weights (default tiny)"
+        "--model",
+        default="tiny",
+        help=f"tiny, a file of frame generator weights, {RELEASED_ADAPTER}, or with --base a file of adapter weights "
+        "(default tiny)",
+    )
+    parser.add_argument(
+        "--extractor",
+        help="for clips: tiny, large, or a file of extractor weights (default: the one that the model was trained with)",
     )
     parser.add_argument("--steps", type=int, default=0, help="denoising steps; 0 = the model's own (default 0)")
     parser.add_argument(
@@ -37,33 +61,90 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--crf", type=int, default=18, help="quality of mp4 and webm, lower is better (default 18)")
     add_sampling_of_clip(parser)
     add_device(parser)
+    parser.set_defaults(device=None)
+    add_cogvideox(parser)
+    text = parser.add_argument_group("CogVideoX, sampling")
+    text.add_argument("--prompt", default="", help="what the video shows; empty = no prompt, and a guidance of 1")
+    text.add_argument("--negative-prompt", default="", help="what it should not show (default: the authors')")
+    text.add_argument(
+        "--guidance", type=float, default=0.0, help="how closely to follow the prompt; 0 = the model's own (default 0)"
+    )
+    text.add_argument(
+        "--positions",
+        default="auto",
+        metavar="CHOICE",
+        help="auto, sincos, stored: the base's position table (default auto)",
+    )
+    text.add_argument(
+        "--long-keep-tail",
+        action="store_true",
+        help="above 49 frames: follow a segment from its last frame, four of which have no motion, instead of the fifth from the end",
+    )
+    text.add_argument(
+        "--long-match-colours", action="store_true", help="bring every segment back to the colours of the picture"
+    )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Extract where needed, transfer, write."""
     from ..files import check_free
-    from ..fit import fit_image
-    from ..motion import Motion
-    from ..rollout import FrameGeneratorModel
+    from ..fit import fit_image, fit_motion, shown_part
     from ..video import output_format, read_image, write_video
-    from ..weights import load_frame_generator
 
     output_format(arguments.output)
     check_free(arguments.output, overwrite=arguments.overwrite)
     picture = read_image(arguments.image)
-    model = FrameGeneratorModel(load_frame_generator(arguments.model, check_device(arguments.device)))
-    is_motion = Path(arguments.motion).suffix in (".safetensors", ".sft")
-    motion = Motion.load(arguments.motion) if is_motion else motion_of(arguments.motion, arguments)
-    image = fit_image(picture, model.defaults.size, arguments.fit)
+    model: MotionVideoModel
+    if arguments.base or arguments.model == RELEASED_ADAPTER:
+        arguments.device = arguments.device or best_device()
+        model = load_cogvideox(
+            arguments,
+            arguments.model,
+            arguments.device,
+            positions=arguments.positions,
+            keep_tail=arguments.long_keep_tail,
+            match_colours=arguments.long_match_colours,
+        )
+        motion = _motion(arguments, model.adapter)
+    else:
+        from ..rollout import FrameGeneratorModel
+        from ..weights import load_frame_generator
+
+        arguments.device = arguments.device or "cpu"
+        arguments.extractor = arguments.extractor or "tiny"
+        model = FrameGeneratorModel(load_frame_generator(arguments.model, check_device(arguments.device)))
+        motion = _motion(arguments)
+    fitted = fit_motion(model, motion, "trim")
+    if fitted.frames != motion.frames:
+        log.info("This model makes %d frames of the motion's %d.", fitted.frames, motion.frames)
+    size = model.defaults.size
     with progress_runtime("Moving the picture", arguments.device) as runtime:
         frames = model.transfer(
-            motion,
-            image,
+            fitted,
+            fit_image(picture, size, arguments.fit),
+            prompt=arguments.prompt,
+            negative_prompt=arguments.negative_prompt,
             steps=arguments.steps,
+            guidance=arguments.guidance,
             strength=arguments.strength,
             seed=arguments.seed,
             runtime=runtime,
         )
+    rows, columns = shown_part(picture.shape[0], picture.shape[1], size, arguments.fit)
+    frames = frames[:, rows, columns]
     write_video(arguments.output, frames, motion.fps, crf=arguments.crf, overwrite=arguments.overwrite)
-    print(f"{arguments.output}: {len(frames)} frames of {image.shape[1]}x{image.shape[0]} px at {motion.fps:g} fps.")
+    _, height, width, _ = frames.shape
+    print(f"{arguments.output}: {len(frames)} frames of {width}x{height} px at {motion.fps:g} fps.")
+
+
+def _motion(arguments: argparse.Namespace, adapter: CogVideoXMotionAdapter | None = None) -> Motion:
+    """The motion file, or the motion of the clip: by `--extractor` if given, else by the adapter's own extractor."""
+    from ..motion import Motion
+
+    if Path(arguments.motion).suffix in (".safetensors", ".sft"):
+        return Motion.load(arguments.motion)
+    if adapter is None or adapter.plan is None or arguments.extractor:
+        return motion_of(arguments.motion, arguments)
+    with adapter.plan.using("motion_extractor") as extractor:
+        return motion_of(arguments.motion, arguments, extractor)

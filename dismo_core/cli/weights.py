@@ -1,8 +1,9 @@
-"""`dismo weights`: what is installed, where, checksums."""
+"""`dismo weights`: what is installed; download, check and convert weights."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from ..errors import DisMoError
@@ -10,34 +11,118 @@ from ..errors import DisMoError
 
 def add_parser(subparsers: Any) -> None:
     """Register the command."""
-    text = "list the bundled weights, where they lie, and check them"
+    text = "list, download, check and convert weights"
     parser: argparse.ArgumentParser = subparsers.add_parser("weights", help=text, description=f"{text.capitalize()}.")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=show)
+    actions = parser.add_subparsers(metavar="ACTION", title="actions", description="without one: list")
+
+    listing = actions.add_parser("list", help="what is installed, and what can be downloaded")
+    listing.set_defaults(run=show)
+
+    get = actions.add_parser(
+        "download",
+        help="fetch released weights or the base model; goes on where it was cut off",
+        description="Fetch from the Hugging Face hub. Respects HF_TOKEN, HF_ENDPOINT and HF_HUB_OFFLINE.",
+    )
+    get.add_argument("name", metavar="NAME", help="one of those that `dismo weights list` shows")
+    get.add_argument(
+        "--to", type=Path, metavar="DIR", help="folder (default: the one that DISMO_WEIGHTS names, else ~/.cache/dismo)"
+    )
+    get.set_defaults(run=download)
+
+    check = actions.add_parser(
+        "verify",
+        help="check files: checksum, tensor names and shapes",
+        description="Check weight files, or folders of a base model. Without any: what is bundled and what was downloaded.",
+    )
+    check.add_argument("files", nargs="*", type=Path, metavar="FILE")
+    check.set_defaults(run=verify)
+
+    change = actions.add_parser(
+        "convert",
+        help="write a .pt file as safetensors",
+        description="Write the tensors of a .pt file as safetensors, unchanged; code in the file is never run.",
+    )
+    change.add_argument("source", type=Path, metavar="IN.pt")
+    change.add_argument("target", type=Path, metavar="OUT.safetensors")
+    change.add_argument("--overwrite", action="store_true", help="replace an existing file")
+    change.set_defaults(run=convert)
 
 
-def run(arguments: argparse.Namespace) -> None:
-    """Print the table; a damaged or missing file is an error after it."""
+def show(arguments: argparse.Namespace) -> None:
+    """Print the tables; a damaged or missing bundled file is an error after them."""
     from rich.console import Console
     from rich.table import Table
 
     from ..weights import BUNDLED
     from ..weights.files import sha256
     from ..weights.load import ASSETS, bundled_checksum
+    from ..weights.manifest import BASE, RELEASED, default_folder, readable
 
-    table = Table("size", "sha256", "state", "file")
-    bad = []
+    console = Console()
+    bundled, bad = Table("size", "sha256", "state", "file"), []
     for name, path in BUNDLED.items():
         if not path.is_file():
             state, size, digest = "missing", "", ""
         else:
             digest = sha256(path)
             state = "ok" if digest == bundled_checksum(path) else "damaged"
-            size = f"{path.stat().st_size / 1e6:.1f} MB"
+            size = readable(path.stat().st_size)
         if state != "ok":
             bad.append(name)
-        table.add_row(size, digest[:16], state, path.name)
-    console = Console()
-    console.print(table)
-    console.print(f"in {ASSETS}", soft_wrap=True)
+        bundled.add_row(size, digest[:16], state, path.name)
+    console.print(bundled)
+    console.print(f"bundled, in {ASSETS}", soft_wrap=True)
+
+    released, folder = Table("size", "state", "name"), default_folder()
+    for name, file in RELEASED.items():
+        released.add_row(readable(file.size), "there" if (folder / file.path).is_file() else "not there", name)
+    base = folder / BASE.name / "model_index.json"
+    released.add_row(f"about {readable(BASE.size)}", "there" if base.is_file() else "not there", BASE.name)
+    console.print(released)
+    console.print(f"to download (`dismo weights download NAME`), into {folder}", soft_wrap=True)
+    for name, licence in (*((n, f.licence) for n, f in RELEASED.items()), (BASE.name, BASE.licence)):
+        console.print(f"{name}: {licence}", soft_wrap=True, highlight=False)
     if bad:
         raise DisMoError(f"Bundled weights are missing or damaged: {', '.join(bad)}. Install the pack again.")
+
+
+def download(arguments: argparse.Namespace) -> None:
+    """Fetch one of the released files, or the base model."""
+    from ..weights.hub import fetch, fetch_base
+    from ..weights.manifest import BASE, RELEASED, default_folder
+
+    folder = arguments.to or default_folder()
+    if arguments.name not in (*RELEASED, BASE.name):
+        raise DisMoError(
+            f"There are no weights called {arguments.name!r} to download; there are: {', '.join((*RELEASED, BASE.name))}."
+        )
+    wanted = RELEASED.get(arguments.name, BASE)
+    print(f"{wanted} from {wanted.repo}")
+    path = fetch_base(folder / BASE.name) if arguments.name == BASE.name else fetch(RELEASED[arguments.name], folder)
+    print(f"{path}: checked, size and checksum are right.")
+
+
+def verify(arguments: argparse.Namespace) -> None:
+    """Check every file; one that is wrong is an error after the others were looked at."""
+    from ..weights import BUNDLED
+    from ..weights.manifest import BASE, RELEASED, default_folder
+    from ..weights.verify import verify as check
+
+    own = [default_folder() / path for path in (*(file.path for file in RELEASED.values()), BASE.name)]
+    problems = []
+    for path in arguments.files or [*BUNDLED.values(), *(path for path in own if path.exists())]:
+        try:
+            print(f"{path}: ok, {check(path)}")
+        except DisMoError as problem:
+            problems.append(str(problem))
+    if problems:
+        raise DisMoError(" ".join(problems))
+
+
+def convert(arguments: argparse.Namespace) -> None:
+    """Write a .pt file as safetensors."""
+    from ..weights.convert import convert as write
+
+    tensors = write(arguments.source, arguments.target, overwrite=arguments.overwrite)
+    print(f"{arguments.target}: {len(tensors):,} tensors of {arguments.source.name}.")

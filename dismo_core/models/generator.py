@@ -14,27 +14,10 @@ from torch.nn import functional as F
 from ..errors import DisMoError
 from .dino import FrameEncoder
 from .inputs import check_frames
-from .layers import FeedForward, RMSNorm, zero_linear
+from .layers import Mapping, RMSNorm, zero_linear
 from .rotary import AxialRotary2D, grid_positions
 from .space_to_depth import SpaceToDepth
 from .transformer import TransformerLayer
-
-
-class Mapping(nn.Module):
-    """RMSNorm, feed-forward blocks, RMSNorm."""
-
-    def __init__(self, width: int, depth: int) -> None:
-        super().__init__()
-        self.in_norm = RMSNorm(width)
-        self.blocks = nn.ModuleList(FeedForward(width) for _ in range(depth))
-        self.out_norm = RMSNorm(width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.in_norm(x)
-        for block in self.blocks:
-            x = block(x)
-        out: Tensor = self.out_norm(x)
-        return out
 
 
 class FourierTime(nn.Module):

@@ -71,6 +71,23 @@ class FeedForward(nn.Module):
         return out
 
 
+class Mapping(nn.Module):
+    """RMSNorm, feed-forward blocks, RMSNorm."""
+
+    def __init__(self, width: int, depth: int) -> None:
+        super().__init__()
+        self.in_norm = RMSNorm(width)
+        self.blocks = nn.ModuleList(FeedForward(width) for _ in range(depth))
+        self.out_norm = RMSNorm(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.in_norm(x)
+        for block in self.blocks:
+            x = block(x)
+        out: Tensor = self.out_norm(x)
+        return out
+
+
 def zero_linear(d_in: int, d_out: int) -> nn.Linear:
     """A linear without bias whose weight starts at zero."""
     linear = nn.Linear(d_in, d_out, bias=False)

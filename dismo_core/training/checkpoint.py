@@ -17,10 +17,17 @@ _NAME = re.compile(r"checkpoint_(\d{7})\.pt")
 
 
 def save_checkpoint(folder: Path, step: int, state: dict[str, Any], keep: int = 2) -> Path:
-    """Write `checkpoint_<step>.pt` atomically and drop all but the newest `keep`."""
+    """Write `checkpoint_<step>.pt` atomically and drop all but the newest `keep`.
+
+    Raises:
+        DisMoError: it cannot be written, as on a full disk; those before it are as they were.
+    """
     path = folder / f"checkpoint_{step:07d}.pt"
     with atomic_write(path, overwrite=True) as temporary:
-        torch.save(state, temporary)
+        try:
+            torch.save(state, temporary)
+        except RuntimeError as error:  # how torch's own writer reports a full disk
+            raise OSError(f"only {temporary.stat().st_size} bytes of the checkpoint were written") from error
     for old in checkpoints(folder)[:-keep]:
         old.unlink()
     return path
@@ -42,3 +49,9 @@ def checkpoints(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     return sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name))
+
+
+def remove_partial(folder: Path) -> None:
+    """Delete what a process that was killed while writing left behind."""
+    for path in folder.glob(".checkpoint_*.pt"):
+        path.unlink(missing_ok=True)

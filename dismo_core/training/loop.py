@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,13 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import DisMoError
-from .checkpoint import latest_checkpoint, save_checkpoint
+from ..weights.files import differences
+from .checkpoint import latest_checkpoint, remove_partial, save_checkpoint
+from .distributed import World
+from .loggers import Logger, cut_rows
 
 log = logging.getLogger(__name__)
+ALONE = World()
 
 
 @dataclass(frozen=True)
@@ -27,17 +32,21 @@ class Schedule:
     Args:
         steps: optimizer steps in all. lr: peak learning rate. warmup: steps of linear warm-up; cosine to zero after it.
         horizon: step at which the cosine reaches zero, where that is not `steps` (a stage whose rate is to stay high).
-        clip: largest global gradient norm. average: decay of the exponential average of the weights.
-        save_every, log_every: in steps.
+        clip: largest global gradient norm. average: decay of the exponential average of the weights, None = no average.
+        accumulation: batches whose gradients are averaged for a step.
+        save_every, log_every, draw_every: in steps; save_every a multiple of log_every. keep: checkpoints that stay.
     """
 
     steps: int
     lr: float
     warmup: int = 100
     clip: float = 1.0
-    average: float = 0.998
+    average: float | None = 0.998
+    accumulation: int = 1
     save_every: int = 200
     log_every: int = 20
+    draw_every: int = 1000
+    keep: int = 2
     horizon: int | None = None
 
     def rate(self, step: int) -> float:
@@ -55,78 +64,171 @@ def fit(
     *,
     on_log: Callable[[int, nn.Module], dict[str, float]] | None = None,
     progress: Callable[[int, int, dict[str, float]], None] | None = None,
+    draw: Callable[[nn.Module], Mapping[str, Tensor]] | None = None,
+    loggers: Callable[[int], Sequence[Logger]] | None = None,
+    about: Mapping[str, Any] | None = None,
+    world: World = ALONE,
+    wrapped: nn.Module | None = None,
+    autocast: torch.dtype | None = None,
+    saved: Callable[[str], bool] = lambda name: True,
 ) -> nn.Module:
     """Train `model` in place; everything is a function of the step number, so a resumed run equals an unbroken one.
 
+    That is why a checkpoint needs no state of random generators and no position in the data: its step gives both.
+
     Args:
         model: parameters with requires_grad are trained.
-        losses: step -> named scalars; "loss" is the one that is minimised.
+        losses: number of a batch -> named scalars; "loss" is the one that is minimised. Batches of step s have the
+            numbers s * accumulation to (s + 1) * accumulation - 1.
         schedule: see `Schedule`.
         folder: takes `checkpoint_*.pt` and `log.jsonl`; a checkpoint in it is gone on from.
         on_log: called at every `save_every` with the averaged model; its numbers join the log.
         progress: called with (steps done, steps in all, logged numbers).
+        draw: called at every `draw_every` with the averaged model; gives pictures uint8 [H,W,3] for the loggers.
+        loggers: called once with the step that is gone on from; gives whatever else takes numbers and pictures.
+        about: what must not change when a run is gone on with (numbers and strings).
+        world: of the processes that train together; only the main one writes.
+        wrapped: what `losses` calls, where that is the model as `World.wrap` gave it.
+        autocast: dtype of the matrix products; None = that of the weights.
+        saved: which names of the model's state dict go into checkpoints; the others must be the same again at the start.
 
     Returns:
-        A copy of the model with averaged weights.
+        A copy of the model with averaged weights, or the model itself where there is no average.
 
     Raises:
-        DisMoError: the loss is not finite; the last checkpoint stays.
+        DisMoError: the loss is not finite, the folder holds another run, or the last checkpoint cannot be written (those
+            before it are tried again at the next `save_every`). Checkpoints that are there stay.
     """
     params = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(params, lr=schedule.lr, betas=(0.9, 0.99), weight_decay=0.01)
-    averaged = torch.optim.swa_utils.AveragedModel(
-        model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(schedule.average)
+    device = params[0].device
+    optimizer = torch.optim.AdamW(
+        params, lr=schedule.lr, betas=(0.9, 0.99), weight_decay=0.01, fused=True if device.type == "cuda" else None
     )
-    start = 0
-    state = latest_checkpoint(folder)
-    if state is not None:
-        model.load_state_dict(state["model"])
-        averaged.load_state_dict(state["averaged"])
-        optimizer.load_state_dict(state["optimizer"])
-        start = int(state["step"])
-        log.info("Resumed at step %d.", start)
-    folder.mkdir(parents=True, exist_ok=True)
+    averaged: nn.Module | None = None
+    if schedule.average is not None:
+        average = torch.optim.swa_utils.get_ema_multi_avg_fn(schedule.average)
+        averaged = torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=average)
+    start = _resume(folder, {"model": model, "averaged": averaged, "optimizer": optimizer}, about or {}, saved)
+    world.require_same(start, "the step to go on from")
+    if world.main:
+        folder.mkdir(parents=True, exist_ok=True)
+        remove_partial(folder)
+        cut_rows(folder / "log.jsonl", start)
+
+    def shown() -> nn.Module:
+        return model if averaged is None else averaged.get_submodule("module")
+
+    def state(step: int) -> dict[str, Any]:
+        parts: dict[str, Any] = {"step": step, "about": dict(about or {}), "optimizer": optimizer.state_dict()}
+        parts["model"] = {k: v for k, v in model.state_dict().items() if saved(k)}
+        if averaged is not None:
+            parts["averaged"] = {k: v for k, v in averaged.state_dict().items() if saved(k.removeprefix("module."))}
+        return parts
+
     sums: dict[str, float] = {}
+    summed = 0
     began = time.monotonic()
-    with (folder / "log.jsonl").open("a") as out:
+    with contextlib.ExitStack() as stack:
+        out = stack.enter_context((folder / "log.jsonl").open("a")) if world.main else None
+        others = loggers(start) if loggers is not None and world.main else ()
+        for logger in others:
+            stack.enter_context(contextlib.closing(logger))
         for step in range(start, schedule.steps):
-            torch.manual_seed(step)  # noise and times are functions of the step
             for group in optimizer.param_groups:
                 group["lr"] = schedule.lr * schedule.rate(step)
-            values = losses(step)
             optimizer.zero_grad(set_to_none=True)
-            values["loss"].backward()
-            norm = torch.nn.utils.clip_grad_norm_(params, schedule.clip)
-            if not math.isfinite(float(norm)):
+            values: dict[str, Tensor] = {}
+            for k in range(schedule.accumulation):
+                number = step * schedule.accumulation + k
+                torch.manual_seed(number)  # whatever is drawn from the common generator is a function of the batch
+                with _exchange(wrapped, k == schedule.accumulation - 1):
+                    with torch.autocast(device.type, dtype=autocast, enabled=autocast is not None):
+                        batch = losses(number)
+                    (batch["loss"] / schedule.accumulation).backward()
+                for name, value in batch.items():
+                    part = value.detach() / schedule.accumulation
+                    values[name] = values[name] + part if name in values else part
+            values["grad_norm"] = torch.nn.utils.clip_grad_norm_(params, schedule.clip)
+            if not math.isfinite(float(values["grad_norm"])):
                 raise DisMoError(
-                    f"The loss or its gradient is not finite at step {step} (loss {float(values['loss'].detach())}). The last "
+                    f"The loss or its gradient is not finite at step {step} (loss {float(values['loss'])}). The last "
                     f"checkpoint in {folder} is good; go on from it with a lower learning rate than {schedule.lr}."
                 )
             optimizer.step()
-            averaged.update_parameters(model)
-            for name, value in {**values, "grad_norm": norm}.items():
-                sums[name] = sums.get(name, 0.0) + float(value.detach())
+            if isinstance(averaged, torch.optim.swa_utils.AveragedModel):
+                averaged.update_parameters(model)
+            for name, value in values.items():
+                sums[name] = sums.get(name, 0.0) + float(value)
+            summed += 1
             done = step + 1
             if done % schedule.log_every == 0:
-                row: dict[str, float] = {name: total / schedule.log_every for name, total in sums.items()}
+                row = world.mean({name: total / summed for name, total in sums.items()})
                 row |= {"step": done, "lr": optimizer.param_groups[0]["lr"], "seconds": time.monotonic() - began}
-                sums = {}
-                if done % schedule.save_every == 0 and on_log is not None:
-                    row |= on_log(done, averaged.module)
-                out.write(json.dumps({k: round(v, 6) for k, v in row.items()}) + "\n")
-                out.flush()
-                if progress is not None:
-                    progress(done, schedule.steps, row)
-            if done % schedule.save_every == 0 or done == schedule.steps:
-                save_checkpoint(folder, done, _state(model, averaged, optimizer, done))
-    result: nn.Module = averaged.module
-    return result
+                sums, summed = {}, 0
+                if out is not None:
+                    if done % schedule.save_every == 0 and on_log is not None:
+                        row |= on_log(done, shown())
+                    out.write(json.dumps({k: round(v, 6) for k, v in row.items()}) + "\n")
+                    out.flush()
+                    for logger in others:
+                        logger.numbers(done, row)
+                    if progress is not None:
+                        progress(done, schedule.steps, row)
+            if draw is not None and others and done % schedule.draw_every == 0:
+                for name, picture in draw(shown()).items():
+                    for logger in others:
+                        logger.picture(done, name, picture)
+            if world.main and (done % schedule.save_every == 0 or done == schedule.steps):
+                try:
+                    save_checkpoint(folder, done, state(done), schedule.keep)
+                except DisMoError as error:
+                    if done == schedule.steps:
+                        raise
+                    log.error(
+                        "No checkpoint at step %d: %s Training goes on; older checkpoints are intact.", done, error
+                    )
+    return shown()
 
 
-def _state(model: nn.Module, averaged: nn.Module, optimizer: torch.optim.Optimizer, step: int) -> dict[str, Any]:
-    return {
-        "model": model.state_dict(),
-        "averaged": averaged.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "step": step,
-    }
+def _resume(folder: Path, parts: Mapping[str, Any], about: Mapping[str, Any], saved: Callable[[str], bool]) -> int:
+    """Fill the parts from the newest checkpoint; returns its step, or 0 where there is none."""
+    state = latest_checkpoint(folder)
+    if state is None:
+        return 0
+    before: dict[str, Any] = state.get("about", {})
+    changed = [
+        f"{name} was {before.get(name)} and is now {about.get(name)}"
+        for name in sorted(before.keys() | about.keys())
+        if before.get(name) != about.get(name)
+    ]
+    if changed:
+        raise DisMoError(
+            f"{folder} holds another run: {'; '.join(changed)}. Go on with the same values, or choose another folder."
+        )
+    for name, part in parts.items():
+        if part is None:
+            continue
+        if name not in state:
+            raise DisMoError(
+                f"The checkpoint in {folder} holds no averaged weights. Go on without an average, or begin in another folder."
+            )
+        if isinstance(part, nn.Module):
+            whole = part.state_dict()
+            wanted = {k: v for k, v in whole.items() if saved(k.removeprefix("module."))}
+            if problem := differences(wanted, state[name]):
+                raise DisMoError(f"The checkpoint in {folder} is of another model. {problem}. Choose another folder.")
+            part.load_state_dict(whole | state[name])
+        else:
+            part.load_state_dict(state[name])
+    log.info("Resumed at step %d.", state["step"])
+    return int(state["step"])
+
+
+@contextlib.contextmanager
+def _exchange(wrapped: nn.Module | None, last: bool) -> Iterator[None]:
+    """Gradients are exchanged between processes in the last batch of a step only."""
+    if isinstance(wrapped, nn.parallel.DistributedDataParallel) and not last:
+        with wrapped.no_sync():
+            yield
+    else:
+        yield

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
+import struct
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +62,7 @@ def _read_pickle(path: Path) -> dict[str, Tensor]:
             f"{path} is damaged or holds more than tensors: loading it would have to run code, which is refused. "
             "Use a file of plain weights, best a safetensors conversion."
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError) as error:
+    except (RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError, AttributeError, struct.error) as error:
         raise DisMoError(f"{path} is not a whole PyTorch weight file ({error}). Fetch or copy it again.") from error
     if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
         inside = sorted(map(str, content))[:5] if isinstance(content, dict) else type(content).__name__

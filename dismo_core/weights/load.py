@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,12 @@ from ..models.extractor import MotionExtractor
 from ..models.generator import FrameGenerator
 from ..models.rotary import AxialRotary3D
 from .files import WeightFile, differences, read_weights, sha256
+from .hub import require
+from .manifest import check_released
+
+if TYPE_CHECKING:
+    from ..cogvideox.adapter import CogVideoXMotionAdapter
+    from ..cogvideox.base import CogVideoXBase
 
 log = logging.getLogger(__name__)
 
@@ -37,12 +43,15 @@ def load_motion_extractor(
     """A motion extractor, in evaluation mode, without gradients.
 
     Args:
-        name_or_path: "tiny" (bundled), or a file of extractor weights (.safetensors, .pt) of the tiny or large geometry.
+        name_or_path: "tiny" (bundled), "large" (released, in the default folder), or a file of extractor weights
+            (.safetensors, .pt) of the tiny or large geometry.
         device, dtype: where and in which precision it runs; float32 is the reference.
 
     Raises:
         DisMoError: no such name or file, a damaged file, names or shapes that do not fit.
     """
+    if os.fspath(name_or_path) == "large":
+        name_or_path = require("motion_extractor_large")
     file = _open(name_or_path, "dismo_tiny_extractor")
     extractor: MotionExtractor = _build(
         file, {"tiny": MotionExtractor.tiny, "large": MotionExtractor.large}, file.tensors
@@ -68,6 +77,46 @@ def load_frame_generator(
     return generator.to(device, dtype).eval().requires_grad_(False)
 
 
+def load_cogvideox_adapter(
+    name_or_path: str | os.PathLike[str] = "large",
+    *,
+    base: str | os.PathLike[str] | CogVideoXBase,
+    motion_extractor: MotionExtractor | None = None,
+    dtype: torch.dtype = torch.bfloat16,
+) -> CogVideoXMotionAdapter:
+    """A CogVideoX motion adapter on its base, on the CPU; never two copies of the weights in memory.
+
+    Args:
+        name_or_path: "large" (released, in the default folder), a file of adapter weights (.safetensors, .pt), or a
+            folder with its parts as safetensors.
+        base: diffusers folder or hub id of CogVideoX-5B-I2V, or a loaded base.
+        motion_extractor: needed where the file holds none, or one that is neither of the large nor of the tiny geometry.
+        dtype: of the LoRA, and of the base where it is loaded here; bfloat16 is the reference.
+
+    Raises:
+        DisMoError: no such name or file, a damaged file, names, shapes or dtypes that do not fit, or another base.
+    """
+    from ..cogvideox.adapter import CogVideoXMotionAdapter, without_memory
+    from ..cogvideox.checkpoint import EXTRACTOR, geometry, read_adapter
+
+    path = require("cogvideox5b_i2v_large") if os.fspath(name_or_path) == "large" else Path(name_or_path)
+    check_released(path)
+    tensors = read_adapter(path)
+    if motion_extractor is None:
+        query = tensors.get(EXTRACTOR + "query_tokens")
+        tiny = without_memory(MotionExtractor.tiny)
+        motion_extractor = tiny if query is not None and query.shape == tiny.query_tokens.shape else None
+    adapter = CogVideoXMotionAdapter.empty(base, motion_extractor, dtype, **geometry(tensors))
+    del tensors  # mapped; load_adapter reads them again
+    try:
+        adapter.load_adapter(path)
+    except BaseException:
+        adapter.detach()  # a base given by the caller can be used again
+        raise
+    _check_frequencies(adapter.motion_extractor, path)
+    return adapter
+
+
 def bundled_checksum(path: Path) -> str:
     """What the sha256 of a bundled file must be."""
     return str(json.loads(CHECKSUMS.read_text())[path.name])
@@ -87,6 +136,7 @@ def _open(name_or_path: str | os.PathLike[str], tiny: str) -> WeightFile:
         raise DisMoError(
             f"There are no bundled weights called {os.fspath(name_or_path)!r}; bundled is: tiny. Or give the path of a weight file."
         )
+    check_released(name_or_path)
     return read_weights(name_or_path)
 
 

@@ -135,14 +135,14 @@ def _folder_paths(base: Path) -> dict[str, Any]:
 
     def names(name: str) -> list[str]:
         paths, extensions = folders[name]
-        files = [file for path in paths if Path(path).is_dir() for file in Path(path).iterdir()]
-        return sorted(file.name for file in files if file.suffix in extensions)
+        files = [(file, path) for path in paths for file in Path(path).rglob("*")]
+        return sorted(str(file.relative_to(path)) for file, path in files if file.suffix in extensions)
 
     def full_path(name: str, file: str) -> str | None:
         found = [Path(path) / file for path in folders[name][0] if (Path(path) / file).is_file()]
         return str(found[0]) if found else None
 
-    def save_path(prefix: str, folder: str, width: int, height: int) -> tuple[str, str, int, str, str]:
+    def save_path(prefix: str, folder: str, width: int = 0, height: int = 0) -> tuple[str, str, int, str, str]:
         target = Path(folder) / prefix
         target.parent.mkdir(parents=True, exist_ok=True)
         return str(target.parent), target.name, 1, str(Path(prefix).parent), prefix
@@ -151,6 +151,7 @@ def _folder_paths(base: Path) -> dict[str, Any]:
         "models_dir": str(base / "models"),
         "folder_names_and_paths": folders,
         "add_model_folder_path": add,
+        "get_folder_paths": lambda name: list(folders[name][0]),
         "get_filename_list": names,
         "get_full_path": full_path,
         "get_full_path_or_raise": full_path,

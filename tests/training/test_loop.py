@@ -1,6 +1,7 @@
 """The training loop: resume, averaging, bad numbers; on a small model."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -74,6 +75,89 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(tmp_path)
     with pytest.raises(DisMoError, match="step 7"):
         fit(net, losses, Schedule(20, **SCHEDULE), tmp_path)
     assert latest_checkpoint(tmp_path)["step"] == 5
+
+
+def test_a_full_disk_costs_a_checkpoint_and_nothing_else(tmp_path, caplog):
+    resource = pytest.importorskip("resource", reason="limits on file sizes need a POSIX system")
+    whole = run(tmp_path / "whole", 20)
+    net = model()
+    good = losses_of(net)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def losses(step):
+        if step in (6, 12):  # the checkpoint of step 10 does not fit; that of step 15 does again
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1500 if step == 6 else before[0], before[1]))
+            assert [p.name[-5:] for p in checkpoints(tmp_path)] == ["05.pt"]
+        return good(step)
+
+    try:
+        averaged = fit(net, losses, Schedule(20, **SCHEDULE, horizon=20), tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert "step 10" in caplog.text and "intact" in caplog.text
+    assert [p.name[-5:] for p in checkpoints(tmp_path)] == ["15.pt", "20.pt"]
+    assert torch.equal(averaged.state_dict()["weight"], whole[1]["weight"])
+    assert not list(tmp_path.glob(".checkpoint*"))
+
+
+def test_a_last_checkpoint_that_does_not_fit_is_an_error(tmp_path):
+    resource = pytest.importorskip("resource", reason="limits on file sizes need a POSIX system")
+    run(tmp_path, 10)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1500, before[1]))
+    try:
+        with pytest.raises(DisMoError, match="checkpoint_0000015.*free space"):
+            run(tmp_path, 15)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert latest_checkpoint(tmp_path)["step"] == 10
+
+
+def test_rows_after_the_checkpoint_that_is_gone_on_from_are_dropped(tmp_path):
+    run(tmp_path, 20)
+    checkpoints(tmp_path)[-1].unlink()
+    (tmp_path / ".checkpoint_0000020-x.pt").write_bytes(b"killed while this was written")
+    with (tmp_path / "log.jsonl").open("a") as file:
+        file.write('{"loss": 0.')  # killed while this was written
+    run(tmp_path, 20)
+    rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [5, 10, 15, 20]
+    assert not list(tmp_path.glob(".checkpoint*"))
+
+
+def test_batches_of_a_step_are_averaged(tmp_path):
+    """Two batches to a step are one batch of both."""
+    net, twin = model(), model()
+    data = torch.randn(40, 4, 3, generator=torch.Generator().manual_seed(0))
+
+    def squares(net, x):
+        return {"loss": (net(x) - x.sum(dim=-1, keepdim=True)).square().mean()}
+
+    schedule = Schedule(20, **SCHEDULE | dict(average=None))
+    fit(net, lambda k: squares(net, data[k]), replace(schedule, accumulation=2), tmp_path / "two")
+    fit(twin, lambda k: squares(twin, data[2 * k : 2 * k + 2]), schedule, tmp_path / "one")
+    torch.testing.assert_close(net.state_dict(), twin.state_dict())
+
+
+def test_without_an_average_the_model_itself_comes_back(tmp_path):
+    net = model()
+    assert fit(net, losses_of(net), Schedule(5, **SCHEDULE | dict(average=None)), tmp_path) is net
+    assert "averaged" not in latest_checkpoint(tmp_path)
+
+
+def test_only_what_is_asked_for_is_saved(tmp_path):
+    net = model()
+    net.bias.requires_grad_(False)
+    start = net.bias.clone()
+    more = dict(saved=lambda name: name != "bias")
+    fit(net, losses_of(net), Schedule(5, **SCHEDULE), tmp_path, **more)
+    assert latest_checkpoint(tmp_path)["model"].keys() == {"weight"}
+    fit(net, losses_of(net), Schedule(10, **SCHEDULE), tmp_path, **more)
+    assert torch.equal(net.bias, start)
+    other = nn.Linear(4, 1)
+    other.bias.requires_grad_(False)
+    with pytest.raises(DisMoError, match="another model.*weight"):
+        fit(other, losses_of(other), Schedule(15, **SCHEDULE), tmp_path, **more)
 
 
 def test_the_rate_warms_up_and_falls():

@@ -92,6 +92,7 @@ FILES = {
     "truncated.pt": (truncated, "not a whole PyTorch"),
     "hostile.pt": (hostile, "run code"),
     "hostile_zip.pt": (lambda path: torch.save({"a": Evil()}, path), "run code"),
+    "text.pt": (lambda path: path.write_bytes(b"half a file"), "not a whole PyTorch"),
     "garbage.pt": (lambda path: path.write_bytes(b"garbage" * 100), "damaged"),
     "wrapped.pt": (lambda path: torch.save({"state_dict": {"a": torch.zeros(1)}}, path), "not a flat mapping"),
     "list.pt": (lambda path: torch.save([torch.zeros(1)], path), "not a flat mapping"),

@@ -1,0 +1,53 @@
+"""`dismo evaluate release`: numbers of the released weights, in a file to send back."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ..errors import DisMoError
+from .options import RELEASED_ADAPTER, add_cogvideox, best_device, check_device, load_cogvideox, progress_runtime
+
+
+def add_release(actions: Any) -> None:
+    """Register `release`."""
+    parser: argparse.ArgumentParser = actions.add_parser(
+        "release",
+        help="what the released weights give here, as a JSON file to send back",
+        description="Checksums, tensor names, embeddings of a synthetic clip and one sample of 25 frames, in numbers. The file "
+        "holds no paths and no pictures.",
+    )
+    parser.add_argument("--extractor", required=True, type=Path, metavar="FILE", help="motion_extractor_large.pt")
+    parser.add_argument("--adapter", required=True, type=Path, metavar="FILE", help=f"{RELEASED_ADAPTER}.pt")
+    parser.add_argument("-o", "--out", default="release.json", metavar="JSON", help="file (default release.json)")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
+    parser.add_argument("--steps", type=int, default=0, help="denoising steps; 0 = the model's own (default 0)")
+    parser.add_argument("--device", help="cuda, mps, cpu (default: a GPU where there is one)")
+    add_cogvideox(parser)
+    parser.set_defaults(run=release)
+
+
+def release(arguments: argparse.Namespace) -> None:
+    """Load, run, write."""
+    import json
+
+    from ..evaluation.release import release_report
+    from ..files import atomic_write, check_free
+    from ..weights import load_motion_extractor
+    from ..weights.hub import require_base
+
+    check_free(arguments.out, overwrite=arguments.overwrite)
+    for path in (arguments.extractor, arguments.adapter):
+        if not path.is_file():
+            raise DisMoError(f"There is no file {path}. Fetch it: dismo weights download {path.stem}.")
+    arguments.base = arguments.base or require_base()
+    device = check_device(arguments.device or best_device())
+    model = load_cogvideox(arguments, str(arguments.adapter), device)
+    extractor = load_motion_extractor(arguments.extractor, device)
+    files = {"extractor": arguments.extractor, "adapter": arguments.adapter, "base": Path(arguments.base)}
+    with progress_runtime("Running the weights", device) as runtime:
+        report = release_report(extractor, model, files, arguments.steps, runtime)
+    with atomic_write(arguments.out, overwrite=arguments.overwrite) as temporary:
+        temporary.write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    print(f"{arguments.out}: written. Please send it back; it holds numbers and names of files only.")

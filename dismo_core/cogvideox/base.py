@@ -1,0 +1,198 @@
+"""The base model CogVideoX-5B-I2V, frozen: transformer, VAE, text encoder, tokenizer (specs/dismo.md, 6.1)."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ..errors import DisMoError
+from .geometry import COGVIDEOX_5B_I2V, Geometry
+from .mapped import fill, opened, shards
+from .text_files import load_text_encoder, load_tokenizer
+
+if TYPE_CHECKING:
+    from diffusers.models.autoencoders.autoencoder_kl_cogvideox import AutoencoderKLCogVideoX
+    from diffusers.models.transformers.cogvideox_transformer_3d import CogVideoXTransformer3DModel
+
+HUB_ID = "zai-org/CogVideoX-5b-I2V"
+PARTS = ("transformer", "vae", "text_encoder", "tokenizer", "scheduler")
+COMFYUI_PREFIX = "model.diffusion_model."
+
+
+@dataclass
+class CogVideoXBase:
+    """The parts of a CogVideoX image-to-video model, in evaluation mode, without gradients, on the CPU.
+
+    Args:
+        transformer, vae: as diffusers defines them.
+        tokenizer: of the text encoder.
+        text_encoder: T5 encoder, or None where it was released.
+        scheduler_config: the base's stored numbers (specs/dismo.md, 6.6 step 4).
+        name: where it came from, for messages.
+    """
+
+    transformer: CogVideoXTransformer3DModel
+    vae: AutoencoderKLCogVideoX
+    tokenizer: Any
+    text_encoder: Any | None
+    scheduler_config: dict[str, Any]
+    name: str
+
+
+def load_base(
+    source: str | os.PathLike[str], dtype: torch.dtype = torch.bfloat16, *, download: bool = False
+) -> CogVideoXBase:
+    """The base model from a diffusers folder, or from the hub's cache on this machine.
+
+    Args:
+        source: folder with model_index.json, or a hub id such as `zai-org/CogVideoX-5b-I2V`.
+        dtype: precision of all weights; bfloat16 is the reference.
+        download: fetch what a hub id lacks on this machine; otherwise the network is never touched.
+
+    Raises:
+        DisMoError: nothing there, a file missing or damaged, or a base that the adapter was not made for.
+    """
+    folder = _folder(source, download)
+    return CogVideoXBase(
+        transformer=_transformer(
+            _config(folder / "transformer"), shards(folder / "transformer", "diffusion_pytorch_model"), dtype
+        ),
+        vae=_vae(_config(folder / "vae"), shards(folder / "vae", "diffusion_pytorch_model"), dtype),
+        tokenizer=load_tokenizer(folder / "tokenizer"),
+        text_encoder=load_text_encoder(
+            _config(folder / "text_encoder"), shards(folder / "text_encoder", "model"), dtype
+        ),
+        scheduler_config=_config(folder / "scheduler", "scheduler_config.json"),
+        name=os.fspath(source),
+    )
+
+
+def load_base_files(
+    transformer: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    vae: str | os.PathLike[str],
+    text_encoder: str | os.PathLike[str],
+    tokenizer: str | os.PathLike[str],
+    dtype: torch.dtype = torch.bfloat16,
+    geometry: Geometry = COGVIDEOX_5B_I2V,
+) -> CogVideoXBase:
+    """The base model from single files, as ComfyUI's folders hold them: nobody downloads twice what he has.
+
+    Args:
+        transformer: file from `diffusion_models` with diffusers' key names (also behind `model.diffusion_model.`), or
+            several files that complete each other.
+        vae: file from `vae` with diffusers' key names.
+        text_encoder: T5-XXL file from `text_encoders`: fp16, bf16, or float8 plain or scaled.
+        tokenizer: folder with `spiece.model` or tokenizer.json.
+        dtype: precision of the weights; a float8 text encoder stays float8 in memory.
+        geometry: what no file of these says.
+
+    Raises:
+        DisMoError: as `load_base`.
+    """
+    several = [transformer] if isinstance(transformer, (str, os.PathLike)) else transformer
+    files = [Path(path) for path in several]
+    return CogVideoXBase(
+        transformer=_transformer(geometry.transformer, files, dtype),
+        vae=_vae(geometry.vae, [Path(vae)], dtype),
+        tokenizer=load_tokenizer(Path(tokenizer)),
+        text_encoder=load_text_encoder(geometry.text_encoder, [Path(text_encoder)], dtype),
+        scheduler_config=dict(geometry.scheduler),
+        name=", ".join(path.name for path in files),
+    )
+
+
+def require_image_to_video(config: Mapping[str, Any]) -> None:
+    """Raise unless a transformer's config is that of CogVideoX (1.0) image-to-video (specs/dismo.md, section 7)."""
+    needed = f"The adapter needs the image-to-video base {HUB_ID} (version 1.0)."
+    if config.get("patch_size_t") is not None or config.get("ofs_embed_dim") is not None:
+        raise DisMoError(
+            f"This base is CogVideoX 1.5 (patch_size_t = {config.get('patch_size_t')}, "
+            f"ofs_embed_dim = {config.get('ofs_embed_dim')}). {needed}"
+        )
+    if config["in_channels"] == config["out_channels"]:
+        raise DisMoError(
+            f"This base is a text-to-video model: it takes {config['in_channels']} input channels, as many as it "
+            f"gives, so there is no room for the picture. {needed}"
+        )
+
+
+def _folder(source: str | os.PathLike[str], download: bool) -> Path:
+    """The diffusers folder that a source stands for."""
+    name, folder = os.fspath(source), Path(source)
+    if (folder / "model_index.json").is_file():
+        return folder
+    if folder.exists():
+        raise DisMoError(f"{folder} is no diffusers folder: it has no model_index.json. Give the folder that holds it.")
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
+        raise DisMoError(f"There is no folder {name}. Give a diffusers folder, or a hub id such as {HUB_ID}.")
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        return Path(
+            snapshot_download(
+                name,
+                allow_patterns=["model_index.json", *(f"{part}/*" for part in PARTS)],
+                local_files_only=not download,
+            )
+        )
+    except LocalEntryNotFoundError as error:
+        if download:
+            raise DisMoError(
+                f"The hub could not be reached for {name} ({error}). Check the network, or try later."
+            ) from error
+        raise DisMoError(
+            f"{name} is neither a folder here nor in the hub's cache on this machine. Give the folder of a diffusers "
+            f"copy, fetch it (hf download {name}), or allow the download."
+        ) from error
+    except HfHubHTTPError as error:
+        raise DisMoError(f"The hub refused {name} ({error}). Check the name, and the token if it is gated.") from error
+
+
+def _config(folder: Path, name: str = "config.json") -> dict[str, Any]:
+    path = folder / name
+    if not path.is_file():
+        raise DisMoError(f"{path} is missing. The download is not complete: fetch the missing files.")
+    config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return config
+
+
+def _transformer(config: Mapping[str, Any], files: list[Path], dtype: torch.dtype) -> CogVideoXTransformer3DModel:
+    from diffusers.models.transformers.cogvideox_transformer_3d import CogVideoXTransformer3DModel
+
+    require_image_to_video({**config, **_read_off(files)})
+    with torch.device("meta"):
+        transformer: CogVideoXTransformer3DModel = CogVideoXTransformer3DModel.from_config(dict(config))
+    fill(transformer, files, dtype, rename=lambda key: key.removeprefix(COMFYUI_PREFIX))
+    return transformer.eval().requires_grad_(False)
+
+
+def _read_off(files: list[Path]) -> dict[str, Any]:
+    """What a transformer's tensors say about its kind, whatever config is assumed."""
+    facts: dict[str, Any] = {}
+    for path in files:
+        with opened(path) as file:
+            for name in file.keys():
+                shape = file.get_slice(name).get_shape()
+                if name.endswith("patch_embed.proj.weight"):
+                    # 1.5 embeds patches in space and time by a matrix, 1.0 by a convolution
+                    facts |= {"in_channels": shape[1]} if len(shape) == 4 else {"patch_size_t": "set"}
+                if name.endswith("ofs_embedding.linear_1.weight"):
+                    facts["ofs_embed_dim"] = shape[1]
+    return facts
+
+
+def _vae(config: Mapping[str, Any], files: list[Path], dtype: torch.dtype) -> AutoencoderKLCogVideoX:
+    from diffusers.models.autoencoders.autoencoder_kl_cogvideox import AutoencoderKLCogVideoX
+
+    with torch.device("meta"):
+        vae: AutoencoderKLCogVideoX = AutoencoderKLCogVideoX.from_config(dict(config))
+    fill(vae, files, dtype)
+    return vae.eval().requires_grad_(False)

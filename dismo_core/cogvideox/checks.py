@@ -1,0 +1,108 @@
+"""What the adapter refuses before any work is done (specs/dismo.md, section 7)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ..errors import DisMoError
+from ..motion import LOOK_AHEAD
+
+log = logging.getLogger(__name__)
+
+TRAINED_FRAMES = 25
+LENGTH_STEP = 8  # an odd number of latent frames, else the VAE gives another number of frames
+TRAIN_STEPS = 1000
+
+
+def valid_lengths(longest: int) -> list[int]:
+    """Frame counts that can be generated: 9, 17, ... up to the base's own length."""
+    return list(range(LENGTH_STEP + 1, longest + 1, LENGTH_STEP))
+
+
+def require_length(frames: int, longest: int) -> None:
+    """Raise unless `frames` can be generated; warn where the adapter was not trained at it."""
+    lengths = valid_lengths(longest)
+    if frames not in lengths:
+        nearest = sorted(sorted(lengths, key=lambda length: abs(length - frames))[:2])
+        raise DisMoError(
+            f"{frames} frames cannot be generated; the possible lengths are {', '.join(map(str, lengths))}. "
+            f"Nearest: {' and '.join(map(str, nearest))}."
+        )
+    if frames != TRAINED_FRAMES:
+        log.warning("The adapter was trained at %d frames only; %d is an experiment.", TRAINED_FRAMES, frames)
+
+
+def require_size(video: Tensor, size: tuple[int, int]) -> None:
+    """Raise unless a video [T,H,W,3] has the base's own size."""
+    if tuple(video.shape[1:3]) != size:
+        raise DisMoError(
+            f"The video is {video.shape[2]}x{video.shape[1]} px; this base works at {size[1]}x{size[0]} only. Resize it first."
+        )
+
+
+def require_motion_length(frames: int, num_frames: int) -> None:
+    """Raise unless the motion and the video to generate have the same number of frames."""
+    if frames != num_frames:
+        raise DisMoError(
+            f"The motion has {frames} frames, but {num_frames} are to be generated; the motion would fall on the wrong "
+            f"frames. Extract {num_frames} frames of the clip, or generate {frames} (num_frames)."
+        )
+
+
+def require_embeddings(embeddings: Tensor, d_motion: int) -> None:
+    """Raise unless embeddings are a finite float32 [P, d_motion]."""
+    if embeddings.ndim != 2 or embeddings.shape[-1] != d_motion:
+        raise DisMoError(
+            f"Motion embeddings have the shape {list(embeddings.shape)}; expected [frames - {LOOK_AHEAD}, {d_motion}] per video. "
+            "Use the extractor this adapter was trained with."
+        )
+    if embeddings.dtype != torch.float32:
+        raise DisMoError(f"Motion embeddings are {embeddings.dtype}; expected float32.")
+    if not bool(torch.isfinite(embeddings).all()):
+        raise DisMoError("Motion embeddings hold NaN or infinite values. Extract the motion again in fp32.")
+
+
+def require_same_count(**counts: int) -> None:
+    """Raise unless all counts agree."""
+    if len(set(counts.values())) > 1:
+        given = ", ".join(f"{count} {name}" for name, count in counts.items())
+        raise DisMoError(f"There are {given}; one of each per sample is needed.")
+
+
+def valid_steps(steps: int) -> tuple[int, int]:
+    """The two nearest step counts that divide 1000, at or below `steps` and at or above it."""
+    divisors = [n for n in range(1, TRAIN_STEPS + 1) if TRAIN_STEPS % n == 0]
+    return max(n for n in divisors if n <= steps), min(n for n in divisors if n >= steps)
+
+
+def require_steps(steps: int, *, strict: bool = False) -> None:
+    """Raise unless 1 <= steps <= 1000; a count that does not divide 1000 is an error if `strict`, else a warning."""
+    if not 1 <= steps <= TRAIN_STEPS:
+        raise DisMoError(f"steps must be 1 to {TRAIN_STEPS}, not {steps}.")
+    if TRAIN_STEPS % steps:
+        below, above = valid_steps(steps)
+        message = (
+            f"{steps} steps do not divide {TRAIN_STEPS}: the solver's times would be off and noise would remain. "
+            f"Take {below} or {above}."
+        )
+        if strict:
+            raise DisMoError(message)
+        log.warning(message)
+
+
+def one_generator_each(
+    generator: torch.Generator | Sequence[torch.Generator] | None, count: int
+) -> list[torch.Generator | None]:
+    """The generator of every sample; a single one serves all in turn.
+
+    Raises:
+        DisMoError: a list of another length.
+    """
+    if generator is None or isinstance(generator, torch.Generator):
+        return [generator] * count
+    require_same_count(generators=len(generator), samples=count)
+    return list(generator)

@@ -1,0 +1,86 @@
+"""The numbers of CogVideoX-5B-I2V, for weight files that come without a config (specs/dismo.md, 6.1 and 6.6)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Configs of a base's parts, as their folders hold them.
+
+    Args:
+        transformer, vae, scheduler: diffusers configs.
+        text_encoder: transformers T5 config.
+    """
+
+    transformer: Mapping[str, Any]
+    vae: Mapping[str, Any]
+    text_encoder: Mapping[str, Any]
+    scheduler: Mapping[str, Any]
+
+
+COGVIDEOX_5B_I2V = Geometry(
+    transformer={
+        "num_attention_heads": 48,
+        "attention_head_dim": 64,
+        "in_channels": 32,
+        "out_channels": 16,
+        "time_embed_dim": 512,
+        "ofs_embed_dim": None,
+        "text_embed_dim": 4096,
+        "num_layers": 42,
+        "attention_bias": True,
+        "sample_width": 90,
+        "sample_height": 60,
+        "sample_frames": 49,
+        "patch_size": 2,
+        "patch_size_t": None,
+        "temporal_compression_ratio": 4,
+        "max_text_seq_length": 226,
+        "activation_fn": "gelu-approximate",
+        "norm_eps": 1e-5,
+        "spatial_interpolation_scale": 1.875,
+        "temporal_interpolation_scale": 1.0,
+        "use_rotary_positional_embeddings": True,
+        "use_learned_positional_embeddings": True,
+    },
+    vae={
+        "block_out_channels": (128, 256, 256, 512),
+        "latent_channels": 16,
+        "layers_per_block": 3,
+        "norm_num_groups": 32,
+        "sample_height": 480,
+        "sample_width": 720,
+        "scaling_factor": 0.7,
+        "temporal_compression_ratio": 4,
+        "invert_scale_latents": False,
+    },
+    text_encoder={
+        "vocab_size": 32128,
+        "d_model": 4096,
+        "d_kv": 64,
+        "d_ff": 10240,
+        "num_layers": 24,
+        "num_heads": 64,
+        "feed_forward_proj": "gated-gelu",
+        "is_encoder_decoder": False,
+        "use_cache": False,
+        "tie_word_embeddings": False,
+    },
+    scheduler={
+        "num_train_timesteps": 1000,
+        "beta_start": 0.00085,
+        "beta_end": 0.012,
+        "beta_schedule": "scaled_linear",
+        "prediction_type": "v_prediction",
+        "rescale_betas_zero_snr": True,
+        "snr_shift_scale": 1.0,
+        "timestep_spacing": "trailing",
+        "set_alpha_to_one": True,
+        "clip_sample": False,
+        "steps_offset": 0,
+    },
+)

@@ -1,0 +1,63 @@
+"""A CogVideoX video model from files and choices, in the one order in which they go together."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+
+from .adapter import CogVideoXMotionAdapter
+from .attention import set_attention
+from .base import CogVideoXBase, load_base
+from .checks import TRAINED_FRAMES
+from .memory import MemoryPlan, cogvideox_parts
+from .positions import Positions
+from .precision import compute_dtype, store
+from .speed import compile_blocks, set_step_cache
+from .video_model import CogVideoXModel
+
+
+def load_video_model(
+    adapter: str | os.PathLike[str],
+    base: str | os.PathLike[str] | CogVideoXBase,
+    device: str | torch.device,
+    *,
+    precision: str = "auto",
+    memory: str = "auto",
+    attention: str = "auto",
+    compile: bool = False,
+    cache: str = "off",
+    positions: Positions = "auto",
+    keep_tail: bool = False,
+    match_colours: bool = False,
+    folder: str | os.PathLike[str] | None = None,
+) -> CogVideoXModel:
+    """The adapter on its base, its extractor among the parts of the memory plan. Weights stay on the host until used.
+
+    Args:
+        adapter: "large", a file or a folder, see `load_cogvideox_adapter`.
+        base: diffusers folder, hub id, or a base loaded in `compute_dtype(precision, device)`.
+        device: where it will run.
+        precision: see `compute_dtype` and `store`. memory, folder: see `MemoryPlan`. attention: see `set_attention`.
+        compile: compile the blocks, with fused rounding of the adapter. cache: see `set_step_cache`.
+        positions, keep_tail, match_colours: see `CogVideoXModel`.
+
+    Raises:
+        DisMoError: files that are not there or do not fit, unknown choices, or a library that a choice needs.
+    """
+    from ..weights.load import load_cogvideox_adapter
+
+    device = torch.device(device)
+    plan = MemoryPlan({}, device, memory, folder=folder)  # refuses unknown choices before anything is loaded
+    dtype = compute_dtype(precision, device)
+    base = base if isinstance(base, CogVideoXBase) else load_base(base, dtype)
+    store(base.transformer, precision, device)  # before something is added to the linears
+    model: CogVideoXMotionAdapter = load_cogvideox_adapter(adapter, base=base, dtype=dtype)
+    set_attention(base.transformer, attention, device)
+    set_step_cache(base.transformer, cache)
+    if compile:
+        model.set_exact(False)
+        compile_blocks(base.transformer)
+    plan.parts = cogvideox_parts(base, TRAINED_FRAMES, motion_extractor=model.motion_extractor)
+    model.plan = plan
+    return CogVideoXModel(model, positions=positions, keep_tail=keep_tail, match_colours=match_colours)

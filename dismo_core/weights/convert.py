@@ -1,0 +1,58 @@
+"""From torch's zip format to safetensors: same names, shapes, dtypes and bytes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from torch import Tensor
+
+from ..errors import DisMoError
+from ..files import atomic_write, check_free
+from .files import read_weights, sha256
+from .manifest import check_released
+
+
+def convert(
+    source: str | os.PathLike[str], target: str | os.PathLike[str], *, overwrite: bool = False
+) -> dict[str, Tensor]:
+    """Write the tensors of a `.pt` or `.pth` file as safetensors; the metadata hold the source's name and sha256.
+
+    The source is read by the weights-only unpickler and stays mapped, so memory does not grow with it.
+
+    Returns:
+        The tensors, mapped from the source.
+
+    Raises:
+        DisMoError: suffixes of other formats, an existing target, a source that is damaged or holds more than tensors,
+            no room.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    source, target = Path(source), Path(target)
+    if source.suffix not in (".pt", ".pth"):
+        raise DisMoError(f"{source.name} is not a .pt or .pth file. Only those are converted.")
+    if target.suffix not in (".safetensors", ".sft"):
+        raise DisMoError(f"{target.name} has the suffix {target.suffix!r}. Give a name that ends in .safetensors.")
+    check_free(target, overwrite=overwrite)
+    check_released(source)
+    tensors = read_weights(source).tensors
+    metadata = {"format": "pt", "source": source.name, "source_sha256": sha256(source)}
+    with atomic_write(target, overwrite=overwrite) as temporary:
+        try:
+            save_file(_separate(tensors), temporary, metadata)
+        except SafetensorError as error:
+            raise DisMoError(f"Cannot write {target} ({error}). Check that the disk has free space.") from error
+    return tensors
+
+
+def _separate(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The format stores each tensor for itself and in order; what shares memory or is strided is copied."""
+    seen: set[int] = set()
+    result = {}
+    for name, tensor in tensors.items():
+        place = tensor.untyped_storage().data_ptr()
+        result[name] = tensor.clone().contiguous() if place in seen else tensor.contiguous()
+        seen.add(place)
+    return result

@@ -1,0 +1,93 @@
+"""Kill -9 at random moments: training goes on, and ends with the weights of an unbroken run."""
+
+import multiprocessing
+import random
+import time
+
+import pytest
+import torch
+from micro import train
+from torch import nn
+
+from dismo_core.training.checkpoint import checkpoints, latest_checkpoint
+from dismo_core.training.loop import Schedule, fit
+
+STEPS = 300
+KILLS = 10
+
+
+def work(folder):
+    """Three hundred steps of a few milliseconds, a checkpoint after every third."""
+    torch.manual_seed(0)
+    net = nn.Linear(64, 64)
+
+    def losses(step):
+        time.sleep(0.004)
+        x = torch.randn(8, 64)
+        return {"loss": (net(x) - x.flip(1)).square().mean()}
+
+    fit(net, losses, Schedule(STEPS, lr=1e-3, warmup=10, save_every=3, log_every=3), folder)
+
+
+@pytest.fixture(scope="module")
+def server():
+    """Starts processes that have torch already."""
+    context = multiprocessing.get_context(
+        "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+    )
+    if context.get_start_method() == "forkserver":
+        heavy = ("torch.utils.tensorboard", "diffusers.models.autoencoders.autoencoder_tiny")
+        context.set_forkserver_preload(["torch", "dismo_core.training.loop", "dismo_core.training.videos", *heavy])
+    return context
+
+
+def kill_while_running(process, after):
+    """Start, wait until it works, kill after as many seconds; whether it was still running."""
+    process.start()
+    process.join(after)
+    running = process.is_alive()
+    process.kill()
+    process.join()
+    return running
+
+
+def test_killed_at_random_moments_it_ends_as_an_unbroken_run(tmp_path, server):
+    work(tmp_path / "whole")
+    broken = tmp_path / "broken"
+    rng = random.Random(0)
+    kills = steps = 0
+    while kills < KILLS and steps < STEPS:
+        kills += kill_while_running(server.Process(target=work, args=(broken,)), rng.uniform(0.05, 0.6))
+        found = latest_checkpoint(broken)
+        steps = 0 if found is None else found["step"]
+    assert kills > 0
+    work(broken)
+    states = [latest_checkpoint(folder) for folder in (tmp_path / "whole", broken)]
+    assert states[0]["step"] == states[1]["step"] == STEPS
+    for part in ("model", "averaged"):
+        assert all(torch.equal(v, states[1][part][k]) for k, v in states[0][part].items())
+    rows = [(folder / "log.jsonl").read_text().count("\n") for folder in (tmp_path / "whole", broken)]
+    assert rows == [STEPS // 3, STEPS // 3]
+    assert not list(broken.glob(".checkpoint*"))
+
+
+def work_on_videos(folder, shards):
+    """Forty steps on videos, a checkpoint after every second."""
+    return train(folder, shards, Schedule(40, lr=3e-3, warmup=2, average=0.9, save_every=2, log_every=2))
+
+
+def test_killed_on_videos_it_ends_as_an_unbroken_run(tmp_path, shards, server):
+    whole = work_on_videos(tmp_path / "whole", shards)
+    broken = tmp_path / "broken"
+    rng = random.Random(1)
+    for _ in range(3):
+        process = server.Process(target=work_on_videos, args=(broken, shards))
+        process.start()
+        before = checkpoints(broken)
+        while process.is_alive() and checkpoints(broken) == before:
+            time.sleep(0.02)
+        process.join(rng.uniform(0, 0.3))
+        process.kill()
+        process.join()
+    found = work_on_videos(broken, shards)
+    assert [name for name in whole if not torch.equal(whole[name], found[name])] == []
