@@ -13,8 +13,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from dismo_core.training.tiny import read_log
 
-STAGES = ("autoencoder", "warmup", "joint")
-
 
 def draw(runs: dict[str, Path], out: Path) -> None:
     """One panel a figure; runs without a labelled stage have no trained readout to show."""
@@ -22,8 +20,8 @@ def draw(runs: dict[str, Path], out: Path) -> None:
     FigureCanvasAgg(figure)
     panels = figure.subplots(1, 5)
     titles = (
-        ("autoencoder", "psnr", "Autoencoder: PSNR, dB"),
         ("warmup", "r2", "Warm-up: R² of the readout in training"),
+        ("warmup", "probe_r2", "Warm-up: R² of a fresh linear probe"),
         ("joint", "flow", "Joint: flow loss"),
         ("joint", "label", "Joint: error of the trained readout"),
         ("joint", "probe_r2", "Joint: R² of a fresh linear probe"),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ..training.loop import Schedule
 
-DRAWN = ("autoencoder_steps", "warmup_steps", "joint_steps", "anneal_steps")
+DRAWN = ("start", "warmup_steps", "joint_steps", "anneal_steps")
 SCHEDULE = ("steps", "lr", "warmup", "clip", "average", "accumulation", "save_every", "log_every", "draw_every", "keep")
 
 
@@ -53,11 +53,16 @@ def add_parser(subparsers: Any) -> None:
         "--reference", action="store_true", help="rank-wise seeds and a shuffle buffer as in the published pipeline"
     )
     drawn = parser.add_argument_group("training dismo-tiny on drawn clips (without --data)")
-    drawn.add_argument("--autoencoder-steps", type=int, help="optimizer steps of the first stage")
-    drawn.add_argument("--warmup-steps", type=int, help="optimizer steps of the second stage")
-    drawn.add_argument("--joint-steps", type=int, help="optimizer steps of the third stage")
     drawn.add_argument(
-        "--anneal-steps", type=int, help="steps of the third stage over which the labels fade; 0 = none from the start"
+        "--start",
+        type=Path,
+        metavar="FOLDER",
+        help="begin with the finished weights in this folder; they need no labels: add --warmup-steps 0 --anneal-steps 0",
+    )
+    drawn.add_argument("--warmup-steps", type=int, help="optimizer steps of the first stage")
+    drawn.add_argument("--joint-steps", type=int, help="optimizer steps of the second stage")
+    drawn.add_argument(
+        "--anneal-steps", type=int, help="steps of the second stage over which the labels fade; 0 = none from the start"
     )
     parser.set_defaults(run=run)
 
@@ -137,10 +142,11 @@ def _train_drawn(arguments: argparse.Namespace, given: list[str]) -> None:
     from ..training.export import export_tiny
     from ..training.tiny import TinyRecipe, train_tiny
 
-    changes = {name: getattr(arguments, name) for name in (*given, *(["seed"] if arguments.seed is not None else []))}
+    names = [*given, *(["seed"] if arguments.seed is not None else [])]
+    changes = {name: getattr(arguments, name) for name in names if name != "start"}
     recipe = TinyRecipe(**changes, compile=arguments.compile is not False)
     report = printer()
-    extractor, generator = train_tiny(arguments.out, recipe, report)
+    extractor, generator = train_tiny(arguments.out, recipe, report, arguments.start)
     for path in export_tiny(extractor, generator, arguments.out):
         print(f"Wrote {path}")
 

@@ -196,7 +196,7 @@ TINY: dict[str, Any] = dict(
     d_head=32,
     d_motion=32,
     train_resolution=(8, 64, 64),
-    frame_encoder=dict(embed_dim=128, depth=1, num_heads=4, image_size=84),
+    frame_encoder=dict(embed_dim=128, depth=1, num_heads=4, image_size=112),
 )
 
 

@@ -16,6 +16,7 @@ from .dino import FrameEncoder
 from .inputs import check_frames
 from .layers import Mapping, RMSNorm, zero_linear
 from .rotary import AxialRotary2D, grid_positions
+from .space_to_depth import SpaceToDepth
 from .transformer import TransformerLayer
 
 
@@ -139,10 +140,8 @@ class FrameGenerator(nn.Module):
 
     @classmethod
     def tiny(cls) -> FrameGenerator:
-        """The geometry of the bundled weights, for a CPU, with an autoencoder of TAESD's class (factor 4, 8 channels)."""
-        from diffusers import AutoencoderTiny
-
-        return cls(**TINY, autoencoder=AutoencoderTiny(**TINY_AUTOENCODER))
+        """The geometry of the bundled weights, for a CPU; its latents are squares of 4 x 4 pixels."""
+        return cls(**TINY, autoencoder=SpaceToDepth(4))
 
     @property
     def autoencoder(self) -> Any:
@@ -285,17 +284,11 @@ class FrameGenerator(nn.Module):
 
 
 TINY: dict[str, Any] = dict(
-    width=160,
-    depth=5,
-    d_head=32,
+    width=192,
+    depth=4,
+    d_head=48,
     d_motion=32,
+    patch_size=(1, 1),
     mapping_width=128,
-    source_encoder=dict(embed_dim=128, depth=1, num_heads=4, image_size=112),
-)
-TINY_AUTOENCODER: dict[str, Any] = dict(
-    encoder_block_out_channels=(32, 32, 32),
-    decoder_block_out_channels=(32, 32, 32),
-    num_encoder_blocks=(0, 1, 2),
-    num_decoder_blocks=(2, 1, 0),
-    latent_channels=8,
+    source_encoder=dict(embed_dim=128, depth=1, num_heads=4, image_size=224),
 )

@@ -16,6 +16,7 @@ WINDOW = 8  # frames of a motion clip
 SOURCES = 4  # source frames 0..3, as published
 HARMONICS = 5
 LABELS = 20
+BLOCK = 50  # batches that share a pool of textures
 
 
 @dataclass(frozen=True)
@@ -24,13 +25,15 @@ class ClipBatch:
 
     Args:
         motion: [B, 8, H, W, 3], what the extractor sees.
-        source, target: [B, 4, H, W, 3], pairs for the generator; source i is frame i of the clip.
-        before: [B, 3, H, W, 3], the frames 0, 1, 2 that precede sources 1, 2, 3, each as its pair is seen.
-        gap: [B, 4], frame steps from source to target, 0..4.
+        first: [B, S], which frame of the clip each source is, 0..3.
+        source, target: [B, S, H, W, 3], pairs for the generator.
+        before: [B, S, H, W, 3], the frame that precedes the source (frame 0: itself), as its pair is seen.
+        gap: [B, S], frame steps from source to target, 0..4.
         label: [B, 4, 20], what moved how far in 1, 2 and 4 steps after source i; for the probe and the labelled warm-up.
     """
 
     motion: Tensor
+    first: Tensor
     source: Tensor
     target: Tensor
     before: Tensor
@@ -68,26 +71,29 @@ class ClipGenerator:
     Args:
         size: frame side in pixels.
         seed: of the run.
-        textures: how many textures to make once and draw from.
+        textures: how many textures the batches of a block draw from; every block makes its own.
     """
 
-    def __init__(self, size: int = 64, seed: int = 0, textures: int = 384) -> None:
+    def __init__(self, size: int = 64, seed: int = 0, textures: int = 96) -> None:
         self.size = size
         self.seed = seed
-        self.pool = texture_pool(textures, torch.Generator().manual_seed(seed))
+        self.textures = textures
+        self._pool: tuple[int, Tensor] | None = None
 
-    def batch(self, index: int, clips: int, difficulty: float = 1.0) -> ClipBatch:
+    def batch(self, index: int, clips: int, difficulty: float = 1.0, pairs: int = SOURCES) -> ClipBatch:
         """Draw batch number `index`.
 
         Args:
             index: any integer >= 0. clips: B.
             difficulty: 0 = plain grounds, contrasting objects, one object that moves; 1 = everything.
+            pairs: S, how many of the four sources a clip gives, 1..4.
         """
         rng = torch.Generator().manual_seed(self.seed * 1_000_003 + index * 7919 + 1)
+        pool = self._textures(index // BLOCK)
         moves = self._moves(clips, difficulty, rng)
-        looks = self._looks(clips, moves, difficulty, rng)
+        looks = self._looks(clips, moves, difficulty, pool, rng)
         # Half of the clips show the generator other things that move alike: strong content augmentation.
-        others = self._looks(clips, moves, difficulty, rng)
+        others = self._looks(clips, moves, difficulty, pool, rng)
         content = _choose(torch.rand(clips, generator=rng) < 0.5, others, looks)
 
         times = torch.arange(WINDOW).float().expand(clips, -1)
@@ -95,22 +101,28 @@ class ClipGenerator:
         motion = self._render(looks, moves, times, view.expand(-1, WINDOW, -1))
         motion = _jitter(motion, 0.35, rng)
 
-        first = torch.arange(SOURCES).float().expand(clips, -1)
-        gap = _gaps((clips, SOURCES), rng)
-        views = self._view(clips, SOURCES, rng)
+        first = torch.rand(clips, SOURCES, generator=rng).argsort(dim=1)[:, :pairs].sort(dim=1).values
+        gap = _gaps((clips, pairs), rng)
+        views = self._view(clips, pairs, rng)
         shown = torch.cat((first, first + gap, (first - 1).clamp_min(0)), dim=1)
-        pairs = self._render(content, moves, shown, views.repeat(1, 3, 1))
-        pairs = pairs.unflatten(1, (3, SOURCES)).transpose(1, 2).flatten(0, 1)
-        pairs = _jitter(pairs, 0.2, rng).unflatten(0, (clips, SOURCES))
-        return ClipBatch(motion, pairs[:, :, 0], pairs[:, :, 1], pairs[:, 1:, 2], gap, _labels(moves))
+        frames = self._render(content, moves, shown, views.repeat(1, 3, 1))
+        frames = frames.unflatten(1, (3, pairs)).transpose(1, 2).flatten(0, 1)
+        frames = _jitter(frames, 0.2, rng).unflatten(0, (clips, pairs))
+        return ClipBatch(motion, first, frames[:, :, 0], frames[:, :, 1], frames[:, :, 2], gap, _labels(moves))
 
     def pictures(self, index: int, count: int) -> Tensor:
-        """Single frames [count, H, W, 3] in -1..1, for the autoencoder."""
+        """Single frames [count, H, W, 3] in -1..1, for the start of the encoders."""
         rng = torch.Generator().manual_seed(self.seed * 1_000_003 + index * 7919 + 2)
         moves = self._moves(count, 1.0, rng)
-        looks = self._looks(count, moves, 1.0, rng)
+        looks = self._looks(count, moves, 1.0, self._textures(index // BLOCK), rng)
         frames = self._render(looks, moves, torch.zeros(count, 1), self._view(count, 1, rng))
         return _jitter(frames, 0.35, rng)[:, 0]
+
+    def _textures(self, block: int) -> Tensor:
+        if self._pool is None or self._pool[0] != block:
+            rng = torch.Generator().manual_seed(self.seed * 1_000_003 + block * 7919 + 3)
+            self._pool = (block, texture_pool(self.textures, rng))
+        return self._pool[1]
 
     def _moves(self, clips: int, difficulty: float, rng: Generator) -> _Moves:
         steps, unit = WINDOW - 1, self.size / 64
@@ -121,8 +133,8 @@ class ClipGenerator:
         moving_object = ~camera_only & ~still
         moving_camera = mixed | camera_only
         turn = torch.rand(clips, generator=rng)
-        shift = turn > 0.22 * difficulty  # else it grows or turns on the spot
-        turns = (turn < 0.30 * difficulty)[:, None, None]
+        shift = turn > 0.25 * difficulty  # else it grows or turns on the spot
+        turns = (turn < 0.35 * difficulty)[:, None, None]
 
         objects = torch.stack([rates(clips, steps, 4.0 * unit, rng) for _ in range(2)], dim=1)
         object_turn = torch.stack([rates(clips, steps, 1.0, rng) for _ in range(2)], dim=1) * torch.tensor([0.09, 0.16])
@@ -136,10 +148,9 @@ class ClipGenerator:
             camera_turn=camera_turn * (turns & moving_camera[:, None, None]),
         )
 
-    def _looks(self, clips: int, moves: _Moves, difficulty: float, rng: Generator) -> _Looks:
+    def _looks(self, clips: int, moves: _Moves, difficulty: float, pool: Tensor, rng: Generator) -> _Looks:
         unit = self.size / 64
-        pick = torch.randint(0, len(self.pool), (clips, 3), generator=rng)
-        textures = self.pool[pick]
+        textures = pool[torch.randint(0, len(pool), (clips, 3), generator=rng)]
         flat = 0.1 + 0.8 * torch.rand(clips, 3, 3, 1, 1, generator=rng)
         flat = torch.lerp(
             flat.mean(dim=2, keepdim=True), flat, 0.2 + 0.8 * torch.rand(clips, 3, 1, 1, 1, generator=rng)

@@ -13,6 +13,9 @@ from ..models.extractor import MotionExtractor, fingerprint
 from ..models.generator import FrameGenerator
 from ..weights.files import sha256
 
+EXTRACTOR_FILE = "dismo_tiny_extractor.safetensors"
+GENERATOR_FILE = "dismo_tiny_generator.safetensors"
+
 
 def export_tiny(extractor: MotionExtractor, generator: FrameGenerator, folder: Path) -> list[Path]:
     """Write both models as bf16 safetensors and `checksums.json`; existing files are replaced.
@@ -21,14 +24,10 @@ def export_tiny(extractor: MotionExtractor, generator: FrameGenerator, folder: P
     """
     rounded = {k: v.detach().to(torch.bfloat16).contiguous() for k, v in extractor.state_dict().items()}
     own = {k: v.detach().to(torch.bfloat16).contiguous() for k, v in generator.state_dict().items()}
-    own |= {
-        f"autoencoder.{k}": v.detach().to(torch.bfloat16).contiguous()
-        for k, v in generator.autoencoder.state_dict().items()
-    }
     card = {"license": "CC0-1.0", "extractor": fingerprint(rounded)}
     written = []
-    for name, tensors in (("dismo_tiny_extractor", rounded), ("dismo_tiny_generator", own)):
-        path = folder / f"{name}.safetensors"
+    for name, tensors in ((EXTRACTOR_FILE, rounded), (GENERATOR_FILE, own)):
+        path = folder / name
         with atomic_write(path, overwrite=True) as temporary:
             temporary.write_bytes(save(tensors, {"format": "pt", **card}))
         written.append(path)

@@ -30,9 +30,10 @@ class MotionObjective(nn.Module):
     def forward(
         self,
         clip: Tensor,
+        first: Tensor,
         source: Tensor,
         before: Tensor,
-        own: Tensor,
+        own: int,
         gap: Tensor,
         label: Tensor,
         clean: Tensor,
@@ -43,29 +44,35 @@ class MotionObjective(nn.Module):
         """Losses of a batch.
 
         Args:
-            clip, source, before, gap, label: see `ClipBatch`. clean, noise: latents of the targets and noise [4 B, h, w, c].
-            own: [B, 3] bool, which of the sources 1, 2, 3 are replaced by the model's own prediction from the frame before:
+            clip, first, source, before, gap, label: see `ClipBatch`. clean, noise: latents of the targets and noise [B S, h, w, c].
+            own: in this many clips the sources but frame 0 are replaced by the model's own prediction from the frame before:
                 in a roll-out every source but the first is one.
-            t: [4 B], before the shift. label_weight: of the labelled warm-up, []; 0 = the published objective alone.
+            t: [B S], before the shift. label_weight: of the labelled warm-up, []; 0 = the published objective alone.
         """
         motion = self.extractor.motion(self.extractor.encode(clip))
         label_loss = F.mse_loss(self.readout(motion), label)
-        predicted = self._predicted(before, motion[:, :-1], noise.unflatten(0, motion.shape[:2])[:, 1:])
-        source = torch.cat((source[:, :1], torch.where(own[..., None, None, None], predicted, source[:, 1:])), dim=1)
-        conditions = self.generator.conditions(source.flatten(0, 1), motion.flatten(0, 1), gap.flatten())
+        if own > 0:
+            here = first[:own]
+            earlier = _rows(motion[:own], (here - 1).clamp_min(0))
+            predicted = self._predicted(before[:own].flatten(0, 1), earlier, noise[: here.numel()])
+            predicted = torch.where((here > 0)[..., None, None, None], predicted.unflatten(0, here.shape), source[:own])
+            source = torch.cat((predicted, source[own:]))
+        conditions = self.generator.conditions(source.flatten(0, 1), _rows(motion, first), gap.flatten())
         t = self.shift * t / (1 + (self.shift - 1) * t)
         flow = self.generator.flow_loss(clean, conditions, t, noise).mean()
         return {"loss": flow + label_weight * label_loss, "flow": flow, "label": label_loss}
 
     @torch.no_grad()
     def _predicted(self, before: Tensor, motion: Tensor, noise: Tensor) -> Tensor:
-        """One frame step on from `before` [B,3,H,W,3] in a single Euler step (the conditional mean), without gradient."""
-        start = noise.flatten(0, 1)
-        one = torch.ones(len(start), device=start.device)
-        conditions = self.generator.conditions(before.flatten(0, 1), motion.flatten(0, 1), one)
-        latents = start - self.generator.velocity_given(start, one, conditions)
-        frames: Tensor = self.generator.decode(latents).clamp(-1, 1).unflatten(0, before.shape[:2])
-        return frames
+        """One frame step on from `before` [N,H,W,3] in a single Euler step (the conditional mean), without gradient."""
+        one = torch.ones(len(noise), device=noise.device)
+        latents = noise - self.generator.velocity_given(noise, one, self.generator.conditions(before, motion, one))
+        return self.generator.decode(latents).clamp(-1, 1)
+
+
+def _rows(motion: Tensor, index: Tensor) -> Tensor:
+    """Embeddings [B,4,d] at index [B,S] -> [B S, d]."""
+    return motion.gather(1, index[..., None].expand(-1, -1, motion.shape[-1])).flatten(0, 1)
 
 
 def label_fit(embeddings: Tensor, labels: Tensor, ridge: float = 1e-2) -> float:

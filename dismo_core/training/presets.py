@@ -13,7 +13,9 @@ from torch import nn
 from ..errors import DisMoError
 from ..models.dino import FrameEncoder
 from ..models.extractor import DINO_LARGE, MotionExtractor
+from ..models.generator import TINY as TINY_GENERATOR
 from ..models.generator import FrameGenerator
+from ..models.space_to_depth import SpaceToDepth
 from ..weights.files import differences, read_weights
 from .loop import Schedule
 
@@ -79,25 +81,11 @@ def taesd(source: Path | None, download: bool) -> Any:
         ) from error
 
 
-def bundled_autoencoder(source: Path | None, download: bool) -> Any:
-    """The autoencoder of the bundled dismo-tiny."""
-    from ..weights import load_frame_generator
-
-    return load_frame_generator("tiny").autoencoder
-
-
-def tiny_generator(autoencoder: Any) -> FrameGenerator:
-    """The geometry of the bundled generator, untrained, with a trained autoencoder."""
-    generator = FrameGenerator.tiny()
-    generator.autoencoder.load_state_dict(autoencoder.state_dict())
-    return generator
-
-
 PRESETS: dict[str, Preset] = {
     "tiny": Preset(
         extractor=MotionExtractor.tiny,
-        generator=tiny_generator,
-        autoencoder=bundled_autoencoder,
+        generator=lambda autoencoder: FrameGenerator(**TINY_GENERATOR, autoencoder=autoencoder),
+        autoencoder=lambda source, download: SpaceToDepth(4),
         size=64,
         batch=8,
         schedule=Schedule(steps=20_000, lr=1e-3, warmup=200, average=None, save_every=500, draw_every=500),

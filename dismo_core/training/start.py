@@ -88,7 +88,11 @@ def start_generator(model: FrameGenerator, patches: Tensor) -> None:
                     offsets[(head + (index - 1) * 3) % len(offsets)] if head else (0, 0),
                 )
     with torch.no_grad():
-        model.token_merge.proj.weight[:CONSTANT] = 0
+        # At nearly pure noise the velocity is nearly the noisy latent itself: start with that instead of with nothing.
+        merge, split = model.token_merge.proj.weight, model.token_split.proj.weight
+        merge[:CONSTANT] = 0
+        nn.init.orthogonal_(merge[CONSTANT:])
+        split.copy_(merge.T * math.sqrt(split.shape[0] / split.shape[1]))
         nn.init.normal_(model.motion_proj.weight, std=0.5 / math.sqrt(model.motion_proj.weight.shape[1]))
         for norm in model.transformer.modules():
             if isinstance(norm, AdaptiveRMSNorm):

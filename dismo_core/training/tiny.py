@@ -1,4 +1,4 @@
-"""The recipe of dismo-tiny: autoencoder, labelled warm-up of the extractor, then the published objective with the labels annealed away."""
+"""The recipe of dismo-tiny: labelled warm-up of the extractor, then the published objective with the labels annealed away."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from torch.nn import functional as F
 from ..models.dino import PATCH, FrameEncoder, fit_frames
 from ..models.extractor import MotionExtractor
 from ..models.generator import FrameGenerator
-from .autoencoder import AutoencoderObjective
+from ..weights import load_frame_generator, load_motion_extractor
 from .clips import LABELS, ClipBatch, ClipGenerator
+from .export import EXTRACTOR_FILE, GENERATOR_FILE
 from .loop import Schedule, fit
 from .objective import MotionObjective, label_fit
 from .start import start_extractor, start_generator
@@ -31,125 +32,133 @@ class TinyRecipe:
     """Numbers of the run; the defaults made the bundled weights.
 
     Args:
-        autoencoder_steps, warmup_steps, joint_steps: optimizer steps of the three stages.
-        clips: clips in a batch (four source-target pairs each). pictures: pictures in an autoencoder batch.
+        warmup_steps, joint_steps: optimizer steps of the two stages.
+        clips: clips in a batch. pairs: source-target pairs that the generator gets of each clip.
+        plain_steps, ramp_steps: of the warm-up; first plain scenes only, then everything comes in bit by bit.
+        warmup_horizon: step at which the warm-up's learning rate would reach zero.
         label_weight: of the labelled loss at the start of the joint stage; falls linearly to 0 over `anneal_steps`.
-        ramp_steps: steps of the joint stage over which the drawn clips go from plain to everything.
-        own_from: step of the joint stage from which on six in ten of the later sources are the generator's own predictions.
-        horizon: step at which the joint stage's learning rate would reach zero.
+        own_from: step of the joint stage from which on half of the clips have the generator's own predictions as sources.
         seed: of everything.
         compile: use torch.compile, about twice as fast after a minute of compiling; needs a C++ compiler.
     """
 
-    autoencoder_steps: int = 2000
-    warmup_steps: int = 700
-    joint_steps: int = 2400
+    warmup_steps: int = 1800
+    joint_steps: int = 2100
     clips: int = 16
-    pictures: int = 16
+    pairs: int = 2
+    plain_steps: int = 300
+    ramp_steps: int = 1200
+    warmup_horizon: int = 3200
     label_weight: float = 3.0
-    anneal_steps: int = 1600
-    ramp_steps: int = 600
-    own_from: int = 1800
-    horizon: int = 2800
+    anneal_steps: int = 1400
+    own_from: int = 800
     seed: int = 0
     compile: bool = True
 
 
-def train_tiny(folder: Path, recipe: TinyRecipe, report: Report) -> tuple[MotionExtractor, FrameGenerator]:
-    """Run or go on with the three stages; each has its checkpoints and `log.jsonl` in a folder of its own.
+def train_tiny(
+    folder: Path, recipe: TinyRecipe, report: Report, start: Path | None = None
+) -> tuple[MotionExtractor, FrameGenerator]:
+    """Run or go on with the two stages; each has its checkpoints and `log.jsonl` in a folder of its own.
+
+    Args:
+        folder: of the run. recipe: its numbers. report: called as (stage, steps done, steps in all, logged numbers).
+        start: a folder with finished weights (`dismo_tiny_*.safetensors`) to begin with instead of from nothing.
 
     Returns:
-        The extractor and the generator (with its autoencoder), averaged weights.
+        The extractor and the generator, averaged weights.
     """
     torch.manual_seed(recipe.seed)
     drawn = ClipGenerator(seed=recipe.seed)
     extractor, generator = MotionExtractor.tiny(), FrameGenerator.tiny()
-    pictures = drawn.pictures(0, 96)
-    start_extractor(extractor, encoder_patches(extractor.frame_encoder, pictures))
-    start_generator(generator, encoder_patches(generator.source_encoder, pictures))
+    if start is None:
+        pictures = drawn.pictures(0, 96)
+        start_extractor(extractor, encoder_patches(extractor.frame_encoder, pictures))
+        start_generator(generator, encoder_patches(generator.source_encoder, pictures))
+    else:
+        extractor.load_state_dict(load_motion_extractor(start / EXTRACTOR_FILE).state_dict())
+        generator.load_state_dict(load_frame_generator(start / GENERATOR_FILE).state_dict())
 
     def stage(
-        name: str, model: nn.Module, losses: Callable[[int], dict[str, Tensor]], schedule: Schedule, **more: Any
+        name: str, model: nn.Module, losses: Callable[[int], dict[str, Tensor]], schedule: Schedule
     ) -> nn.Module:
         return fit(
             model,
             losses,
             schedule,
             folder / name,
+            on_log=watch,
             progress=lambda done, total, row: report(name, done, total, row),
-            **more,
         )
 
     def compiled(model: nn.Module) -> Any:
         return torch.compile(model) if recipe.compile else model
 
-    # 1. Autoencoder.
-    pixels = AutoencoderObjective(generator.autoencoder.requires_grad_(True))
-    averaged: Any = stage(
-        "autoencoder",
-        pixels,
-        lambda step: pixels(drawn.pictures(step, recipe.pictures)),
-        Schedule(recipe.autoencoder_steps, lr=2e-3),
-    )
-    generator.autoencoder.load_state_dict(averaged.autoencoder.state_dict())
-    generator.autoencoder.requires_grad_(False)
+    check = drawn.batch(10_000_000, 192, pairs=1)
 
-    # 2. Extractor alone, with labels, on plain scenes.
+    def watch(done: int, model: nn.Module) -> dict[str, float]:
+        probed: Any = model.extractor
+        with torch.no_grad():
+            motion = probed.motion(probed.encode(check.motion))
+        return {"probe_r2": label_fit(motion.flatten(0, 1), check.label.flatten(0, 1))}
+
+    # 1. Extractor alone, with labels; from plain scenes to everything.
     labelled = LabelledWarmup(extractor)
     run = compiled(labelled)
 
     def warmup_losses(step: int) -> dict[str, Tensor]:
-        clips = drawn.batch(step, recipe.clips, difficulty=0.0)
-        out: dict[str, Tensor] = run(clips.motion, clips.label)
+        difficulty = min(1.0, max(0.0, (step - recipe.plain_steps) / recipe.ramp_steps))
+        clips = drawn.batch(step, recipe.clips, difficulty, pairs=1)
+        with autocast():
+            out: dict[str, Tensor] = run(clips.motion, clips.label)
         return out
 
-    stage("warmup", labelled, warmup_losses, Schedule(recipe.warmup_steps, lr=2e-3, horizon=3000))
+    averaged: Any = stage(
+        "warmup", labelled, warmup_losses, Schedule(recipe.warmup_steps, lr=2e-3, horizon=recipe.warmup_horizon)
+    )
+    labelled.load_state_dict(averaged.state_dict())
 
-    # 3. Both, with the published objective; the labels fade to nothing.
+    # 2. Both, with the published objective; the labels fade to nothing.
     joint = MotionObjective(extractor, generator)
     joint.readout.load_state_dict(labelled.readout.state_dict())
     run_joint = compiled(joint)
-    check = drawn.batch(10_000_000, 96)
-
     def joint_losses(step: int) -> dict[str, Tensor]:
-        clips = drawn.batch(1_000_000 + step, recipe.clips, min(1.0, step / recipe.ramp_steps))
+        clips = drawn.batch(1_000_000 + step, recipe.clips, pairs=recipe.pairs)
         weight = recipe.label_weight * max(0.0, 1 - step / max(1, recipe.anneal_steps))
-        return joint_step(run_joint, generator, clips, weight, own_share=0.6 if step >= recipe.own_from else 0.0)
+        return joint_step(run_joint, generator, clips, weight, own=recipe.clips // 2 if step >= recipe.own_from else 0)
 
-    def watch(done: int, model: nn.Module) -> dict[str, float]:
-        assert isinstance(model, MotionObjective)
-        with torch.no_grad():
-            motion = model.extractor.motion(model.extractor.encode(check.motion))
-        return {"probe_r2": label_fit(motion.flatten(0, 1), check.label.flatten(0, 1))}
-
-    averaged = stage(
-        "joint", joint, joint_losses, Schedule(recipe.joint_steps, lr=1e-3, horizon=recipe.horizon), on_log=watch
-    )
+    averaged = stage("joint", joint, joint_losses, Schedule(recipe.joint_steps, lr=1e-3))
     joint.load_state_dict(averaged.state_dict())
     return extractor.eval(), generator.eval()
 
 
 def joint_step(
-    run: Any, generator: FrameGenerator, clips: ClipBatch, label_weight: float, own_share: float
+    run: Any, generator: FrameGenerator, clips: ClipBatch, label_weight: float, own: int
 ) -> dict[str, Tensor]:
-    """One evaluation of the joint objective; draws the flow times, the noise and which sources are predictions."""
+    """One evaluation of the joint objective; draws the flow times and the noise."""
     clean = generator.encode(clips.target.flatten(0, 1))
     t = torch.sigmoid(torch.randn(len(clean)))
     noise = torch.randn_like(clean)
-    own = torch.rand(clips.before.shape[:2]) < own_share
-    out: dict[str, Tensor] = run(
-        clips.motion,
-        clips.source,
-        clips.before,
-        own,
-        clips.gap,
-        clips.label,
-        clean,
-        noise,
-        t,
-        torch.tensor(label_weight),
-    )
+    with autocast():
+        out: dict[str, Tensor] = run(
+            clips.motion,
+            clips.first,
+            clips.source,
+            clips.before,
+            own,
+            clips.gap,
+            clips.label,
+            clean,
+            noise,
+            t,
+            torch.tensor(label_weight),
+        )
     return out
+
+
+def autocast() -> torch.autocast:
+    """As published: bf16 products, float32 weights."""
+    return torch.autocast("cpu", torch.bfloat16)
 
 
 class LabelledWarmup(nn.Module):

@@ -70,24 +70,14 @@ def load_frame_generator(
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float32,
 ) -> FrameGenerator:
-    """A frame generator with its autoencoder, in evaluation mode, without gradients; see `load_motion_extractor`.
+    """A frame generator, in evaluation mode, without gradients; see `load_motion_extractor`.
 
-    The file holds the generator's tensors and, under `autoencoder.`, those of its autoencoder; its metadata entry
-    `extractor` names the extractor that it was trained with.
+    The metadata entry `extractor` of the file names the extractor that it was trained with.
     """
     file = _open(name_or_path, "dismo_tiny_generator")
-    prefix = "autoencoder."
-    own = {k: v for k, v in file.tensors.items() if not k.startswith(prefix)}
-    rest = {k.removeprefix(prefix): v for k, v in file.tensors.items() if k.startswith(prefix)}
-    with torch.device("meta"):
-        if problem := differences(FrameGenerator.tiny().autoencoder.state_dict(), rest):
-            raise DisMoError(f"{file.path}: its autoencoder does not fit. {problem}.")
-    generator: FrameGenerator = _build(file, {"tiny": FrameGenerator.tiny}, own)
-    generator.autoencoder.load_state_dict({k: v.float() for k, v in rest.items()})
+    generator: FrameGenerator = _build(file, {"tiny": FrameGenerator.tiny}, file.tensors)
     generator.extractor_id = file.metadata.get("extractor", "")
-    generator.to(device, dtype).eval().requires_grad_(False)
-    generator.autoencoder.eval()
-    return generator
+    return generator.to(device, dtype).eval().requires_grad_(False)
 
 
 def load_cogvideox_adapter(

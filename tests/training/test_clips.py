@@ -15,7 +15,7 @@ def drawn():
 def test_a_batch_is_a_function_of_seed_and_index(drawn):
     again = ClipGenerator(seed=5, textures=24)
     a, b, other = drawn.batch(3, 2), again.batch(3, 2), drawn.batch(4, 2)
-    for name in ("motion", "source", "target", "before", "gap", "label"):
+    for name in ("motion", "first", "source", "target", "before", "gap", "label"):
         assert torch.equal(getattr(a, name), getattr(b, name))
     assert not torch.equal(a.motion, other.motion)
 
@@ -23,8 +23,9 @@ def test_a_batch_is_a_function_of_seed_and_index(drawn):
 def test_shapes_and_ranges(drawn):
     b = drawn.batch(0, 3)
     assert b.motion.shape == (3, 8, 64, 64, 3)
-    assert b.source.shape == b.target.shape == (3, 4, 64, 64, 3) and b.before.shape == (3, 3, 64, 64, 3)
-    assert b.label.shape == (3, 4, 20) and b.gap.shape == (3, 4)
+    assert b.source.shape == b.target.shape == b.before.shape == (3, 4, 64, 64, 3)
+    assert b.label.shape == (3, 4, 20) and b.gap.shape == (3, 4) and b.first.tolist() == [[0, 1, 2, 3]] * 3
+    assert drawn.batch(0, 3, pairs=2).source.shape == (3, 2, 64, 64, 3)
     assert 0 < float(b.gap.min()) and float(b.gap.max()) <= 4
     assert float(b.motion.min()) >= -1 and float(b.motion.max()) <= 1
 
