@@ -47,7 +47,12 @@ class CogVideoXBase:
 
 
 def load_base(
-    source: str | os.PathLike[str], dtype: torch.dtype = torch.bfloat16, *, download: bool = False
+    source: str | os.PathLike[str],
+    dtype: torch.dtype = torch.bfloat16,
+    *,
+    download: bool = False,
+    text_encoder: str | os.PathLike[str] | None = None,
+    tokenizer: str | os.PathLike[str] | None = None,
 ) -> CogVideoXBase:
     """The base model from a diffusers folder, or from the hub: whole, checked, in the default folder or the hub's cache.
 
@@ -55,19 +60,25 @@ def load_base(
         source: folder with model_index.json, or a hub id such as `zai-org/CogVideoX-5b-I2V`.
         dtype: precision of all weights; bfloat16 is the reference.
         download: fetch what a hub id lacks on this machine; otherwise the network is never touched.
+        text_encoder: T5-XXL file as in `load_base_files`, in place of the folder's, which may then lack it.
+        tokenizer: folder as in `load_base_files`, where the base's folder has none.
 
     Raises:
         DisMoError: nothing there, a file missing or damaged, or a base that the adapter was not made for.
     """
     folder = _folder(source, download)
+    own_text, own_tokenizer = folder / "text_encoder", folder / "tokenizer"
+    text_config: Mapping[str, Any] = COGVIDEOX_5B_I2V.text_encoder
+    if text_encoder is None or (own_text / "config.json").is_file():
+        text_config = _config(own_text)
     return CogVideoXBase(
         transformer=_transformer(
             _config(folder / "transformer"), shards(folder / "transformer", "diffusion_pytorch_model"), dtype
         ),
         vae=_vae(_config(folder / "vae"), shards(folder / "vae", "diffusion_pytorch_model"), dtype),
-        tokenizer=load_tokenizer(folder / "tokenizer"),
+        tokenizer=load_tokenizer(own_tokenizer if tokenizer is None or own_tokenizer.is_dir() else Path(tokenizer)),
         text_encoder=load_text_encoder(
-            _config(folder / "text_encoder"), shards(folder / "text_encoder", "model"), dtype
+            text_config, shards(own_text, "model") if text_encoder is None else [Path(text_encoder)], dtype
         ),
         scheduler_config=_config(folder / "scheduler", "scheduler_config.json"),
         name=os.fspath(source),

@@ -44,6 +44,9 @@ def set_video_loras(transformer: Any, loras: Mapping[str | os.PathLike[str], flo
             adapter_name=f"video_{i}",
             metadata=json.loads(file.metadata[METADATA]) if METADATA in file.metadata else None,
         )
+        for name, tensor in file.tensors.items():
+            layer = transformer.get_submodule(f"{name.removeprefix(PREFIX).removesuffix('.weight')}.video_{i}")
+            layer.weight.data = tensor.to(transformer.dtype)  # PEFT takes the dtype of the linear, which may be float8
     if loras:
         transformer.set_adapters([f"video_{i}" for i in range(len(loras))], list(loras.values()))
     for p, flag in trained:

@@ -291,6 +291,18 @@ def test_text_encoders_as_comfyui_has_them(kind, copy, base_folder, geometry):
     assert error < (1e-3 if kind == "fp16" else 0.1)
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_folder_may_lack_the_text_encoder_that_a_single_file_holds(copy, base_folder, tmp_path, kept):
+    single, tokenizer = tmp_path / "t5.safetensors", tmp_path / "tokenizer"
+    shutil.move(copy / TEXT_ENCODER, single)
+    if not kept:
+        shutil.move(copy / "tokenizer", tokenizer)
+    base = load_base(copy, torch.float32, text_encoder=single, tokenizer=tokenizer)
+    whole = load_base(base_folder, torch.float32)
+    assert torch.equal(base.text_encoder(TOKENS)[0], whole.text_encoder(TOKENS)[0])
+    assert base.tokenizer("a red fox").input_ids == whole.tokenizer("a red fox").input_ids
+
+
 def test_the_known_geometry_is_the_released_model():
     from diffusers import AutoencoderKLCogVideoX, CogVideoXTransformer3DModel
     from transformers import T5Config, T5EncoderModel

@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import dismo_core as dismo
+from dismo_core.cogvideox.precision import store
 from dismo_core.cogvideox.video_lora import METADATA, set_video_loras
 
 LAYERS = {"attn1.to_q": (32, 32), "attn1.to_out.0": (32, 32), "ff.net.0.proj": (128, 32)}
@@ -105,6 +106,17 @@ def test_alpha_comes_from_the_metadata(make_adapter, style, tmp_path):
     transformer = make_adapter().base.transformer
     set_video_loras(transformer, {tmp_path / "style.safetensors": 1.0})
     assert transformer.transformer_blocks[0].attn1.to_q.scaling == {"video_0": 2.0}
+
+
+def test_beside_a_matrix_in_float8_it_keeps_its_precision(make_base, style, style_file):
+    transformer = make_base().transformer
+    store(transformer, "fp8")
+    layer = transformer.transformer_blocks[0].attn1.to_q
+    x = torch.randn(1, 5, 32)
+    set_video_loras(transformer, {style_file: 1.0})
+    a, b = (style[f"transformer.transformer_blocks.0.attn1.to_q.{part}.weight"] for part in ("lora_A", "lora_B"))
+    with torch.no_grad():
+        torch.testing.assert_close(transformer.transformer_blocks[0].attn1.to_q(x), layer(x) + x @ a.T @ b.T)
 
 
 def test_it_may_be_there_before_the_adapter(make_adapter, make_base, style_file, sample):
