@@ -166,6 +166,7 @@ def train_videos(
         "size": data.size,
         "seed": data.seed,
         "shift": shift,
+        "trained tensors": sum(p.requires_grad for p in objective.parameters()),  # another start trains others
     }
     batches: Iterator[VideoSample] | None = None
     first: VideoSample | None = None  # its clips are the ones that sample transfers show
