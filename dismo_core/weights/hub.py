@@ -75,7 +75,7 @@ def require_base(
     Raises:
         DisMoError: as `require`.
     """
-    from .verify import check_base
+    from .base_folder import check_base
 
     places = _places(folders)
     cached = _cached(model.repo, "model_index.json")
@@ -100,7 +100,7 @@ def fetch_base(folder: str | os.PathLike[str], model: HubModel = BASE, progress:
     Raises:
         DisMoError: as `fetch`.
     """
-    from .verify import check_base
+    from .base_folder import check_base
 
     folder = Path(folder)
     # The file that makes a folder a model comes last.

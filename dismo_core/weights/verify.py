@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,14 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import DisMoError
+from .base_folder import check_base
 from .files import differences, read_weights
 from .manifest import BASE, check_released
-
-BASE_WEIGHTS = {
-    "transformer": "diffusion_pytorch_model",
-    "vae": "diffusion_pytorch_model",
-    "text_encoder": "model",
-}
 
 
 def verify(path: Path) -> str:
@@ -43,31 +37,6 @@ def verify(path: Path) -> str:
     raise DisMoError(f"{path} fits no known model. {'. '.join(problems)}.")
 
 
-def check_base(folder: Path) -> None:
-    """Check that a diffusers folder has every file and tensor that its index files name.
-
-    Raises:
-        DisMoError: what is missing.
-    """
-    from ..cogvideox.mapped import opened, shards
-
-    if not (folder / "model_index.json").is_file():
-        raise DisMoError(f"{folder} is no diffusers folder: it has no model_index.json.")
-    for part, stem in BASE_WEIGHTS.items():
-        found: dict[str, str] = {}
-        for file in shards(folder / part, stem):
-            with opened(file) as tensors:
-                found |= dict.fromkeys(tensors.keys(), file.name)
-        index = folder / part / f"{stem}.safetensors.index.json"
-        if index.is_file():
-            wanted = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
-            if wrong := sorted(name for name, file in wanted.items() if found.get(name) != file):
-                raise DisMoError(
-                    f"{folder / part} lacks {len(wrong)} tensors that its index names, as {wrong[0]} in {wanted[wrong[0]]}. "
-                    "Its files belong to different versions: fetch them again."
-                )
-
-
 def _models(tensors: dict[str, Tensor]) -> Iterator[tuple[str, dict[str, Tensor]]]:
     """Known models that a file with these tensors could hold, with the tensors they have."""
     from ..models.extractor import MotionExtractor
@@ -82,10 +51,8 @@ def _models(tensors: dict[str, Tensor]) -> Iterator[tuple[str, dict[str, Tensor]
         if not any(name.startswith("motion_extractor.") for name in tensors):
             expected = {k: v for k, v in expected.items() if not k.startswith("motion_extractor.")}
         yield "adapter for CogVideoX-5B-I2V", expected
-    elif any(name.startswith("autoencoder.") for name in tensors):
-        generator = FrameGenerator.tiny
-        own, decoder = shapes(generator), shapes(lambda: generator().autoencoder)
-        yield "tiny frame generator", own | {f"autoencoder.{k}": v for k, v in decoder.items()}
+    elif "token_merge.proj.weight" in tensors:
+        yield "tiny frame generator", shapes(FrameGenerator.tiny)
     else:
         yield "large motion extractor", shapes(MotionExtractor.large)
         yield "tiny motion extractor", shapes(MotionExtractor.tiny)

@@ -1,0 +1,38 @@
+"""Is the folder of a base model whole? Its index files say what belongs into it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from ..cogvideox.mapped import opened, shards
+from ..errors import DisMoError
+
+BASE_WEIGHTS = {
+    "transformer": "diffusion_pytorch_model",
+    "vae": "diffusion_pytorch_model",
+    "text_encoder": "model",
+}
+
+
+def check_base(folder: Path) -> None:
+    """Check that a diffusers folder has every file and tensor that its index files name.
+
+    Raises:
+        DisMoError: what is missing.
+    """
+    if not (folder / "model_index.json").is_file():
+        raise DisMoError(f"{folder} is no diffusers folder: it has no model_index.json.")
+    for part, stem in BASE_WEIGHTS.items():
+        found: dict[str, str] = {}
+        for file in shards(folder / part, stem):
+            with opened(file) as tensors:
+                found |= dict.fromkeys(tensors.keys(), file.name)
+        index = folder / part / f"{stem}.safetensors.index.json"
+        if index.is_file():
+            wanted = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+            if wrong := sorted(name for name, file in wanted.items() if found.get(name) != file):
+                raise DisMoError(
+                    f"{folder / part} lacks {len(wrong)} tensors that its index names, as {wrong[0]} in {wanted[wrong[0]]}. "
+                    "Its files belong to different versions: fetch them again."
+                )
