@@ -1,7 +1,7 @@
 """ComfyUI as the host of a computation: device, progress, cancel, memory.
 
-A module that a loader node registered belongs to ComfyUI's memory management: it is moved by its ModelPatcher and by
-nothing else. A video model that looks after its own memory is not registered; it uses the `Runtime` it is given.
+What a loader node registered takes part in ComfyUI's memory management. A module is moved by its ModelPatcher and by
+nothing else; a large model is moved by its `MemoryPlan` and by nothing else, for which a `PlanPatcher` stands.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from ..dismo_core import Runtime
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from ..dismo_core.cogvideox.memory import MemoryPlan
+
 PREVIEW_SIZE = 512
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -28,6 +30,42 @@ class Weights(torch.nn.Module):
     def __init__(self, module: torch.nn.Module) -> None:
         super().__init__()
         self.module = module
+
+
+class PlanPatcher(ModelPatcher):
+    """What ComfyUI sees of a model that a plan moves: how much of it is on the device, and how to send that away.
+
+    It comes to the device when it runs, after it has asked ComfyUI for room (`Runtime.free_memory`); what ComfyUI calls
+    loading only enters it into the list of what may be sent away.
+    """
+
+    def __init__(self, plan: MemoryPlan) -> None:
+        self.plan = plan
+        super().__init__(torch.nn.Module(), load_device=plan.device, offload_device=offload_device())
+
+    def model_size(self) -> int:
+        return self.plan.bytes_on_device()
+
+    def loaded_size(self) -> int:
+        return self.plan.bytes_on_device()
+
+    def partially_load(self, device_to: torch.device, extra_memory: float = 0, *_: Any, **__: Any) -> int:
+        self.model.device = device_to
+        return 0
+
+    def partially_unload(self, device_to: torch.device, memory_to_free: float = 0, *_: Any, **__: Any) -> int:
+        freed = self.loaded_size()
+        self.detach()
+        return freed
+
+    def detach(self, unpatch_all: bool = True) -> torch.nn.Module:
+        if unpatch_all:  # otherwise ComfyUI only enters it anew
+            self.plan.release()
+            self.model.device = self.offload_device
+        return self.model
+
+    def __del__(self) -> None:
+        self.plan.release()
 
 
 def offload_device() -> torch.device:
@@ -42,24 +80,44 @@ def register(owner: Any, module: torch.nn.Module) -> None:
     )
 
 
+def register_plan(owner: Any, plan: MemoryPlan) -> None:
+    """Let ComfyUI send away what `plan` has on the device; `owner` is what travels through the socket."""
+    plan.parts.pop("motion_extractor", None)  # registered by itself, as every extractor
+    owner.comfy_patcher = PlanPatcher(plan)
+
+
+def share(owner: Any, other: Any) -> None:
+    """Let `other` stand for the same registered weights as `owner`."""
+    other.comfy_patcher = getattr(owner, "comfy_patcher", None)
+
+
 def bring_to_device(owner: Any) -> None:
-    """Put a registered owner's weights on the device, whole: plain layers of a part left behind could not run there."""
+    """Put a registered owner's weights on the device, whole: plain layers of a part left behind could not run there.
+
+    What a plan moves comes there when it runs.
+    """
     patcher = getattr(owner, "comfy_patcher", None)
     if patcher is not None:
         with torch.inference_mode(False):  # weights moved inside inference mode could not be trained later
             management.load_models_gpu([patcher], force_full_load=True)
 
 
-def runtime() -> Runtime:
-    """The running ComfyUI as a `Runtime`; its progress bar also shows previews and raises when the user cancels."""
+def runtime(owner: Any = None) -> Runtime:
+    """The running ComfyUI as a `Runtime`; its progress bar also shows previews and raises when the user cancels.
+
+    Args:
+        owner: what runs, if it is registered; it stays where it is when it asks for memory.
+    """
     bar = comfy.utils.ProgressBar(1)
     device = management.get_torch_device()
+    patcher = getattr(owner, "comfy_patcher", None)
 
     def progress(done: int, total: int, preview: Image | None) -> None:
         bar.update_absolute(done, total, None if preview is None else ("JPEG", preview, PREVIEW_SIZE))
 
     def free_memory(needed_bytes: int) -> None:
-        management.free_memory(needed_bytes, device)
+        kept = [] if patcher is None else [management.LoadedModel(patcher)]
+        management.free_memory(needed_bytes, device, keep_loaded=kept)
 
     return Runtime(
         device=device,

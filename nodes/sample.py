@@ -87,7 +87,7 @@ class MotionTransferSample(io.ComfyNode):
                     options=["crop", "pad"],
                     default="crop",
                     tooltip="When the picture has another shape than the model: crop = cut off what hangs over, "
-                    "pad = black bars.",
+                    "pad = the whole picture; the video has its shape.",
                 ),
                 io.Combo.Input(
                     "length",
@@ -122,7 +122,7 @@ class MotionTransferSample(io.ComfyNode):
         audio: Input.Audio | None = None,
     ) -> io.NodeOutput:
         """Fit picture and motion to the model, then leave it to `model.transfer`."""
-        from ..dismo_core.fit import fit_image, fit_motion, one_picture, to_rgb
+        from ..dismo_core.fit import fit_image, fit_motion, one_picture, shown_part, to_rgb
 
         motion.require_extractor(model.extractor_id)
         fitted = fit_motion(model, motion, length)
@@ -131,20 +131,21 @@ class MotionTransferSample(io.ComfyNode):
         if not prompt.strip():
             log.info("DisMo: empty prompt, so no prompt: guidance 1")
             guidance = 1.0
-        picture = fit_image(to_rgb(one_picture(image)), model.defaults.size, fit)
+        picture = to_rgb(one_picture(image))
+        rows, columns = shown_part(*picture.shape[:2], model.defaults.size, fit)
         host.bring_to_device(model)
         frames = model.transfer(
             fitted,
-            picture,
+            fit_image(picture, model.defaults.size, fit),
             prompt=prompt,
             negative_prompt=negative_prompt.strip() or model.defaults.negative_prompt,
             steps=steps,
             guidance=guidance,
             strength=strength,
             seed=seed,
-            runtime=host.runtime(),
+            runtime=host.runtime(model),
         )
-        images = frames.cpu().float() / 255
+        images = frames.cpu()[:, rows, columns].float() / 255
         rate = Fraction(fitted.fps).limit_denominator(1001)
         components = Types.VideoComponents(images=images, frame_rate=rate, audio=cut(audio, len(images) / rate))
         return io.NodeOutput(InputImpl.VideoFromComponents(components), images)

@@ -51,6 +51,7 @@ class Server:
     def __enter__(self) -> Server:
         (self.base / "custom_nodes").mkdir()
         (self.base / "custom_nodes" / PACK).symlink_to(ROOT, target_is_directory=True)
+        (self.base / "custom_nodes/probe").symlink_to(Path(__file__).parent / "probe", target_is_directory=True)
         command = [os.environ.get("COMFYUI_PYTHON", sys.executable), "main.py", "--cpu", "--listen", "127.0.0.1"]
         command += ["--port", self.address.split(":")[1], "--base-directory", str(self.base), "--disable-api-nodes"]
         command += ["--disable-auto-launch", "--dont-print-server", "--database-url", "sqlite:///:memory:"]

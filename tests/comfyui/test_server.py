@@ -72,10 +72,10 @@ def test_workflow_runs_and_saves_a_video_with_its_graph(server):
     assert run.events[-1]["type"] == "execution_success", run.events[-1]
 
     steps = [event for event in run.data("progress") if event["node"] == SAMPLE]
-    assert len(steps) > 10
+    assert len(steps) == steps[-1]["max"] > 1
     assert [step["value"] for step in steps] == sorted(step["value"] for step in steps)
     assert steps[-1]["value"] == steps[-1]["max"]
-    assert len(run.previews) > 10
+    assert len(run.previews) >= len(steps)
     assert {Image.open(io.BytesIO(preview)).format for preview in run.previews} == {"JPEG"}
 
     name, data = saved_file(server, run)

@@ -95,13 +95,14 @@ def installed(base: Path) -> Iterator[None]:
     modules = {
         "comfy": {},
         "comfy.cli_args": {"args": types.SimpleNamespace(disable_metadata=False)},
-        "comfy.utils": {"ProgressBar": mock.MagicMock()},
+        "comfy.utils": {"ProgressBar": mock.MagicMock(), "__file__": str(base / "comfy/utils.py")},
         "comfy.model_patcher": {"ModelPatcher": Patcher},
         "comfy.model_management": {
             "get_torch_device": lambda: cpu,
             "unet_offload_device": lambda: cpu,
             "load_models_gpu": mock.MagicMock(),
             "free_memory": mock.MagicMock(),
+            "LoadedModel": lambda patcher: ("loaded", patcher),
             "throw_exception_if_processing_interrupted": lambda: None,
         },
         "comfy_api": {},
@@ -128,7 +129,8 @@ def installed(base: Path) -> Iterator[None]:
 
 
 def _folder_paths(base: Path) -> dict[str, Any]:
-    folders: dict[str, Any] = {}
+    names_of_comfyui = ("diffusers", "diffusion_models", "text_encoders", "vae", "loras")
+    folders: dict[str, Any] = {name: ([str(base / "models" / name)], {".safetensors"}) for name in names_of_comfyui}
 
     def add(name: str, path: str) -> None:
         folders.setdefault(name, ([], set()))[0].append(path)
@@ -156,5 +158,6 @@ def _folder_paths(base: Path) -> dict[str, Any]:
         "get_full_path": full_path,
         "get_full_path_or_raise": full_path,
         "get_output_directory": lambda: str(base / "output"),
+        "get_temp_directory": lambda: str(base / "temp"),
         "get_save_image_path": save_path,
     }

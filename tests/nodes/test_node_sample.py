@@ -72,6 +72,12 @@ def test_picture_is_fitted_and_motion_trimmed(sample):
     assert model.motion.frames == len(frames) == 13
 
 
+def test_padding_is_cut_off_the_video_again(sample):
+    model, (video, frames) = sample(image=torch.rand(1, 12, 12, 3), fit="pad")
+    assert model.image.shape == (6, 8, 3)
+    assert frames.shape == (9, 6, 6, 3) and video.get_components().images is frames
+
+
 def test_audio_is_cut(sample):
     _, (video, _) = sample(audio={"waveform": torch.rand(1, 1, 1000), "sample_rate": 80})
     assert video.get_components().audio["waveform"].shape == (1, 1, 90)

@@ -1,0 +1,141 @@
+"""CogVideoX files a user can choose: adapters, base models as diffusers folders or as ComfyUI's single files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import comfy.utils
+import folder_paths
+
+from . import model_files
+
+if TYPE_CHECKING:
+    import torch
+
+    from ..dismo_core.cogvideox.base import CogVideoXBase
+
+ADAPTER = "cogvideox5b_i2v_large"  # the released one, by its name in the manifest
+BASE = "CogVideoX-5b-I2V"  # the hub's one, in a folder of this name
+FROM_BASE = "from base"
+FOLDERS = ("diffusers", model_files.FOLDER, "CogVideo")  # the last is where CogVideoXWrapper puts diffusers folders
+
+Progress = Callable[[int, int], None]
+
+
+def register_folder() -> None:
+    """Make `models/CogVideo` known to ComfyUI."""
+    folder_paths.add_model_folder_path("CogVideo", os.path.join(folder_paths.models_dir, "CogVideo"))
+
+
+def adapters() -> list[str]:
+    """The released adapter, then the files in `models/dismo`."""
+    return [ADAPTER, *(name for name in model_files.files() if Path(name).stem != ADAPTER)]
+
+
+def bases() -> list[str]:
+    """The hub's base, then diffusers folders of other CogVideoX models, then single files of transformers."""
+    folders = [name for name in _base_folders() if name != BASE]
+    return [BASE, *folders, *_transformer_files()]
+
+
+def text_encoders() -> list[str]:
+    """The base folder's own, then the files in `models/text_encoders`."""
+    return [FROM_BASE, *folder_paths.get_filename_list("text_encoders")]
+
+
+def vaes() -> list[str]:
+    """The base folder's own, then the files in `models/vae`."""
+    return [FROM_BASE, *folder_paths.get_filename_list("vae")]
+
+
+def adapter_path(adapter: str, download: bool, progress: Progress) -> Path:
+    """The adapter's file; the released one is checked, and fetched where that is allowed."""
+    from ..dismo_core.weights.hub import require
+
+    if adapter != ADAPTER:
+        return Path(model_files.resolve(adapter))
+    return require(ADAPTER, folder_paths.get_folder_paths(model_files.FOLDER), download=download, progress=progress)
+
+
+def fingerprint(adapter: str, base: str, text_encoder: str, vae: str) -> str:
+    """Changes when a file behind a choice does, so that ComfyUI loads it again."""
+    from ..dismo_core.weights.manifest import RELEASED
+
+    index = _base_folders().get(base, Path()) / "model_index.json"
+    return ", ".join(
+        (
+            model_files.fingerprint(RELEASED[ADAPTER].path if adapter == ADAPTER else adapter),
+            f"{base}@{os.path.getmtime(index)}"
+            if index.is_file()
+            else model_files.fingerprint(base, "diffusion_models"),
+            model_files.fingerprint(text_encoder, "text_encoders"),
+            model_files.fingerprint(vae, "vae"),
+        )
+    )
+
+
+def load_base(
+    base: str, text_encoder: str, vae: str, dtype: torch.dtype, download: bool, progress: Progress
+) -> CogVideoXBase:
+    """The chosen base model, on the CPU.
+
+    Raises:
+        DisMoError: not there and not to be fetched, a choice that is not on the list, or as the core's loaders.
+    """
+    from ..dismo_core import DisMoError
+    from ..dismo_core.cogvideox import base as loaders
+
+    t5 = None if text_encoder == FROM_BASE else model_files.full_path("text_encoders", text_encoder)
+    if base in _transformer_files():
+        if t5 is None or vae == FROM_BASE:
+            raise DisMoError(
+                f"{base} holds a transformer only. In the loader's advanced inputs choose a text_encoder (T5-XXL, from "
+                "models/text_encoders) and a vae (CogVideoX, from models/vae), too."
+            )
+        transformer = model_files.full_path("diffusion_models", base)
+        return loaders.load_base_files(transformer, model_files.full_path("vae", vae), t5, _tokenizer(), dtype)
+    folder = _base_folder(base, t5 is not None, download, progress)
+    return loaders.load_base(folder, dtype, text_encoder=t5, tokenizer=_tokenizer())
+
+
+def _tokenizer() -> Path:
+    """ComfyUI's own, of T5."""
+    return Path(comfy.utils.__file__).parent / "text_encoders" / "t5_tokenizer"
+
+
+def _base_folder(base: str, without_text: bool, download: bool, progress: Progress) -> Path:
+    """The folder of a base; that of the hub is checked, and fetched where that is allowed."""
+    from ..dismo_core import DisMoError
+    from ..dismo_core.weights.hub import require_base
+
+    folders = _base_folders()
+    if base == BASE and not (without_text and base in folders):
+        return require_base(_places(), download=download, progress=progress)
+    if base not in folders:
+        raise DisMoError(
+            f"There is no CogVideoX base {base!r}. Choose one of: {', '.join(bases())}; or put the diffusers folder into "
+            f"{_places()[0]}."
+        )
+    return folders[base]
+
+
+def _places() -> list[Path]:
+    """Folders that diffusers folders lie in; downloads go into the first."""
+    return [Path(place) for name in FOLDERS for place in folder_paths.get_folder_paths(name)]
+
+
+def _base_folders() -> dict[str, Path]:
+    """Name -> diffusers folder of a CogVideoX model."""
+    folders = [folder for name in FOLDERS for folder in model_files.diffusers_folders(name)]
+    return {folder.name: folder for folder in reversed(folders) if _is_cogvideox(folder)}
+
+
+def _is_cogvideox(folder: Path) -> bool:
+    return "CogVideoX" in (folder / "model_index.json").read_text(encoding="utf-8", errors="replace")
+
+
+def _transformer_files() -> list[str]:
+    return [name for name in folder_paths.get_filename_list("diffusion_models") if "cogvideo" in name.lower()]

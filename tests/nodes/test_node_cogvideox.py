@@ -1,0 +1,209 @@
+"""Nodes of CogVideoX with a stand-in for ComfyUI: lists of files, memory, LoRAs. The real one: `tests/comfyui`."""
+
+from __future__ import annotations
+
+import json
+import os
+import types
+
+import pytest
+import torch
+from schema_reader import read_schemas
+
+LOADER = read_schemas()["LoadCogVideoXMotionAdapter"]
+
+
+@pytest.fixture
+def files(pack):
+    """nodes.cogvideox_files, its folders registered."""
+    pack("nodes.model_files").register_folder()
+    module = pack("nodes.cogvideox_files")
+    module.register_folder()
+    return module
+
+
+def diffusers_folder(path, kind="CogVideoXImageToVideoPipeline"):
+    path.mkdir(parents=True)
+    (path / "model_index.json").write_text(json.dumps({"_class_name": kind}))
+    (path / "weights.safetensors").touch()
+
+
+def test_with_nothing_on_disk_every_list_begins_with_the_default(files):
+    defaults = {port["id"]: port.get("default") for port in LOADER["inputs"]}
+    assert files.adapters() == [defaults["adapter"]]
+    assert files.bases() == [defaults["base"]]
+    assert files.text_encoders() == [defaults["text_encoder"]]
+    assert files.vaes() == [defaults["vae"]]
+
+
+def test_the_defaults_are_names_of_the_manifest(pack, files):
+    manifest = pack("dismo_core.weights.manifest")
+    assert files.ADAPTER in manifest.RELEASED and manifest.BASE.name == files.BASE
+
+
+@pytest.mark.parametrize("place", ["diffusers", "dismo", "CogVideo"])
+def test_bases_are_diffusers_folders_of_cogvideox(files, tmp_path, place):
+    diffusers_folder(tmp_path / "models" / place / "mine")
+    diffusers_folder(tmp_path / "models" / place / "other", "FluxPipeline")
+    assert files.bases() == [files.BASE, "mine"]
+    assert files.adapters() == [files.ADAPTER], "weights of a base are no adapters"
+
+
+def test_bases_are_single_files_too(files, tmp_path):
+    folder = tmp_path / "models/diffusion_models"
+    folder.mkdir(parents=True)
+    for name in ("CogVideoX_5b_I2V.safetensors", "flux.safetensors"):
+        (folder / name).touch()
+    assert files.bases() == [files.BASE, "CogVideoX_5b_I2V.safetensors"]
+
+
+def test_a_single_file_wants_text_encoder_and_vae(pack, files, tmp_path):
+    test_bases_are_single_files_too(files, tmp_path)
+    with pytest.raises(pack("dismo_core").DisMoError, match="text_encoder .* and a vae"):
+        files.load_base("CogVideoX_5b_I2V.safetensors", "from base", "from base", torch.float32, False, print)
+
+
+def test_the_released_adapter_is_listed_once(files, tmp_path):
+    (tmp_path / "models/dismo").mkdir(parents=True)
+    for name in ("cogvideox5b_i2v_large.pt", "mine.safetensors"):
+        (tmp_path / "models/dismo" / name).touch()
+    assert files.adapters() == [files.ADAPTER, "mine.safetensors"]
+
+
+def test_a_changed_file_is_loaded_again(files, tmp_path):
+    diffusers_folder(tmp_path / "models/diffusers/mine")
+    (tmp_path / "models/dismo").mkdir()
+    adapter, index = tmp_path / "models/dismo/mine.safetensors", tmp_path / "models/diffusers/mine/model_index.json"
+    adapter.touch()
+    seen = set()
+    for changed in (adapter, index):
+        seen.add(files.fingerprint("mine.safetensors", "mine", "", ""))
+        os.utime(changed, (1, 1))
+    assert len(seen | {files.fingerprint("mine.safetensors", "mine", "", "")}) == 3
+
+
+def test_the_choices_are_those_of_the_core(pack):
+    choices = {port["id"]: port["options"] for port in LOADER["inputs"] if "options" in port}
+    assert tuple(choices["precision"]) == pack("dismo_core.cogvideox.precision").PRECISIONS
+    assert tuple(choices["memory"]) == pack("dismo_core.cogvideox.memory").MEMORY
+    assert tuple(choices["attention"]) == pack("dismo_core.cogvideox.attention").ATTENTION
+    assert tuple(choices["cache"]) == pack("dismo_core.cogvideox.speed").STEP_CACHES
+
+
+class TestPlanPatcher:
+    """What ComfyUI sees of a model that a plan moves."""
+
+    @pytest.fixture
+    def plan(self, pack):
+        memory = pack("dismo_core.cogvideox.memory")
+        parts = {"a": memory.Part(torch.nn.Linear(10, 10)), "motion_extractor": memory.Part(torch.nn.Linear(3, 3))}
+        return memory.MemoryPlan(parts, "cpu", "full")
+
+    @pytest.fixture
+    def owner(self, pack, plan):
+        owner = types.SimpleNamespace()
+        pack("nodes.host").register_plan(owner, plan)
+        return owner
+
+    def test_its_size_is_what_lies_on_the_device(self, owner, plan):
+        patcher = owner.comfy_patcher
+        assert patcher.model_size() == patcher.loaded_size() == 0
+        plan.load()
+        assert patcher.model_size() == patcher.loaded_size() == 110 * 4
+
+    def test_the_extractor_is_left_to_its_own_patcher(self, owner, plan):
+        assert list(plan.parts) == ["a"]
+
+    def test_loading_leaves_the_weights_where_they_are(self, owner, plan):
+        assert owner.comfy_patcher.partially_load(torch.device("cpu"), 1e32, force_patch_weights=False) == 0
+        assert plan.bytes_on_device() == 0
+
+    def test_unloading_releases_them(self, owner, plan):
+        plan.load()
+        assert owner.comfy_patcher.partially_unload(torch.device("cpu"), 1) == 110 * 4
+        plan.load()
+        owner.comfy_patcher.detach()
+        assert plan.bytes_on_device() == 0
+
+    def test_entering_it_anew_keeps_them(self, owner, plan):
+        plan.load()
+        owner.comfy_patcher.detach(unpatch_all=False)
+        assert plan.bytes_on_device() > 0
+
+    def test_nobody_using_it_any_more_releases_them(self, owner, plan):
+        plan.load()
+        del owner.comfy_patcher
+        assert plan.bytes_on_device() == 0
+
+    def test_asking_for_room_it_stays_itself(self, pack, owner):
+        host = pack("nodes.host")
+        host.runtime(owner).free_memory(5)
+        kept = [("loaded", owner.comfy_patcher)]
+        host.management.free_memory.assert_called_once_with(5, torch.device("cpu"), keep_loaded=kept)
+
+
+class Model:
+    """Stands for a CogVideoX model: says which LoRAs were in it while it ran."""
+
+    extractor_id, defaults, comfy_patcher = "0" * 16, None, "patcher"
+
+    def __init__(self, fails=False):
+        plan = types.SimpleNamespace(release=lambda: self.seen.append("release"))
+        self.adapter = types.SimpleNamespace(base=types.SimpleNamespace(transformer=None), plan=plan)
+        self.seen, self.fails = [], fails
+
+    def transfer(self, motion, image, **settings):
+        self.seen.append("run")
+        if self.fails:
+            raise KeyboardInterrupt
+        return "frames"
+
+
+class TestVideoLoRA:
+    """The LoRA is in the shared model while it runs, and at no other time."""
+
+    @pytest.fixture
+    def node(self, pack, monkeypatch, tmp_path):
+        core = pack("dismo_core.cogvideox.video_lora")
+        monkeypatch.setattr(pack("dismo_core.cogvideox.video_model"), "CogVideoXModel", Model)
+        (tmp_path / "models/loras").mkdir(parents=True)
+        for name in ("a.safetensors", "b.safetensors"):
+            (tmp_path / "models/loras" / name).touch()
+        self.in_force = []
+        monkeypatch.setattr(
+            core,
+            "set_video_loras",
+            lambda _, loras: self.in_force.append({os.path.basename(k): v for k, v in loras.items()}),
+        )
+        return pack("nodes.video_lora").VideoLoRA
+
+    def test_in_and_out_again(self, node):
+        model = Model()
+        (styled,) = node.execute(model, "a.safetensors", 0.5)
+        (both,) = node.execute(styled, "b.safetensors", 2.0)
+        assert both.comfy_patcher == "patcher"
+        assert both.transfer(None, None) == "frames"
+        assert self.in_force == [{"a.safetensors": 0.5, "b.safetensors": 2.0}, {}]
+        assert model.seen == ["release", "run", "release"], "layers change while nothing is on the device"
+        styled.transfer(None, None)
+        assert self.in_force[2:] == [{"a.safetensors": 0.5}, {}]
+
+    def test_out_again_when_cancelled(self, node):
+        model = Model(fails=True)
+        (styled,) = node.execute(model, "a.safetensors", 1.0)
+        with pytest.raises(KeyboardInterrupt):
+            styled.transfer(None, None)
+        assert self.in_force[-1] == {} and model.seen[-1] == "release"
+
+    def test_none_and_strength_zero_change_nothing(self, node):
+        model = Model()
+        assert node.execute(model, "none", 1.0) == (model,)
+        assert node.execute(model, "a.safetensors", 0.0) == (model,)
+
+    def test_another_model_is_refused(self, pack, node):
+        with pytest.raises(pack("dismo_core").DisMoError, match="not CogVideoX"):
+            node.execute(types.SimpleNamespace(), "a.safetensors", 1.0)
+
+    def test_a_missing_file_is_named(self, pack, node):
+        with pytest.raises(pack("dismo_core").DisMoError, match=r"no file gone\.safetensors in .*loras"):
+            node.execute(Model(), "gone.safetensors", 1.0)
