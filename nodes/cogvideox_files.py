@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,13 +15,11 @@ if TYPE_CHECKING:
     import torch
 
     from ..dismo_core.cogvideox.base import CogVideoXBase
+    from .model_files import Progress
 
-ADAPTER = "cogvideox5b_i2v_large"  # the released one, by its name in the manifest
 BASE = "CogVideoX-5b-I2V"  # the hub's one, in a folder of this name
 FROM_BASE = "from base"
 FOLDERS = ("diffusers", model_files.FOLDER, "CogVideo")  # the last is where CogVideoXWrapper puts diffusers folders
-
-Progress = Callable[[int, int], None]
 
 
 def register_folder() -> None:
@@ -32,7 +29,7 @@ def register_folder() -> None:
 
 def adapters() -> list[str]:
     """The released adapter, then the files in `models/dismo`."""
-    return [ADAPTER, *(name for name in model_files.files() if Path(name).stem != ADAPTER)]
+    return [model_files.ADAPTER, *model_files.files()]
 
 
 def bases() -> list[str]:
@@ -51,23 +48,12 @@ def vaes() -> list[str]:
     return [FROM_BASE, *folder_paths.get_filename_list("vae")]
 
 
-def adapter_path(adapter: str, download: bool, progress: Progress) -> Path:
-    """The adapter's file; the released one is checked, and fetched where that is allowed."""
-    from ..dismo_core.weights.hub import require
-
-    if adapter != ADAPTER:
-        return Path(model_files.resolve(adapter))
-    return require(ADAPTER, folder_paths.get_folder_paths(model_files.FOLDER), download=download, progress=progress)
-
-
 def fingerprint(adapter: str, base: str, text_encoder: str, vae: str) -> str:
     """Changes when a file behind a choice does, so that ComfyUI loads it again."""
-    from ..dismo_core.weights.manifest import RELEASED
-
     index = _base_folders().get(base, Path()) / "model_index.json"
     return ", ".join(
         (
-            model_files.fingerprint(RELEASED[ADAPTER].path if adapter == ADAPTER else adapter),
+            model_files.fingerprint(adapter),
             f"{base}@{os.path.getmtime(index)}"
             if index.is_file()
             else model_files.fingerprint(base, "diffusion_models"),

@@ -6,6 +6,7 @@ nothing else; a large model is moved by its `MemoryPlan` and by nothing else, fo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import comfy.model_management as management
@@ -127,3 +128,9 @@ def runtime(owner: Any = None) -> Runtime:
         check_cancel=management.throw_exception_if_processing_interrupted,
         free_memory=free_memory,
     )
+
+
+def download_progress() -> Callable[[int, int], None]:
+    """The running node's progress bar for (bytes done, bytes in all); raises when the user cancels."""
+    report = runtime().progress
+    return lambda done, total: report(done, total, None)

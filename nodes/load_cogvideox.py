@@ -8,7 +8,7 @@ import folder_paths
 import torch
 from comfy_api.latest import io
 
-from . import cogvideox_files, compat, host
+from . import cogvideox_files, compat, host, model_files
 from .sockets import Extractor, VideoModel
 
 if TYPE_CHECKING:
@@ -164,13 +164,9 @@ class LoadCogVideoXMotionAdapter(io.ComfyNode):
         from ..dismo_core.cogvideox.load import load_video_model
         from ..dismo_core.cogvideox.precision import compute_dtype
 
-        runtime = host.runtime()
-
-        def progress(done: int, total: int) -> None:
-            runtime.progress(done, total, None)
-
+        runtime, progress = host.runtime(), host.download_progress()
         with torch.inference_mode(False):  # prompts run in inference mode; weights made there cannot be trained
-            path = cogvideox_files.adapter_path(adapter, download, progress)
+            path = model_files.resolve(adapter, download, progress)
             dtype = compute_dtype(precision, runtime.device)
             model = load_video_model(
                 path,

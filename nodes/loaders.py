@@ -23,9 +23,10 @@ class LoadDisMoExtractor(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "model",
-                    options=model_files.choices(),
+                    options=model_files.extractors(),
                     default="tiny",
-                    tooltip="'tiny' comes with this pack. Your own files (.safetensors, .pt) go into models/dismo.",
+                    tooltip="'tiny' comes with this pack. motion_extractor_large is the released one, 2.4 GB, CC BY-NC "
+                    "4.0: non-commercial use only. Your own files (.safetensors, .pt) go into models/dismo.",
                 ),
                 io.Combo.Input(
                     "precision",
@@ -37,7 +38,7 @@ class LoadDisMoExtractor(io.ComfyNode):
                     io.Boolean.Input(
                         "download",
                         default=False,
-                        tooltip="Allow downloads. Without effect so far: every choice is in this pack or on your disk.",
+                        tooltip="Fetch the released extractor if it is missing. Off = no network; the error names the file.",
                     )
                 ),
             ],
@@ -46,8 +47,8 @@ class LoadDisMoExtractor(io.ComfyNode):
         )
 
     @classmethod
-    def fingerprint_inputs(cls, model: str, precision: str, download: bool) -> str:
-        """Load again when the file has changed."""
+    def fingerprint_inputs(cls, model: str = "", **_: object) -> str:
+        """Load again when the file has changed. Inputs that come from other nodes are not given here."""
         return model_files.fingerprint(model)
 
     @classmethod
@@ -57,7 +58,9 @@ class LoadDisMoExtractor(io.ComfyNode):
 
         with torch.inference_mode(False):  # prompts run in inference mode; weights made there cannot be trained
             extractor = load_motion_extractor(
-                model_files.resolve(model), device=host.offload_device(), dtype=host.DTYPES[precision]
+                model_files.resolve(model, download, host.download_progress()),
+                device=host.offload_device(),
+                dtype=host.DTYPES[precision],
             )
         host.register(extractor, extractor)
         return io.NodeOutput(extractor)
@@ -95,8 +98,8 @@ class LoadFrameGenerator(io.ComfyNode):
         )
 
     @classmethod
-    def fingerprint_inputs(cls, model: str, precision: str) -> str:
-        """Load again when the file has changed."""
+    def fingerprint_inputs(cls, model: str = "", **_: object) -> str:
+        """See LoadDisMoExtractor."""
         return model_files.fingerprint(model)
 
     @classmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import folder_paths
@@ -10,7 +11,10 @@ import folder_paths
 FOLDER = "dismo"
 MOTIONS = "motions"  # folder within, for motion files, which are no weights
 BUNDLED = ("tiny",)
+EXTRACTOR, ADAPTER = RELEASED = ("motion_extractor_large", "cogvideox5b_i2v_large")  # names in the manifest
 EXTENSIONS = {".safetensors", ".pt"}
+
+Progress = Callable[[int, int], None]
 
 
 def register_folder() -> None:
@@ -24,10 +28,16 @@ def choices() -> list[str]:
     return [*BUNDLED, *files()]
 
 
+def extractors() -> list[str]:
+    """Bundled and released names first, then the files on disk."""
+    return [*BUNDLED, EXTRACTOR, *files()]
+
+
 def files() -> list[str]:
-    """The weight files in `models/dismo`, without motions and what belongs to diffusers folders."""
+    """The weight files in `models/dismo`, without motions, released files and what belongs to diffusers folders."""
     others = {MOTIONS} | {folder.name for folder in diffusers_folders(FOLDER)}
-    return [name for name in folder_paths.get_filename_list(FOLDER) if Path(name).parts[0] not in others]
+    names = folder_paths.get_filename_list(FOLDER)
+    return [name for name in names if Path(name).parts[0] not in others and os.path.splitext(name)[0] not in RELEASED]
 
 
 def diffusers_folders(folder: str) -> list[Path]:
@@ -36,9 +46,21 @@ def diffusers_folders(folder: str) -> list[Path]:
     return [index.parent for place in places for index in sorted(place.glob("*/model_index.json"))]
 
 
-def resolve(choice: str) -> str:
-    """What to hand to `dismo_core`: a bundled name as it is, a file as its full path."""
-    return choice if choice in BUNDLED else full_path(FOLDER, choice)
+def resolve(choice: str, download: bool = False, progress: Progress | None = None) -> str:
+    """What to hand to `dismo_core`: a bundled name as it is, a file as its full path.
+
+    A released one is checked, and fetched where `download` allows it.
+
+    Raises:
+        DisMoError: it is not there, or not whole.
+    """
+    if choice in BUNDLED:
+        return choice
+    if choice not in RELEASED:
+        return full_path(FOLDER, choice)
+    from ..dismo_core.weights.hub import require
+
+    return str(require(choice, folder_paths.get_folder_paths(FOLDER), download=download, progress=progress))
 
 
 def full_path(folder: str, name: str) -> str:
@@ -60,5 +82,6 @@ def fingerprint(choice: str, folder: str = FOLDER) -> str:
     """Changes when the file behind `choice` does, so that ComfyUI loads it again."""
     if choice in BUNDLED:
         return choice
-    path = folder_paths.get_full_path(folder, choice)
-    return f"{choice}@{os.path.getmtime(path)}" if path else choice
+    names = [f"{choice}{extension}" for extension in EXTENSIONS] if choice in RELEASED else [choice]
+    paths = [path for path in (folder_paths.get_full_path(folder, name) for name in names) if path]
+    return "@".join((choice, *sorted(str(os.path.getmtime(path)) for path in paths)))

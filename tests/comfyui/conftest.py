@@ -13,21 +13,33 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "nodes"))  # schema_reader
+sys.path[:0] = [str(HERE.parent / "nodes"), str(HERE.parent / "weights")]  # schema_reader, hub_server
 
 OUTCOMES: dict[str, str] = {}
 COMFYUI: dict[str, str] = {}
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory):
+def hub():
+    """What ComfyUI takes for the Hugging Face hub; it offers nothing until a test puts files there."""
+    import hub_server
+
+    with hub_server.serving() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def server(hub, tmp_path_factory):
     """A running server with the pack; skips where there is no ComfyUI."""
+    import hub_server
+
     folder = os.environ.get("COMFYUI_DIR")
     if not folder:
         pytest.skip("COMFYUI_DIR is not set: no ComfyUI to test with")
     from server import Server
 
-    with Server(Path(folder), tmp_path_factory.mktemp("comfyui")) as running:
+    base = tmp_path_factory.mktemp("comfyui")
+    with Server(Path(folder), base, hub_server.environment(hub.endpoint, base / "hub")) as running:
         COMFYUI.update(running.description())
         yield running
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,8 +41,8 @@ class Run:
 class Server:
     """Context manager: a running server. `base` holds its custom_nodes, input, output, ..."""
 
-    def __init__(self, comfyui: Path, base: Path) -> None:
-        self.comfyui, self.base = comfyui, base
+    def __init__(self, comfyui: Path, base: Path, environment: Mapping[str, str] = os.environ) -> None:
+        self.comfyui, self.base, self.environment = comfyui, base, environment
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.address = f"127.0.0.1:{free.getsockname()[1]}"
@@ -61,7 +61,7 @@ class Server:
             self.process = subprocess.Popen(
                 command,
                 cwd=self.comfyui,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+                env={**self.environment, "PYTHONPATH": os.pathsep.join(paths)},
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )

@@ -194,6 +194,14 @@ def test_what_is_missing_or_wrong_is_one_clear_message(server, inputs, messages)
     assert all(message in text for message in messages), text
 
 
+def test_the_released_extractor_is_fetched_only_when_asked(server):
+    prompt = changed(SHORT, n3={"extractor": ["20", 0]})
+    inputs = {"model": "motion_extractor_large", "precision": "fp32", "download": False}
+    node, kind, text = error(server.run(prompt | {"20": {"class_type": "LoadDisMoExtractor", "inputs": inputs}}))
+    assert (node, kind) == ("20", "DisMoError")
+    assert "motion_extractor_large.pt (2.38 GB; CC BY-NC 4.0" in text and "`download`" in text
+
+
 def test_a_lora_for_another_model_is_refused_and_nothing_is_left_of_it(server, plain):
     prompt = with_lora(changed(SHORT, n4={"seed": 5}))
     prompt["20"]["inputs"]["lora"] = toy_base.WRONG_LORA
@@ -225,11 +233,37 @@ def test_cancelled_again_and_again_it_leaves_nothing_behind(server):
     assert server.run(SHORT).events[-1]["type"] == "execution_success"
 
 
-def test_an_error_while_running_lets_go_of_the_weights(server):
+def test_an_error_in_the_midst_of_a_run_lets_go_of_the_weights(server):
+    """A step cache that finds out in the transformer that it cannot work without guidance."""
+    node, kind, message = error(server.run(changed(SHORT, n2={"cache": "faster"}, n4={"prompt": ""})))
+    assert (node, kind) == (SAMPLE, "DisMoError") and "both guidance halves" in message
+    assert ["PlanPatcher", 0] in server.json("/dismo_probe")["registered"]
+
+
+def test_steps_that_the_solver_cannot_take_are_refused(server):
     node, kind, message = error(server.run(changed(SHORT, n4={"steps": 7})))
     assert (node, kind) == (SAMPLE, "DisMoError") and "7 steps" in message
-    server.run(changed(SHORT, n4={"seed": 7}))
-    assert any(name == "PlanPatcher" and size > 0 for name, size in server.json("/dismo_probe")["registered"])
+
+
+def test_download_fetches_a_missing_base_once(server, hub, plain):
+    """From a server that speaks the hub's endpoints; until now nobody has asked it for anything."""
+    from dismo_core.weights.manifest import BASE
+
+    prompt = changed(SHORT, n2={"base": BASE.name, "download": True})
+    source, target = (server.base / "models/diffusers" / name for name in (toy_base.BASE, BASE.name))
+    assert hub.asked == [] and not target.exists()
+    paths = [path for path in source.rglob("*") if path.is_file()]
+    hub.files |= {f"{BASE.repo}/{path.relative_to(source).as_posix()}": path.read_bytes() for path in paths}
+    run = server.run(prompt)
+    assert (frames(server, run) == plain).all()
+    done = [event for event in run.data("progress") if event["node"] == LOAD]
+    assert done[-1]["value"] == done[-1]["max"] == sum(path.stat().st_size for path in paths)
+    assert {path.relative_to(target) for path in target.rglob("*") if path.is_file()} == {
+        path.relative_to(source) for path in paths
+    }
+    hub.asked.clear()
+    again = changed(prompt, n2={"memory": "full", "download": False}, n4={"negative_prompt": " "})
+    assert (frames(server, server.run(again)) == plain).all() and hub.asked == []
 
 
 def test_free_unloads_and_forgets(server):

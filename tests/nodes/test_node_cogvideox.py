@@ -38,7 +38,8 @@ def test_with_nothing_on_disk_every_list_begins_with_the_default(files):
 
 def test_the_defaults_are_names_of_the_manifest(pack, files):
     manifest = pack("dismo_core.weights.manifest")
-    assert files.ADAPTER in manifest.RELEASED and manifest.BASE.name == files.BASE
+    assert manifest.BASE.name == files.BASE
+    assert sorted(manifest.RELEASED) == sorted(files.model_files.RELEASED)
 
 
 @pytest.mark.parametrize("place", ["diffusers", "dismo", "CogVideo"])
@@ -46,7 +47,7 @@ def test_bases_are_diffusers_folders_of_cogvideox(files, tmp_path, place):
     diffusers_folder(tmp_path / "models" / place / "mine")
     diffusers_folder(tmp_path / "models" / place / "other", "FluxPipeline")
     assert files.bases() == [files.BASE, "mine"]
-    assert files.adapters() == [files.ADAPTER], "weights of a base are no adapters"
+    assert files.adapters() == [files.model_files.ADAPTER], "weights of a base are no adapters"
 
 
 def test_bases_are_single_files_too(files, tmp_path):
@@ -63,11 +64,19 @@ def test_a_single_file_wants_text_encoder_and_vae(pack, files, tmp_path):
         files.load_base("CogVideoX_5b_I2V.safetensors", "from base", "from base", torch.float32, False, print)
 
 
-def test_the_released_adapter_is_listed_once(files, tmp_path):
+def test_released_files_are_listed_by_their_names_alone(files, tmp_path):
     (tmp_path / "models/dismo").mkdir(parents=True)
-    for name in ("cogvideox5b_i2v_large.pt", "mine.safetensors"):
+    for name in ("cogvideox5b_i2v_large.pt", "motion_extractor_large.safetensors", "mine.safetensors"):
         (tmp_path / "models/dismo" / name).touch()
-    assert files.adapters() == [files.ADAPTER, "mine.safetensors"]
+    assert files.adapters() == ["cogvideox5b_i2v_large", "mine.safetensors"]
+    assert files.model_files.extractors() == ["tiny", "motion_extractor_large", "mine.safetensors"]
+
+
+def test_a_released_file_that_appears_is_loaded(files, tmp_path):
+    before = files.model_files.fingerprint("motion_extractor_large")
+    (tmp_path / "models/dismo").mkdir(parents=True)
+    (tmp_path / "models/dismo/motion_extractor_large.pt").touch()
+    assert files.model_files.fingerprint("motion_extractor_large") != before
 
 
 def test_a_changed_file_is_loaded_again(files, tmp_path):
