@@ -278,3 +278,15 @@ def test_a_full_disk_is_a_clear_error_and_leaves_nothing(tmp_path):
 def test_read_frames_can_be_piped_into_a_file(tmp_path):
     write_video(tmp_path / "b.webm", iter_video(real_clip("carphone_pristine"), fps=8, frames=9), 8, crf=30)
     assert read_video(tmp_path / "b.webm").frames.shape == (9, 144, 176, 3)
+
+
+def test_the_same_frames_give_the_same_file(tmp_path):
+    rng = torch.Generator().manual_seed(0)
+    picture = torch.randint(0, 256, (60, 90, 3), dtype=torch.uint8, generator=rng)
+    picture = picture.repeat_interleave(6, 0).repeat_interleave(6, 1)
+    frames = torch.stack([picture.roll(3 * i, 1) for i in range(25)])
+    files = []
+    for i in range(3):
+        write_video(tmp_path / f"{i}.mp4", frames, 8.0)
+        files.append((tmp_path / f"{i}.mp4").read_bytes())
+    assert files[0] == files[1] == files[2]
