@@ -85,7 +85,8 @@ def test_no_network_is_touched_and_every_library_that_is_used_is_declared():
         re.match(r"[\w-]+", line)[0] for line in (ROOT / "requirements.txt").read_text().splitlines() if line[0] != "#"
     ]
     used = {others.get(name, name) for name in [*declared, "torch"]} & set(out.stdout.split())
-    used -= {"PIL", "peft", "rich"}  # diffusers brings the first, and the libraries import the others where they are installed
+    # diffusers brings the first; libraries import the others where they are installed
+    used -= {"PIL", "peft", "rich"}
     assert {"torch", "diffusers"} <= used <= {name.partition(".")[0] for name in names()["dependencies"]}
 
 
