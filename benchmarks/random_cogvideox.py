@@ -32,7 +32,7 @@ SMALL = Geometry(
     },
     vae={
         **COGVIDEOX_5B_I2V.vae,
-        "block_out_channels": (8, 8, 8, 8),
+        "block_out_channels": (4, 4, 4, 4),
         "layers_per_block": 1,
         "norm_num_groups": 2,
         "sample_height": 96,

@@ -50,8 +50,10 @@ def test_flops_of_the_linears_are_those_of_their_shapes(bench: Bench) -> None:
     assert flops["adapter"] - flops["bare"] == pytest.approx(2 * 2 * tokens * layers * added, rel=0.01)
 
 
-def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "sample.json"
+    monkeypatch.setattr(sample, "SPEED", sample.SPEED[:3])  # a few rows are enough here
+    monkeypatch.setattr(sample, "MEMORY", sample.MEMORY[::5])
     threads = torch.get_num_threads()
     sample.main(["--device", "cpu", "--steps", "2", "--repeats", "1", "--frames", "9", "--out", str(out)])
     torch.set_num_threads(threads)
