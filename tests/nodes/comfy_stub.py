@@ -124,8 +124,13 @@ def installed(base: Path) -> Iterator[None]:
         parent, _, child = name.rpartition(".")
         if parent:
             setattr(loaded[parent], child, loaded[name])
-    with mock.patch.dict(sys.modules, loaded):
+    # Only the stand-in goes again: a whole copy of sys.modules put back would also forget what the test made torch import.
+    sys.modules.update(loaded)
+    try:
         yield
+    finally:
+        for name in loaded:
+            del sys.modules[name]
 
 
 def _folder_paths(base: Path) -> dict[str, Any]:
