@@ -1,4 +1,5 @@
-"""One process or many: torchrun starts them, each with its share of every batch; gradients are averaged by DistributedDataParallel."""
+"""One process or many: torchrun starts them, each with its share of every batch. Weights are copied (DistributedDataParallel,
+Li et al. 2020) or shared out (fully_shard, FSDP2: Zhao et al. 2023)."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,11 +25,13 @@ class World:
 
     Args:
         rank, size: number of this process, and how many there are. device: where it computes.
+        sharded: weights, gradients and optimizer are shared out among the processes instead of copied to each.
     """
 
     rank: int = 0
     size: int = 1
     device: torch.device = torch.device("cpu")
+    sharded: bool = False
 
     @property
     def main(self) -> bool:
@@ -38,10 +42,38 @@ class World:
         """What training is to call: the model, with gradients averaged over all processes."""
         if self.size == 1:
             return model
+        if self.sharded:
+            return self._shard(model)
         ids = [self.device.index] if self.device.type == "cuda" else None
         return nn.parallel.DistributedDataParallel(
             model, device_ids=ids, broadcast_buffers=False, gradient_as_bucket_view=True
         )
+
+    def _shard(self, model: nn.Module) -> nn.Module:
+        """Share out the model in place; the layers of its stacks are gathered one by one when they compute."""
+        from torch.distributed.device_mesh import init_device_mesh
+        from torch.distributed.fsdp import fully_shard
+
+        mesh = init_device_mesh(self.device.type, (self.size,))
+        stacks = [module for module in model.modules() if isinstance(module, nn.ModuleList)]
+        for layer in (layer for stack in stacks for layer in stack):
+            fully_shard(layer, mesh=mesh, reshard_after_forward=True)
+        fully_shard(model, mesh=mesh, reshard_after_forward=True)  # its weights may have been replaced by averages
+        return model
+
+    def whole(self, tree: Any) -> Any:
+        """A tree of dicts and lists, as a state dict is, with what is shared out put together on the CPU of the main process.
+
+        All processes must call this; the others get None in place of what was shared out.
+        """
+        if isinstance(tree, Mapping):
+            return {key: self.whole(value) for key, value in tree.items()}
+        if isinstance(tree, list):
+            return [self.whole(value) for value in tree]
+        if not is_sharded(tree):
+            return tree
+        full = tree.full_tensor()
+        return full.cpu() if self.main else None
 
     def mean(self, values: Mapping[str, float]) -> dict[str, float]:
         """Numbers averaged over all processes, which must call this with the same names."""
@@ -72,12 +104,28 @@ class World:
             )
 
 
+def is_sharded(value: object) -> bool:
+    """Whether a tensor is shared out among processes."""
+    return hasattr(value, "full_tensor")
+
+
+def shared_out(value: Tensor, like: Tensor) -> Tensor:
+    """This process's part of a tensor that all have, as `like` is shared out; the tensor itself where that is not."""
+    if not is_sharded(like) or value.shape != like.shape:
+        return value
+    from torch.distributed.tensor import DTensor, distribute_tensor
+
+    assert isinstance(like, DTensor)
+    value = value.to(like.device)
+    return distribute_tensor(value, like.device_mesh, like.placements, src_data_rank=None)
+
+
 @contextlib.contextmanager
-def joined(device: str) -> Iterator[World]:
+def joined(device: str, sharded: bool = False) -> Iterator[World]:
     """The world that torchrun started this process in, or this process alone.
 
     Args:
-        device: cpu, cuda, mps; under torchrun cuda is the GPU with the process's local number.
+        device: cpu, cuda, mps; under torchrun cuda is the GPU with the process's local number. sharded: see `World`.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
@@ -89,6 +137,6 @@ def joined(device: str) -> Iterator[World]:
         torch.cuda.set_device(here)
     dist.init_process_group("nccl" if kind == "cuda" else "gloo", timeout=PATIENCE)
     try:
-        yield World(dist.get_rank(), dist.get_world_size(), here)
+        yield World(dist.get_rank(), dist.get_world_size(), here, sharded)
     finally:
         dist.destroy_process_group()

@@ -17,8 +17,9 @@ from torch import Tensor, nn
 
 from ..errors import DisMoError
 from ..weights.files import differences
+from .average import Average
 from .checkpoint import latest_checkpoint, remove_partial, save_checkpoint
-from .distributed import World
+from .distributed import World, is_sharded, shared_out
 from .loggers import Logger, cut_rows
 
 log = logging.getLogger(__name__)
@@ -82,9 +83,10 @@ def fit(
             numbers s * accumulation to (s + 1) * accumulation - 1.
         schedule: see `Schedule`.
         folder: takes `checkpoint_*.pt` and `log.jsonl`; a checkpoint in it is gone on from.
-        on_log: called at every `save_every` with the averaged model; its numbers join the log.
+        on_log: called at every `save_every` with the model, averaged weights in it; its numbers join the log.
         progress: called with (steps done, steps in all, logged numbers).
-        draw: called at every `draw_every` with the averaged model; gives pictures uint8 [H,W,3] for the loggers.
+        draw: called likewise at every `draw_every`, in all processes where the model is sharded; gives pictures uint8 [H,W,3]
+            for the loggers.
         loggers: called once with the step that is gone on from; gives whatever else takes numbers and pictures.
         about: what must not change when a run is gone on with (numbers and strings).
         world: of the processes that train together; only the main one writes.
@@ -93,7 +95,7 @@ def fit(
         saved: which names of the model's state dict go into checkpoints; the others must be the same again at the start.
 
     Returns:
-        A copy of the model with averaged weights, or the model itself where there is no average.
+        The model, with averaged weights where there is an average.
 
     Raises:
         DisMoError: the loss is not finite, the folder holds another run, or the last checkpoint cannot be written (those
@@ -104,26 +106,24 @@ def fit(
     optimizer = torch.optim.AdamW(
         params, lr=schedule.lr, betas=(0.9, 0.99), weight_decay=0.01, fused=True if device.type == "cuda" else None
     )
-    averaged: nn.Module | None = None
-    if schedule.average is not None:
-        average = torch.optim.swa_utils.get_ema_multi_avg_fn(schedule.average)
-        averaged = torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=average)
-    start = _resume(folder, {"model": model, "averaged": averaged, "optimizer": optimizer}, about or {}, saved)
+    average = None if schedule.average is None else Average(model, schedule.average)
+    start = _resume(folder, model, average, optimizer, about or {}, saved)
     world.require_same(start, "the step to go on from")
     if world.main:
         folder.mkdir(parents=True, exist_ok=True)
         remove_partial(folder)
         cut_rows(folder / "log.jsonl", start)
 
-    def shown() -> nn.Module:
-        return model if averaged is None else averaged.get_submodule("module")
+    def averaged() -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext() if average is None else average.applied()
 
     def state(step: int) -> dict[str, Any]:
         parts: dict[str, Any] = {"step": step, "about": dict(about or {}), "optimizer": optimizer.state_dict()}
         parts["model"] = {k: v for k, v in model.state_dict().items() if saved(k)}
-        if averaged is not None:
-            parts["averaged"] = {k: v for k, v in averaged.state_dict().items() if saved(k.removeprefix("module."))}
-        return parts
+        if average is not None:
+            parts["averaged"] = average.state_dict()
+        whole: dict[str, Any] = world.whole(parts)
+        return whole
 
     sums: dict[str, float] = {}
     summed = 0
@@ -148,15 +148,16 @@ def fit(
                 for name, value in batch.items():
                     part = value.detach() / schedule.accumulation
                     values[name] = values[name] + part if name in values else part
-            values["grad_norm"] = torch.nn.utils.clip_grad_norm_(params, schedule.clip)
+            norm: Any = torch.nn.utils.clip_grad_norm_(params, schedule.clip)
+            values["grad_norm"] = norm.full_tensor() if is_sharded(norm) else norm
             if not math.isfinite(float(values["grad_norm"])):
                 raise DisMoError(
                     f"The loss or its gradient is not finite at step {step} (loss {float(values['loss'])}). The last "
                     f"checkpoint in {folder} is good; go on from it with a lower learning rate than {schedule.lr}."
                 )
             optimizer.step()
-            if isinstance(averaged, torch.optim.swa_utils.AveragedModel):
-                averaged.update_parameters(model)
+            if average is not None:
+                average.update()
             for name, value in values.items():
                 sums[name] = sums.get(name, 0.0) + float(value)
             summed += 1
@@ -167,31 +168,45 @@ def fit(
                 sums, summed = {}, 0
                 if out is not None:
                     if done % schedule.save_every == 0 and on_log is not None:
-                        row |= on_log(done, shown())
+                        with averaged():
+                            row |= on_log(done, model)
                     out.write(json.dumps({k: float(f"{v:.6g}") for k, v in row.items()}) + "\n")
                     out.flush()
                     for logger in others:
                         logger.numbers(done, row)
                     if progress is not None:
                         progress(done, schedule.steps, row)
-            if draw is not None and others and done % schedule.draw_every == 0:
-                for name, picture in draw(shown()).items():
+            if draw is not None and (others or world.sharded) and done % schedule.draw_every == 0:
+                with averaged():
+                    pictures = draw(model)
+                for name, picture in pictures.items():
                     for logger in others:
                         logger.picture(done, name, picture)
-            if world.main and (done % schedule.save_every == 0 or done == schedule.steps):
+            if done % schedule.save_every == 0 or done == schedule.steps:
+                content = state(done)
                 try:
-                    save_checkpoint(folder, done, state(done), schedule.keep)
+                    if world.main:
+                        save_checkpoint(folder, done, content, schedule.keep)
                 except DisMoError as error:
                     if done == schedule.steps:
                         raise
                     log.error(
                         "No checkpoint at step %d: %s Training goes on; older checkpoints are intact.", done, error
                     )
-    return shown()
+    if average is not None:
+        average.apply()
+    return model
 
 
-def _resume(folder: Path, parts: Mapping[str, Any], about: Mapping[str, Any], saved: Callable[[str], bool]) -> int:
-    """Fill the parts from the newest checkpoint; returns its step, or 0 where there is none."""
+def _resume(
+    folder: Path,
+    model: nn.Module,
+    average: Average | None,
+    optimizer: torch.optim.Optimizer,
+    about: Mapping[str, Any],
+    saved: Callable[[str], bool],
+) -> int:
+    """Fill all three from the newest checkpoint; returns its step, or 0 where there is none."""
     state = latest_checkpoint(folder)
     if state is None:
         return 0
@@ -205,21 +220,22 @@ def _resume(folder: Path, parts: Mapping[str, Any], about: Mapping[str, Any], sa
         raise DisMoError(
             f"{folder} holds another run: {'; '.join(changed)}. Go on with the same values, or choose another folder."
         )
-    for name, part in parts.items():
-        if part is None:
-            continue
-        if name not in state:
+    current = model.state_dict()
+    wanted = {k: v for k, v in current.items() if saved(k)}
+    if problem := differences(wanted, state["model"]):
+        raise DisMoError(f"The checkpoint in {folder} is of another model. {problem}. Choose another folder.")
+    model.load_state_dict(current | {k: shared_out(v, current[k]) for k, v in state["model"].items()})
+    if average is not None:
+        if "averaged" not in state:
             raise DisMoError(
                 f"The checkpoint in {folder} holds no averaged weights. Go on without an average, or begin in another folder."
             )
-        if isinstance(part, nn.Module):
-            whole = part.state_dict()
-            wanted = {k: v for k, v in whole.items() if saved(k.removeprefix("module."))}
-            if problem := differences(wanted, state[name]):
-                raise DisMoError(f"The checkpoint in {folder} is of another model. {problem}. Choose another folder.")
-            part.load_state_dict(whole | state[name])
-        else:
-            part.load_state_dict(state[name])
+        likes = average.state_dict()
+        average.load_state_dict({k: shared_out(v, likes[k]) for k, v in state["averaged"].items() if k in likes})
+    weights = [p for group in optimizer.param_groups for p in group["params"]]
+    moments: dict[int, dict[str, Tensor]] = state["optimizer"]["state"]
+    parts = {k: {n: shared_out(v, weights[k]) for n, v in moment.items()} for k, moment in moments.items()}
+    optimizer.load_state_dict(state["optimizer"] | {"state": parts})
     log.info("Resumed at step %d.", state["step"])
     return int(state["step"])
 

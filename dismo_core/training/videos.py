@@ -62,6 +62,10 @@ class VideoObjective(nn.Module):
             "spread_vector": embeddings.std(dim=2).mean(),
         }
 
+    def transfers(self, batch: VideoSample) -> Tensor:
+        """See `transfer_sheet`; a method, because only methods of a sharded module may gather its weights."""
+        return transfer_sheet(self.extractor, self.generator, batch)
+
 
 def unit_range(frames: Tensor, device: torch.device) -> Tensor:
     """uint8 frames -> float32 in -1..1 on `device`."""
@@ -153,13 +157,17 @@ def train_videos(
         wandb: Weights & Biases project. progress: see `fit`.
 
     Returns:
-        Both models in evaluation mode, with averaged weights where the schedule averages.
+        Both models in evaluation mode, with averaged weights where the schedule averages; sharded where the world is.
 
     Raises:
         DisMoError: as `fit` and `clip_batches`.
     """
     objective = VideoObjective(extractor, generator, shift).to(world.device)
     wrapped = world.wrap(objective)
+    if world.sharded and world.size > 1:
+        from torch.distributed.fsdp import register_fsdp_forward_method
+
+        register_fsdp_forward_method(objective, "transfers")
     run = torch.compile(wrapped) if compile else wrapped
     about = {
         "clips in a step": data.batch * schedule.accumulation * world.size,
@@ -182,7 +190,7 @@ def train_videos(
     def draw(model: nn.Module) -> Mapping[str, Tensor]:
         assert isinstance(model, VideoObjective) and first is not None
         with torch.autocast(world.device.type, dtype=autocast) if autocast is not None else nullcontext():
-            return {"transfers": transfer_sheet(model.extractor, model.generator, first)}
+            return {"transfers": model.transfers(first)}
 
     result: Any = fit(
         objective,

@@ -1,5 +1,6 @@
 """The preset of the tests, and a training run with it; also a script that torchrun starts."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -38,21 +39,22 @@ MICRO = Preset(
 )
 
 
-def train(folder, shards, schedule=MICRO.schedule, device="cpu", batch=2, **options):
-    """Train the preset in `folder`; returns both state dicts."""
+def train(folder, shards, schedule=MICRO.schedule, device="cpu", batch=2, sharded=False, **options):
+    """Train the preset in `folder`; returns both state dicts, whole in the main process."""
     data = VideoData(find_shards([shards]), batch, MICRO.size, seed=7)
-    with joined(device) as world:
+    with joined(device, sharded) as world:
         torch.manual_seed(0)
         models = build(MICRO)
         models = train_videos(Path(folder), *models, data, schedule, world=world, **options)
-    return {f"{k}.{name}": v for k, model in enumerate(models) for name, v in model.state_dict().items()}
+        states = [world.whole(model.state_dict()) for model in models]
+    return {f"{k}.{name}": v for k, state in enumerate(states) for name, v in state.items()}
+
+
+def steps(count, **changes):
+    """A schedule of `count` steps."""
+    return Schedule(count, **dict(lr=3e-3, warmup=2, average=None, log_every=1) | changes)
 
 
 if __name__ == "__main__":
-    out, shards, steps, batch, accumulation = sys.argv[1:]
-    train(
-        out,
-        shards,
-        Schedule(int(steps), lr=3e-3, warmup=2, average=None, log_every=1, accumulation=int(accumulation)),
-        batch=int(batch),
-    )
+    out, shards, schedule, options = sys.argv[1:]
+    train(out, shards, steps(**json.loads(schedule)), **json.loads(options))
