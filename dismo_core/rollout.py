@@ -10,13 +10,15 @@ from torch import Tensor
 
 from .errors import DisMoError
 from .models.generator import FrameGenerator
+from .models.space_to_depth import SpaceToDepth
 from .motion import LOOK_AHEAD, Motion
 from .transfer import SamplingDefaults
 
 if TYPE_CHECKING:
     from .runtime import Runtime
 
-STEPS = 1  # more follow less: what is left open is filled in by the noise, which stands still
+PIXEL_STEPS = 1  # on pixels more follow less: what is left open is filled in by the noise, which stands still
+LATENT_STEPS = 50  # as published
 HOP = 4  # frames made from one source frame: the gaps the generator was trained with
 
 
@@ -28,15 +30,17 @@ class FrameGeneratorModel:
 
     Args:
         generator: as loaded by `load_frame_generator`.
-        size: (height, width) of its frames, px.
+        size: (height, width) of its frames, px; None = those it was trained at.
         hop: frames made from one source, 1..4.
     """
 
-    def __init__(self, generator: FrameGenerator, size: tuple[int, int] = (64, 64), hop: int = HOP) -> None:
+    def __init__(self, generator: FrameGenerator, size: tuple[int, int] | None = None, hop: int = HOP) -> None:
         self.generator = generator
         self.extractor_id = generator.extractor_id
         self.hop = hop
-        self.defaults = SamplingDefaults(steps=STEPS, guidance=1.0, negative_prompt="", fps=8.0, size=size)
+        steps = PIXEL_STEPS if isinstance(generator.autoencoder, SpaceToDepth) else LATENT_STEPS
+        size = size or generator.size
+        self.defaults = SamplingDefaults(steps=steps, guidance=1.0, negative_prompt="", fps=8.0, size=size)
 
     def valid_lengths(self, motion: Motion) -> list[int]:
         """Any length from 5 frames to all of the motion's."""

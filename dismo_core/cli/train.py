@@ -52,6 +52,11 @@ def add_parser(subparsers: Any) -> None:
     videos.add_argument(
         "--reference", action="store_true", help="rank-wise seeds and a shuffle buffer as in the published pipeline"
     )
+    videos.add_argument(
+        "--fsdp",
+        action=argparse.BooleanOptionalAction,
+        help="under torchrun: share out weights and optimizer among the GPUs instead of copying them (default: large yes, others no)",
+    )
     drawn = parser.add_argument_group("training dismo-tiny on drawn clips (without --data)")
     drawn.add_argument(
         "--start",
@@ -165,7 +170,8 @@ def _train_videos(arguments: argparse.Namespace) -> None:
     shards = find_shards(arguments.data)
     batch = preset.batch if arguments.batch is None else arguments.batch
     data = VideoData(shards, batch, preset.size, seed, arguments.workers, arguments.reference)
-    with joined(device(arguments)) as world:
+    sharded = preset.sharded if arguments.fsdp is None else arguments.fsdp
+    with joined(device(arguments), sharded) as world:
         torch.manual_seed(seed)  # the start of the weights, alike in all processes
         extractor, generator = build(
             preset,
@@ -188,9 +194,8 @@ def _train_videos(arguments: argparse.Namespace) -> None:
             wandb=arguments.wandb,
             progress=lambda done, total, row: report(arguments.preset, done, total, row),
         )
-        if world.main:
-            for path in export(*models, arguments.out):
-                print(f"Wrote {path}")
+        for path in export(*models, arguments.out, world):
+            print(f"Wrote {path}")
 
 
 def check_folder(arguments: argparse.Namespace) -> None:

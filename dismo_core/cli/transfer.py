@@ -102,6 +102,7 @@ def run(arguments: argparse.Namespace) -> None:
             arguments,
             arguments.model,
             arguments.device,
+            arguments.steps,
             positions=arguments.positions,
             keep_tail=arguments.long_keep_tail,
             match_colours=arguments.long_match_colours,
@@ -112,7 +113,7 @@ def run(arguments: argparse.Namespace) -> None:
         from ..weights import load_frame_generator
 
         arguments.device = arguments.device or "cpu"
-        arguments.extractor = arguments.extractor or "tiny"
+        arguments.extractor = arguments.extractor or _extractor_beside(arguments.model)
         model = FrameGeneratorModel(load_frame_generator(arguments.model, check_device(arguments.device)))
         motion = _motion(arguments)
     fitted = fit_motion(model, motion, "trim")
@@ -136,6 +137,12 @@ def run(arguments: argparse.Namespace) -> None:
     write_video(arguments.output, frames, motion.fps, crf=arguments.crf, overwrite=arguments.overwrite)
     _, height, width, _ = frames.shape
     print(f"{arguments.output}: {len(frames)} frames of {width}x{height} px at {motion.fps:g} fps.")
+
+
+def _extractor_beside(model: str) -> str:
+    """The extractor that `dismo train` left beside a frame generator; else the bundled one."""
+    beside = Path(model).with_name("motion_extractor.safetensors")
+    return str(beside) if Path(model).suffix and beside.is_file() else "tiny"
 
 
 def _motion(arguments: argparse.Namespace, adapter: CogVideoXMotionAdapter | None = None) -> Motion:

@@ -40,11 +40,21 @@ class MotionExtractor(nn.Module):
         frame_encoder: dict[str, int] | None = None,
     ) -> None:
         super().__init__()
+        frame_encoder = frame_encoder or DINO_LARGE
+        self.geometry: dict[str, Any] = dict(  # what it was made with: trained weights carry it in their file
+            width=width,
+            depth=depth,
+            d_head=d_head,
+            d_motion=d_motion,
+            max_delta_time=max_delta_time,
+            train_resolution=train_resolution,
+            frame_encoder=frame_encoder,
+        )
         self.window, *size = train_resolution
         self.size: tuple[int, int] = (size[0], size[1])
         self.look_ahead = max_delta_time
         self.d_motion = d_motion
-        self.frame_encoder = FrameEncoder(**(frame_encoder or DINO_LARGE))
+        self.frame_encoder = FrameEncoder(**frame_encoder)
         self.proj = nn.Linear(self.frame_encoder.embed_dim, width, bias=False)
         self.query_tokens = nn.Parameter(torch.randn(1, 1, width) * 0.02)
         self.pos_emb = AxialRotary3D(width // d_head, d_head)

@@ -102,6 +102,7 @@ class FrameGenerator(nn.Module):
         patch_size: latent pixels (rows, columns) of a token.
         mapping_depth, mapping_width: of the condition network.
         source_encoder: arguments of `FrameEncoder`.
+        train_resolution: (height, width) of the frames it was trained at, px.
         autoencoder: diffusers' `AutoencoderTiny` or alike: `encode(x).latents`, `decode(z).sample` on channels-first
             tensors in -1..1, `config.latent_channels`.
     """
@@ -117,16 +118,30 @@ class FrameGenerator(nn.Module):
         mapping_width: int = 1024,
         source_encoder: dict[str, int] | None = None,
         autoencoder: Any = None,
+        train_resolution: tuple[int, int] = (256, 256),
     ) -> None:
         super().__init__()
         from .extractor import DINO_LARGE
 
+        source_encoder = source_encoder or DINO_LARGE
+        self.geometry: dict[str, Any] = dict(  # see `MotionExtractor`; the autoencoder is described beside it
+            width=width,
+            depth=depth,
+            d_head=d_head,
+            d_motion=d_motion,
+            patch_size=patch_size,
+            mapping_depth=mapping_depth,
+            mapping_width=mapping_width,
+            source_encoder=source_encoder,
+            train_resolution=train_resolution,
+        )
         channels = autoencoder.config.latent_channels
         self.d_motion = d_motion
         self.mapping_width = mapping_width
         self.patch_size = patch_size
+        self.size = (train_resolution[0], train_resolution[1])
         self.extractor_id = ""  # of the extractor it was trained with; the loader knows
-        self.source_encoder = FrameEncoder(**(source_encoder or DINO_LARGE))
+        self.source_encoder = FrameEncoder(**source_encoder)
         self.token_merge = TokenMerge(channels, patch_size, width)
         self.token_split = TokenSplit(channels, patch_size, width)
         self.transformer = GeneratorTransformer(width, depth, d_head, mapping_width, self.source_encoder.embed_dim)
@@ -141,7 +156,7 @@ class FrameGenerator(nn.Module):
     @classmethod
     def tiny(cls) -> FrameGenerator:
         """The geometry of the bundled weights, for a CPU; its latents are squares of 4 x 4 pixels."""
-        return cls(**TINY, autoencoder=SpaceToDepth(4))
+        return cls(**TINY, autoencoder=SpaceToDepth(4), train_resolution=(64, 64))
 
     @property
     def autoencoder(self) -> Any:

@@ -36,6 +36,7 @@ class Preset:
         encoder_blocks: last blocks of the DINO encoders that are trained, where those begin with trained weights
             (None, and where they begin at random: all).
         shift: of the flow times towards noise, t' = s t / (1 + (s - 1) t) (Esser et al. 2024); 1 = as published.
+        sharded: share out weights and optimizer among the processes, see `World`.
     """
 
     extractor: Callable[[], MotionExtractor]
@@ -46,6 +47,7 @@ class Preset:
     schedule: Schedule
     encoder_blocks: int | None = 2
     shift: float = 1.0
+    sharded: bool = False
 
 
 DINO_SMALL = dict(embed_dim=384, depth=12, num_heads=6, image_size=224)
@@ -84,7 +86,9 @@ def taesd(source: Path | None, download: bool) -> Any:
 PRESETS: dict[str, Preset] = {
     "tiny": Preset(
         extractor=MotionExtractor.tiny,
-        generator=lambda autoencoder: FrameGenerator(**TINY_GENERATOR, autoencoder=autoencoder),
+        generator=lambda autoencoder: FrameGenerator(
+            **TINY_GENERATOR, autoencoder=autoencoder, train_resolution=(64, 64)
+        ),
         autoencoder=lambda source, download: SpaceToDepth(4),
         size=64,
         batch=8,
@@ -107,6 +111,7 @@ PRESETS: dict[str, Preset] = {
         size=256,
         batch=4,
         schedule=PUBLISHED,
+        sharded=True,
     ),
 }
 

@@ -17,6 +17,8 @@ from ..data.clips import VideoSample
 from ..files import atomic_write
 from ..models.extractor import MotionExtractor, fingerprint
 from ..models.generator import FrameGenerator
+from ..weights.geometry import AUTOENCODER, describe
+from ..weights.geometry import KEY as GEOMETRY
 from .distributed import World
 from .loggers import open_loggers
 from .loop import ALONE, Schedule, fit
@@ -232,15 +234,23 @@ def transfer_sheet(extractor: MotionExtractor, generator: FrameGenerator, batch:
     return ((sheet + 1) * 127.5).round().to(torch.uint8).cpu()
 
 
-def export(extractor: MotionExtractor, generator: FrameGenerator, folder: Path) -> list[Path]:
-    """Write both as float32 safetensors under the released names, the generator's with its autoencoder; replaces existing ones."""
-    tensors = {k: v.detach().cpu().contiguous() for k, v in extractor.state_dict().items()}
-    parts = generator.state_dict() | {f"autoencoder.{k}": v for k, v in generator.autoencoder.state_dict().items()}
+def export(extractor: MotionExtractor, generator: FrameGenerator, folder: Path, world: World = ALONE) -> list[Path]:
+    """Write both as float32 safetensors under the released names, the generator's with its autoencoder; replaces existing ones.
+
+    All processes call this, the main one writes. The files say what geometry the models have, so the loaders read them.
+    """
+    tensors = world.whole(extractor.state_dict())
+    parts = world.whole(generator.state_dict()) | {
+        AUTOENCODER + name: value for name, value in generator.autoencoder.state_dict().items()
+    }
+    if not world.main:
+        return []
     card = {"format": "pt", "extractor": fingerprint(tensors)}
     written = []
-    for name, content in (("motion_extractor", tensors), ("frame_generator", parts)):
+    for name, model, content in (("motion_extractor", extractor, tensors), ("frame_generator", generator, parts)):
         path = folder / f"{name}.safetensors"
+        content = {k: v.detach().float().cpu().contiguous() for k, v in content.items()}
         with atomic_write(path, overwrite=True) as temporary:
-            save_file({k: v.detach().cpu().contiguous() for k, v in content.items()}, temporary, card)
+            save_file(content, temporary, card | {GEOMETRY: describe(model)})
         written.append(path)
     return written

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from ..models.extractor import MotionExtractor
 from ..models.generator import FrameGenerator
 from ..models.rotary import AxialRotary3D
 from .files import WeightFile, differences, read_weights, sha256
+from .geometry import AUTOENCODER, extractor_of, generator_of
 from .hub import require
 from .manifest import check_released
 
@@ -46,7 +47,7 @@ def load_motion_extractor(
 
     Args:
         name_or_path: "tiny" (bundled), "large" (released, in the default folder), or a file of extractor weights
-            (.safetensors, .pt) of the tiny or large geometry.
+            (.safetensors, .pt) of the tiny or large geometry, or of the one that its metadata describe.
         device, dtype: where and in which precision it runs; float32 is the reference.
         download: fetch "large" (2.4 GB) where it is not on this machine.
 
@@ -56,9 +57,9 @@ def load_motion_extractor(
     if os.fspath(name_or_path) == "large":
         name_or_path = require("motion_extractor_large", download=download)
     file = _open(name_or_path, "dismo_tiny_extractor")
-    extractor: MotionExtractor = _build(
-        file, {"tiny": MotionExtractor.tiny, "large": MotionExtractor.large}, file.tensors
-    )
+    own = extractor_of(file.metadata, str(file.path))
+    geometries = {"its own": own} if own else {"tiny": MotionExtractor.tiny, "large": MotionExtractor.large}
+    extractor: MotionExtractor = _build(file, geometries, file.tensors)
     extractor.pin_id()
     if file.path not in BUNDLED.values():  # ours were trained along
         _check_frequencies(extractor, file.path)
@@ -75,7 +76,14 @@ def load_frame_generator(
     The metadata entry `extractor` of the file names the extractor that it was trained with.
     """
     file = _open(name_or_path, "dismo_tiny_generator")
-    generator: FrameGenerator = _build(file, {"tiny": FrameGenerator.tiny}, file.tensors)
+    own = generator_of(file.metadata, str(file.path))
+    frozen = {k.removeprefix(AUTOENCODER): v for k, v in file.tensors.items() if k.startswith(AUTOENCODER)}
+    tensors = {k: v for k, v in file.tensors.items() if not k.startswith(AUTOENCODER)}
+    geometries = {"its own": own} if own else {"tiny": FrameGenerator.tiny}
+    generator: FrameGenerator = _build(file, geometries, tensors)
+    if problem := differences(generator.autoencoder.state_dict(), frozen):
+        raise DisMoError(f"The autoencoder in {file.path} is not the one of its generator. {problem}.")
+    generator.autoencoder.load_state_dict({k: v.float() for k, v in frozen.items()})
     generator.extractor_id = file.metadata.get("extractor", "")
     return generator.to(device, dtype).eval().requires_grad_(False)
 
@@ -148,7 +156,7 @@ def _open(name_or_path: str | os.PathLike[str], tiny: str) -> WeightFile:
     return read_weights(name_or_path)
 
 
-def _build(file: WeightFile, geometries: dict[str, Callable[[], nn.Module]], tensors: dict[str, Tensor]) -> Any:
+def _build(file: WeightFile, geometries: Mapping[str, Callable[[], nn.Module]], tensors: dict[str, Tensor]) -> Any:
     """The module of the one geometry that the tensors fit, filled strictly."""
     problems = []
     for name, make in geometries.items():

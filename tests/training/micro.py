@@ -30,7 +30,14 @@ MICRO = Preset(
         width=32, depth=1, d_head=16, d_motion=8, train_resolution=(8, 32, 32), frame_encoder=ENCODER
     ),
     generator=lambda frozen: FrameGenerator(
-        width=32, depth=1, d_head=16, d_motion=8, mapping_width=16, source_encoder=ENCODER, autoencoder=frozen
+        width=32,
+        depth=1,
+        d_head=16,
+        d_motion=8,
+        mapping_width=16,
+        source_encoder=ENCODER,
+        autoencoder=frozen,
+        train_resolution=(32, 32),
     ),
     autoencoder=autoencoder,
     size=32,

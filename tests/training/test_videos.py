@@ -9,13 +9,14 @@ from diffusers import AutoencoderTiny
 from micro import MICRO, autoencoder, train
 from safetensors.torch import load_file, save_file
 
-from dismo_core import DisMoError, load_frame_generator, load_motion_extractor
+from dismo_core import DisMoError, load_frame_generator, load_motion_extractor, write_video
 from dismo_core.cli.main import main
 from dismo_core.data.addresses import find_shards
 from dismo_core.data.batches import clip_batches
 from dismo_core.models.extractor import fingerprint
 from dismo_core.training.presets import PRESETS, build, taesd
-from dismo_core.training.videos import VideoObjective, batch_losses, draws, transfer_sheet
+from dismo_core.training.videos import VideoObjective, batch_losses, draws, export, transfer_sheet
+from dismo_core.weights.files import read_weights
 
 
 def log_of(folder):
@@ -204,10 +205,43 @@ def test_numbers_and_pictures_reach_tensorboard(whole):
 
 
 def test_exports_hold_the_autoencoder_too(shards, tmp_path):
-    from dismo_core.training.videos import export
-
     models = build(MICRO)
     written = [load_file(path) for path in export(*models, tmp_path)]
     assert written[0].keys() == models[0].state_dict().keys()
     names = {f"autoencoder.{k}" for k in models[1].autoencoder.state_dict()}
     assert written[1].keys() == models[1].state_dict().keys() | names
+
+
+def test_trained_models_of_any_geometry_load_and_move_a_picture(tmp_path, capsys):
+    """Weights know their geometry: the command line takes what training left, without being told."""
+    from PIL import Image
+
+    torch.manual_seed(2)
+    extractor, generator = build(MICRO)
+    torch.nn.init.normal_(generator.token_split.proj.weight, std=0.1)
+    files = export(extractor, generator, tmp_path)
+    loaded = load_motion_extractor(files[0])
+    assert (loaded.window, loaded.size, loaded.extractor_id) == (8, (32, 32), extractor.extractor_id)
+    assert loaded.layers[0].state_dict().keys() == extractor.layers[0].state_dict().keys()
+    again = load_frame_generator(files[1])
+    assert differing(again.state_dict(), generator.state_dict()) == [] and again.extractor_id == loaded.extractor_id
+    assert differing(again.autoencoder.state_dict(), generator.autoencoder.state_dict()) == []
+    clip, picture, out = tmp_path / "clip.mp4", tmp_path / "picture.png", tmp_path / "out.mp4"
+    write_video(clip, torch.randint(0, 256, (9, 32, 32, 3), dtype=torch.uint8), 8)
+    Image.new("RGB", (40, 40), "red").save(picture)
+    motion = tmp_path / "motion.safetensors"
+    assert main(["extract", str(clip), "--extractor", str(files[0]), "--frames", "9", "-o", str(motion)]) == 0
+    options = ["--image", str(picture), "--model", str(files[1]), "--steps", "1"]
+    assert main(["transfer", "--motion", str(motion), *options, "-o", str(out)]) == 0
+    assert "9 frames of 32x32 px" in capsys.readouterr().out
+    # of a clip, the extractor beside the generator's file is taken
+    assert main(["transfer", "--motion", str(clip), "--frames", "9", *options, "-o", str(tmp_path / "2.mp4")]) == 0
+    damaged = read_weights(files[1])
+    for text in ("[1]", '{"width": 32}', json.dumps(json.loads(damaged.metadata["geometry"]) | {"depth": "x"})):
+        save_file(damaged.tensors, tmp_path / "damaged.safetensors", {"geometry": text})
+        with pytest.raises(DisMoError, match="cannot be made"):
+            load_frame_generator(tmp_path / "damaged.safetensors")
+    deeper = json.dumps(json.loads(damaged.metadata["geometry"]) | {"depth": 2})
+    save_file(damaged.tensors, tmp_path / "deeper.safetensors", {"geometry": deeper})
+    with pytest.raises(DisMoError, match=r"missing: transformer.layers.1"):
+        load_frame_generator(tmp_path / "deeper.safetensors")
