@@ -83,8 +83,10 @@ def load_base(
             )
         transformer = model_files.full_path("diffusion_models", base)
         return loaders.load_base_files(transformer, model_files.full_path("vae", vae), t5, _tokenizer(), dtype)
-    folder = _base_folder(base, t5 is not None, download, progress)
-    return loaders.load_base(folder, dtype, text_encoder=t5, tokenizer=_tokenizer())
+    own_vae = None if vae == FROM_BASE else model_files.full_path("vae", vae)
+    without = [part for part, file in (("text_encoder", t5), ("vae", own_vae)) if file]
+    folder = _base_folder(base, without, download, progress)
+    return loaders.load_base(folder, dtype, text_encoder=t5, vae=own_vae, tokenizer=_tokenizer())
 
 
 def _tokenizer() -> Path:
@@ -92,14 +94,14 @@ def _tokenizer() -> Path:
     return Path(comfy.utils.__file__).parent / "text_encoders" / "t5_tokenizer"
 
 
-def _base_folder(base: str, without_text: bool, download: bool, progress: Progress) -> Path:
-    """The folder of a base; that of the hub is checked, and fetched where that is allowed."""
+def _base_folder(base: str, without: list[str], download: bool, progress: Progress) -> Path:
+    """The folder of a base; that of the hub is checked, and fetched where that is allowed, but for parts in `without`."""
     from ..dismo_core import DisMoError
     from ..dismo_core.weights.hub import require_base
 
     folders = _base_folders()
-    if base == BASE and not (without_text and base in folders):
-        return require_base(_places(), download=download, progress=progress)
+    if base == BASE:
+        return require_base(_places(), without=without, download=download, progress=progress)
     if base not in folders:
         raise DisMoError(
             f"There is no CogVideoX base {base!r}. Choose one of: {', '.join(bases())}; or put the diffusers folder into "

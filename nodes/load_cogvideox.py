@@ -121,7 +121,7 @@ class LoadCogVideoXMotionAdapter(io.ComfyNode):
                         "vae",
                         options=cogvideox_files.vaes(),
                         default="from base",
-                        tooltip="A CogVideoX VAE in models/vae, for a base that is a single file.",
+                        tooltip="A CogVideoX VAE in models/vae to use instead of the base folder's.",
                     )
                 ),
             ],

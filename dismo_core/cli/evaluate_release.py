@@ -43,7 +43,7 @@ def release(arguments: argparse.Namespace) -> None:
             raise DisMoError(f"There is no file {path}. Fetch it: dismo weights download {path.stem}.")
     arguments.base = arguments.base or require_base()
     device = check_device(arguments.device or best_device())
-    model = load_cogvideox(arguments, str(arguments.adapter), device)
+    model = load_cogvideox(arguments, str(arguments.adapter), device, arguments.steps)
     extractor = load_motion_extractor(arguments.extractor, device)
     files = {"extractor": arguments.extractor, "adapter": arguments.adapter, "base": Path(arguments.base)}
     with progress_runtime("Running the weights", device) as runtime:

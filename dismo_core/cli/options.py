@@ -71,11 +71,20 @@ def add_cogvideox(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def load_cogvideox(arguments: argparse.Namespace, adapter: str, device: str, **options: Any) -> CogVideoXModel:
-    """The video model of `add_cogvideox`'s options; further `options` as of `load_video_model`."""
+def load_cogvideox(
+    arguments: argparse.Namespace, adapter: str, device: str, steps: int, **options: Any
+) -> CogVideoXModel:
+    """The video model of `add_cogvideox`'s options; further `options` as of `load_video_model`.
+
+    Raises:
+        DisMoError: as `load_video_model`, or `steps` (0 = the model's own) that it could not make.
+    """
+    from ..cogvideox.checks import require_steps
     from ..cogvideox.load import load_video_model
     from ..weights.hub import require_base
 
+    if steps:
+        require_steps(steps, strict=True)
     return load_video_model(
         "large" if adapter == RELEASED_ADAPTER else adapter,
         arguments.base or require_base(),

@@ -342,6 +342,7 @@ class CogVideoXMotionAdapter(ConditionEncoder):
         prompts = [prompts] if isinstance(prompts, str) else list(prompts)
         conditions = self.encode_motion(motion_videos, motions)
         checks.require_motion_length((conditions.shape[1] - 1) * 4 + 1, num_frames)
+        checks.warn_of_length(num_frames)
         checks.require_same_count(motions=len(conditions), images=len(pictures), prompts=len(prompts))
         generators = checks.one_generator_each(generator, len(pictures))
 

@@ -39,20 +39,30 @@ def set_attention(transformer: nn.Module, kernel: str, device: torch.device) -> 
     Raises:
         DisMoError: no such kernel, not installed, or not for this device.
     """
+    kernel = require_attention(kernel, device)
+    log.info("Attention: %s.", kernel)
+    for block in transformer.get_submodule("transformer_blocks").children():
+        attention: Any = block.get_submodule("attn1")
+        attention.set_processor(DispatchedAttention(BACKENDS[kernel]))
+    return kernel
+
+
+def require_attention(kernel: str, device: torch.device) -> str:
+    """The kernel that a choice means on a device.
+
+    Raises:
+        DisMoError: as `set_attention`.
+    """
     if kernel not in ATTENTION:
         raise DisMoError(f"There is no attention kernel {kernel!r}. Choose one of {', '.join(ATTENTION)}.")
     if kernel == "auto":
         hopper = device.type == "cuda" and torch.cuda.get_device_capability(device)[0] == 9
-        kernel = "flash 3" if hopper and _missing("flash 3") is None else "sdpa"
-        log.info("Attention: %s.", kernel)
+        return "flash 3" if hopper and _missing("flash 3") is None else "sdpa"
     if kernel != "sdpa":
         if device.type != "cuda":
             raise DisMoError(f"The attention kernel {kernel!r} needs an NVIDIA or AMD GPU, not {device}. Choose sdpa.")
         if problem := _missing(kernel):
             raise DisMoError(f"The attention kernel {kernel!r} cannot be used here: {problem} Or choose sdpa.")
-    for block in transformer.get_submodule("transformer_blocks").children():
-        attention: Any = block.get_submodule("attn1")
-        attention.set_processor(DispatchedAttention(BACKENDS[kernel]))
     return kernel
 
 

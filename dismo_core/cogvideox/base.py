@@ -18,6 +18,7 @@ from ..weights.manifest import BASE
 from .geometry import COGVIDEOX_5B_I2V, Geometry
 from .mapped import fill, opened, shards
 from .text_files import load_text_encoder, load_tokenizer
+from .vae_names import diffusers_name
 
 if TYPE_CHECKING:
     from diffusers.models.autoencoders.autoencoder_kl_cogvideox import AutoencoderKLCogVideoX
@@ -52,6 +53,7 @@ def load_base(
     *,
     download: bool = False,
     text_encoder: str | os.PathLike[str] | None = None,
+    vae: str | os.PathLike[str] | None = None,
     tokenizer: str | os.PathLike[str] | None = None,
 ) -> CogVideoXBase:
     """The base model from a diffusers folder, or from the hub: whole, checked, in the default folder or the hub's cache.
@@ -60,13 +62,13 @@ def load_base(
         source: folder with model_index.json, or a hub id such as `zai-org/CogVideoX-5b-I2V`.
         dtype: precision of all weights; bfloat16 is the reference.
         download: fetch what a hub id lacks on this machine; otherwise the network is never touched.
-        text_encoder: T5-XXL file as in `load_base_files`, in place of the folder's, which may then lack it.
+        text_encoder, vae: files as in `load_base_files`, in place of the folder's, which may then lack them.
         tokenizer: folder as in `load_base_files`, where the base's folder has none.
 
     Raises:
         DisMoError: nothing there, a file missing or damaged, or a base that the adapter was not made for.
     """
-    folder = _folder(source, download)
+    folder = _folder(source, download, {"text_encoder": text_encoder, "vae": vae})
     own_text, own_tokenizer = folder / "text_encoder", folder / "tokenizer"
     text_config: Mapping[str, Any] = COGVIDEOX_5B_I2V.text_encoder
     if text_encoder is None or (own_text / "config.json").is_file():
@@ -75,7 +77,11 @@ def load_base(
         transformer=_transformer(
             _config(folder / "transformer"), shards(folder / "transformer", "diffusion_pytorch_model"), dtype
         ),
-        vae=_vae(_config(folder / "vae"), shards(folder / "vae", "diffusion_pytorch_model"), dtype),
+        vae=_vae(
+            _config(folder / "vae"),
+            shards(folder / "vae", "diffusion_pytorch_model") if vae is None else [Path(vae)],
+            dtype,
+        ),
         tokenizer=load_tokenizer(own_tokenizer if tokenizer is None or own_tokenizer.is_dir() else Path(tokenizer)),
         text_encoder=load_text_encoder(
             text_config, shards(own_text, "model") if text_encoder is None else [Path(text_encoder)], dtype
@@ -98,7 +104,7 @@ def load_base_files(
     Args:
         transformer: file from `diffusion_models` with diffusers' key names (also behind `model.diffusion_model.`), or
             several files that complete each other.
-        vae: file from `vae` with diffusers' key names.
+        vae: file from `vae` with diffusers' key names or those of the authors' own code.
         text_encoder: T5-XXL file from `text_encoders`: fp16, bf16, or float8 plain or scaled.
         tokenizer: folder with `spiece.model` or tokenizer.json.
         dtype: precision of the weights; a float8 text encoder stays float8 in memory.
@@ -134,8 +140,8 @@ def require_image_to_video(config: Mapping[str, Any]) -> None:
         )
 
 
-def _folder(source: str | os.PathLike[str], download: bool) -> Path:
-    """The diffusers folder that a source stands for."""
+def _folder(source: str | os.PathLike[str], download: bool, others: Mapping[str, object]) -> Path:
+    """The diffusers folder that a source stands for. others: parts -> what is taken in place of their weights, or None."""
     name, folder = os.fspath(source), Path(source)
     if (folder / "model_index.json").is_file():
         return folder
@@ -143,7 +149,8 @@ def _folder(source: str | os.PathLike[str], download: bool) -> Path:
         raise DisMoError(f"{folder} is no diffusers folder: it has no model_index.json. Give the folder that holds it.")
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
         raise DisMoError(f"There is no folder {name}. Give a diffusers folder, or a hub id such as {BASE.repo}.")
-    return require_base(model=replace(BASE, repo=name), download=download)
+    without = [part for part, other in others.items() if other is not None]
+    return require_base(model=replace(BASE, repo=name), without=without, download=download)
 
 
 def _config(folder: Path, name: str = "config.json") -> dict[str, Any]:
@@ -184,5 +191,6 @@ def _vae(config: Mapping[str, Any], files: list[Path], dtype: torch.dtype) -> Au
 
     with torch.device("meta"):
         vae: AutoencoderKLCogVideoX = AutoencoderKLCogVideoX.from_config(dict(config))
-    fill(vae, files, dtype)
+    levels = len(config["block_out_channels"])
+    fill(vae, files, dtype, rename=lambda key: diffusers_name(key, levels))
     return vae.eval().requires_grad_(False)

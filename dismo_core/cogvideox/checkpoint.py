@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..errors import DisMoError
 from ..weights.files import differences, read_weights
+from ..weights.kinds import ADAPTER, require_kind
 from ..weights.manifest import BASE, check_released
 
 LORA = "transformer."
@@ -24,9 +25,15 @@ def read_adapter(source: Source) -> dict[str, Tensor]:
     """The tensors of an adapter: a released file, a safetensors conversion, a folder of such parts, or a state dict.
 
     Raises:
-        DisMoError: no such file, a damaged or wrapped one, one that bears a released name and is not the released file,
-            two parts that hold the same tensor.
+        DisMoError: no such file, a damaged or wrapped one, weights of another kind, one that bears a released name and is
+            not the released file, two parts that hold the same tensor.
     """
+    tensors = _read(source)
+    require_kind(ADAPTER, tensors, "The state dict" if isinstance(source, Mapping) else os.fspath(source))
+    return tensors
+
+
+def _read(source: Source) -> dict[str, Tensor]:
     if isinstance(source, Mapping):
         if other := [str(k) for k, v in source.items() if not isinstance(v, Tensor)]:
             raise DisMoError(
@@ -40,6 +47,7 @@ def read_adapter(source: Source) -> dict[str, Tensor]:
         return read_weights(path).tensors
     tensors: dict[str, Tensor] = {}
     for part in sorted(path.glob("*.safetensors")):
+        check_released(part)
         found = read_weights(part).tensors
         if twice := tensors.keys() & found.keys():
             raise DisMoError(
@@ -57,10 +65,13 @@ def geometry(tensors: Mapping[str, Tensor]) -> dict[str, int | float]:
 
     alpha is in no file; it is half the rank, as released.
     """
-    rank = next((len(v) for k, v in tensors.items() if k.startswith(LORA) and ".lora_A." in k), None)
-    if rank is None or "init_gru_state" not in tensors:
+    gamma = next(
+        (v for k, v in tensors.items() if k.startswith(LORA) and ".lora_emb_gamma." in k and v.ndim == 2), None
+    )
+    if gamma is None:
         return {}
-    return {"d_cond": tensors["init_gru_state"].numel(), "rank": rank, "alpha": rank / 2}
+    rank, d_cond = gamma.shape
+    return {"d_cond": d_cond, "rank": rank, "alpha": rank / 2}
 
 
 def check_adapter(expected: dict[str, Tensor], found: dict[str, Tensor], base: str) -> None:

@@ -24,7 +24,7 @@ def valid_lengths(longest: int) -> list[int]:
 
 
 def require_length(frames: int, longest: int) -> None:
-    """Raise unless `frames` can be generated; warn where the adapter was not trained at it."""
+    """Raise unless `frames` can be generated."""
     lengths = valid_lengths(longest)
     if frames not in lengths:
         nearest = sorted(sorted(lengths, key=lambda length: abs(length - frames))[:2])
@@ -32,6 +32,10 @@ def require_length(frames: int, longest: int) -> None:
             f"{frames} frames cannot be generated; the possible lengths are {', '.join(map(str, lengths))}. "
             f"Nearest: {' and '.join(map(str, nearest))}."
         )
+
+
+def warn_of_length(frames: int) -> None:
+    """Warn where the adapter was not trained at a length."""
     if frames != TRAINED_FRAMES:
         log.warning("The adapter was trained at %d frames only; %d is an experiment.", TRAINED_FRAMES, frames)
 

@@ -7,13 +7,13 @@ import os
 import torch
 
 from .adapter import CogVideoXMotionAdapter
-from .attention import set_attention
+from .attention import require_attention, set_attention
 from .base import CogVideoXBase, load_base
 from .checks import TRAINED_FRAMES
 from .memory import MemoryPlan, cogvideox_parts
-from .positions import Positions
+from .positions import Positions, require_positions
 from .precision import compute_dtype, store
-from .speed import compile_blocks, set_step_cache
+from .speed import compile_blocks, require_step_cache, set_step_cache
 from .video_model import CogVideoXModel
 
 
@@ -48,8 +48,12 @@ def load_video_model(
     from ..weights.load import load_cogvideox_adapter
 
     device = torch.device(device)
-    plan = MemoryPlan({}, device, memory, folder=folder)  # refuses unknown choices before anything is loaded
+    # unknown choices are refused before anything is loaded
+    plan = MemoryPlan({}, device, memory, folder=folder)
     dtype = compute_dtype(precision, device)
+    require_positions(positions)
+    require_step_cache(cache)
+    require_attention(attention, device)
     base = base if isinstance(base, CogVideoXBase) else load_base(base, dtype)
     store(base.transformer, precision, device)  # before something is added to the linears
     model: CogVideoXMotionAdapter = load_cogvideox_adapter(adapter, base=base, dtype=dtype)

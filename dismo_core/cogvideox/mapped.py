@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ..errors import DisMoError
 from ..weights.files import differences
+from ..weights.kinds import recognise
 
 MAPPED = "mapped_at"  # attribute of parameters and buffers whose values lie in a mapped file: their address
 FLOAT8 = (torch.float8_e4m3fn, torch.float8_e5m2)
@@ -50,6 +51,11 @@ def opened(path: Path) -> Iterator[Any]:
 
     if not path.is_file():
         raise DisMoError(f"There is no weight file {path}. Check the path.")
+    if path.suffix in (".pt", ".pth", ".ckpt", ".bin"):
+        raise DisMoError(
+            f"{path.name} is not safetensors, the only format that parts of a base are read from. Convert it: "
+            f"dismo weights convert {path.name} {path.stem}.safetensors."
+        )
     try:
         with safe_open(path, framework="pt") as file:
             yield file
@@ -61,7 +67,7 @@ def fill(
     module: nn.Module,
     files: Iterable[Path],
     dtype: torch.dtype,
-    rename: Callable[[str], str] = lambda key: key,
+    rename: Callable[[str], str | None] = lambda key: key,
     keep_float32: Callable[[str], bool] = lambda key: False,
     keep_float8: Callable[[str], bool] = lambda key: False,
     tied: Mapping[str, str] = MappingProxyType({}),
@@ -74,7 +80,7 @@ def fill(
     Args:
         files: safetensors files; each tensor in one of them.
         dtype: precision of the floating tensors.
-        rename: file's key to module's key.
+        rename: file's key to module's key; None = not needed.
         keep_float32: module's keys whose tensors become float32 instead.
         keep_float8: module's keys whose tensors stay float8 where the file has them so.
         tied: module's keys that are no tensors of their own -> the key they share.
@@ -94,10 +100,10 @@ def fill(
             with opened(path) as file:
                 names = set(file.keys())
                 for name in sorted(names):
-                    if name.rpartition(".")[2] in (*FLOAT8_SCALES, *FLOAT8_MARKS):
+                    key = rename(name)
+                    if key is None or name.rpartition(".")[2] in (*FLOAT8_SCALES, *FLOAT8_MARKS):
                         continue
-                    key, stored = rename(name), file.get_tensor(name)
-                    tensor = stored
+                    tensor = stored = file.get_tensor(name)
                     if stored.dtype in FLOAT8:
                         scale = _float8_scale(file, names, name)
                         if keep_float8(key):
@@ -111,8 +117,9 @@ def fill(
                         mapped.add(key)
         found |= {alias: found[key] for alias, key in tied.items() if key in found}
         if problem := differences(module.state_dict(), found):
-            where = ", ".join(str(path) for path in files)
-            raise DisMoError(f"The weights in {where} do not fit {type(module).__name__}. {problem}.")
+            where, kind = ", ".join(str(path) for path in files), recognise(found)
+            what = f" They look like {kind.what}." if kind else ""
+            raise DisMoError(f"The weights in {where} do not fit {type(module).__name__}.{what} {problem}.")
         module.load_state_dict(found, strict=True, assign=True)
         for key, held in (*module.named_parameters(), *module.named_buffers()):
             if key in mapped:

@@ -48,8 +48,7 @@ def set_step_cache(transformer: Any, kind: str, threshold: float = FIRST_BLOCK_T
     Raises:
         DisMoError: no such kind. During sampling: guidance halves that come one after the other.
     """
-    if kind not in STEP_CACHES:
-        raise DisMoError(f"There is no step cache {kind!r}. Choose one of {', '.join(STEP_CACHES)}.")
+    require_step_cache(kind)
     from diffusers.hooks.faster_cache import FasterCacheConfig
     from diffusers.hooks.first_block_cache import FirstBlockCacheConfig
     from diffusers.hooks.hooks import HookRegistry
@@ -85,6 +84,12 @@ def set_step_cache(transformer: Any, kind: str, threshold: float = FIRST_BLOCK_T
     transformer.enable_cache(config)
     registry.register_hook(watch, WATCH)
     registry.invalidate_child_registries_cache()
+
+
+def require_step_cache(kind: str) -> None:
+    """Raise unless `kind` is one of `STEP_CACHES`."""
+    if kind not in STEP_CACHES:
+        raise DisMoError(f"There is no step cache {kind!r}. Choose one of {', '.join(STEP_CACHES)}.")
 
 
 def _step_watch(kind: str) -> Any:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ..errors import DisMoError
 from ..weights.files import read_weights
+from ..weights.kinds import LORA, require_kind
 
 PREFIX = "transformer."
 PARTS = {".lora_A.weight": 1, ".lora_B.weight": 0}  # ending of a name -> dimension that the linear has too
@@ -55,6 +56,7 @@ def set_video_loras(transformer: Any, loras: Mapping[str | os.PathLike[str], flo
 
 def _check(transformer: nn.Module, path: str, tensors: dict[str, Tensor]) -> None:
     modules = {name: getattr(module, "base_layer", module) for name, module in transformer.named_modules()}
+    require_kind(LORA, tensors, path)
     for name, tensor in tensors.items():
         part = next((part for part in PARTS if name.endswith(part)), None)
         if part is None:

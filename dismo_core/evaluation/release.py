@@ -14,7 +14,7 @@ from torch import Tensor
 from .. import __version__
 from ..extract import extract_motion
 from ..fit import fit_image
-from ..weights.files import sha256
+from ..weights.files import read_weights, sha256
 from ..weights.manifest import RELEASED
 
 if TYPE_CHECKING:
@@ -120,10 +120,8 @@ def _rounded(x: Tensor) -> Any:
 
 
 def _file(path: Path) -> dict[str, Any]:
-    from ..cogvideox.checkpoint import read_adapter
-
     digest = sha256(path)
-    tensors = read_adapter(path)
+    tensors = read_weights(path).tensors
     return {
         "name": path.name,
         "bytes": path.stat().st_size,

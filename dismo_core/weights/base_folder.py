@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 
 from ..cogvideox.mapped import opened, shards
@@ -15,8 +16,11 @@ BASE_WEIGHTS = {
 }
 
 
-def check_base(folder: Path) -> None:
+def check_base(folder: Path, without: Collection[str] = ()) -> None:
     """Check that a diffusers folder has every file and tensor that its index files name.
+
+    Args:
+        without: parts of `BASE_WEIGHTS` whose weights are not needed.
 
     Raises:
         DisMoError: what is missing.
@@ -24,6 +28,8 @@ def check_base(folder: Path) -> None:
     if not (folder / "model_index.json").is_file():
         raise DisMoError(f"{folder} is no diffusers folder: it has no model_index.json.")
     for part, stem in BASE_WEIGHTS.items():
+        if part in without:
+            continue
         found: dict[str, str] = {}
         for file in shards(folder / part, stem):
             with opened(file) as tensors:

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..errors import DisMoError
 from ..files import atomic_write, check_free
 from .files import read_weights, sha256
-from .manifest import check_released
+from .manifest import SOURCE, check_released
 
 
 def convert(
@@ -18,7 +18,8 @@ def convert(
 ) -> dict[str, Tensor]:
     """Write the tensors of a `.pt` or `.pth` file as safetensors; the metadata hold the source's name and sha256.
 
-    The source is read by the weights-only unpickler and stays mapped, so memory does not grow with it.
+    The source is read by the weights-only unpickler and stays mapped, so memory does not grow with it. Of a training
+    checkpoint the weights under `state_dict` are taken.
 
     Returns:
         The tensors, mapped from the source.
@@ -37,8 +38,8 @@ def convert(
         raise DisMoError(f"{target.name} has the suffix {target.suffix!r}. Give a name that ends in .safetensors.")
     check_free(target, overwrite=overwrite)
     check_released(source)
-    tensors = read_weights(source).tensors
-    metadata = {"format": "pt", "source": source.name, "source_sha256": sha256(source)}
+    tensors = read_weights(source, unwrap=True).tensors
+    metadata = {"format": "pt", "source": source.name, SOURCE: sha256(source)}
     with atomic_write(target, overwrite=overwrite) as temporary:
         try:
             save_file(_separate(tensors), temporary, metadata)

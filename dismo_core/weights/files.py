@@ -25,8 +25,11 @@ class WeightFile:
     metadata: dict[str, str]
 
 
-def read_weights(path: str | os.PathLike[str]) -> WeightFile:
+def read_weights(path: str | os.PathLike[str], *, unwrap: bool = False) -> WeightFile:
     """Read a `.safetensors`, `.sft`, `.pt` or `.pth` file onto the CPU.
+
+    Args:
+        unwrap: of a training checkpoint take the mapping under `state_dict`.
 
     Raises:
         DisMoError: missing, truncated, not a flat mapping of tensors, or a pickle that would have to run code.
@@ -37,7 +40,7 @@ def read_weights(path: str | os.PathLike[str]) -> WeightFile:
     if path.suffix in (".safetensors", ".sft"):
         return _read_safetensors(path)
     if path.suffix in (".pt", ".pth"):
-        return WeightFile(path, _read_pickle(path), {})
+        return WeightFile(path, _read_pickle(path, unwrap), {})
     raise DisMoError(
         f"{path.name} has the suffix {path.suffix!r}; weight files end in .safetensors, .sft, .pt or .pth."
     )
@@ -53,7 +56,7 @@ def _read_safetensors(path: Path) -> WeightFile:
         raise DisMoError(f"{path} is not a whole safetensors file ({error}). Fetch or copy it again.") from error
 
 
-def _read_pickle(path: Path) -> dict[str, Tensor]:
+def _read_pickle(path: Path, unwrap: bool) -> dict[str, Tensor]:
     try:
         # mapped files need torch's zip format; older pickles are read whole
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
@@ -64,6 +67,8 @@ def _read_pickle(path: Path) -> dict[str, Tensor]:
         ) from error
     except (RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError, AttributeError, struct.error) as error:
         raise DisMoError(f"{path} is not a whole PyTorch weight file ({error}). Fetch or copy it again.") from error
+    if unwrap and isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
+        content = content["state_dict"]
     if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
         inside = sorted(map(str, content))[:5] if isinstance(content, dict) else type(content).__name__
         raise DisMoError(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -27,6 +29,16 @@ def describe(model: MotionExtractor | FrameGenerator) -> str:
         arguments = inspect.signature(type(frozen)).parameters  # diffusers' configs hold more
         geometry["autoencoder"] = {name: value for name, value in config.items() if name in arguments}
     return json.dumps(geometry)
+
+
+def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
+    """The metadata of a safetensors file; none of other files and folders."""
+    if Path(path).suffix not in (".safetensors", ".sft") or not Path(path).is_file():
+        return {}
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        return file.metadata() or {}
 
 
 def extractor_of(metadata: Mapping[str, str], name: str) -> Callable[[], MotionExtractor] | None:

@@ -7,12 +7,11 @@ version 1.0. So the partial file is kept here, and the library's transfer is tol
 from __future__ import annotations
 
 import contextlib
-import fnmatch
 import io
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -62,6 +61,7 @@ def require_base(
     folders: Iterable[str | os.PathLike[str]] | None = None,
     *,
     model: HubModel = BASE,
+    without: Collection[str] = (),
     download: bool = False,
     progress: Progress | None = None,
 ) -> Path:
@@ -70,6 +70,7 @@ def require_base(
     Args:
         folders: searched for a folder with the model's name, after them the hub library's own cache; a download goes
             into the first. None = the default folder.
+        without: parts ("text_encoder", "vae") whose weights come from elsewhere: neither missed nor fetched.
         model, download, progress: see `require`.
 
     Raises:
@@ -83,7 +84,7 @@ def require_base(
     for folder in [place / model.name for place in places] + ([cached.parent] if cached else []):
         if folder.is_dir():
             try:
-                check_base(folder)
+                check_base(folder, without)
                 return folder
             except DisMoError as problem:
                 problems.append(str(problem))
@@ -91,11 +92,19 @@ def require_base(
         known = model == BASE  # of others the command line does not know the names
         command = f"dismo weights download {model.name} --to {places[0]}" if known else f"hf download {model.repo}"
         raise DisMoError(" ".join([_missing(str(model), model.repo, command, places[0]), *problems]))
-    return fetch_base(places[0] / model.name, model, progress)
+    return fetch_base(places[0] / model.name, model, progress, without)
 
 
-def fetch_base(folder: str | os.PathLike[str], model: HubModel = BASE, progress: Progress | None = None) -> Path:
+def fetch_base(
+    folder: str | os.PathLike[str],
+    model: HubModel = BASE,
+    progress: Progress | None = None,
+    without: Collection[str] = (),
+) -> Path:
     """A base model of the hub, of one commit, in `folder`; what is there and right is not fetched again.
+
+    Args:
+        without: see `require_base`.
 
     Raises:
         DisMoError: as `fetch`.
@@ -104,13 +113,14 @@ def fetch_base(folder: str | os.PathLike[str], model: HubModel = BASE, progress:
 
     folder = Path(folder)
     # The file that makes a folder a model comes last.
-    files = sorted(listing(model), key=lambda file: file.path == "model_index.json")
+    files = [file for file in listing(model) if model.needs(file.path, without)]
+    files.sort(key=lambda file: file.path == "model_index.json")
     _require_space(folder, sum(_remaining(file, folder) for file in files))
     before, total = 0, sum(file.size for file in files)
     for file in files:
         fetch(file, folder, None if progress is None else _shifted(progress, before, total))
         before += file.size
-    check_base(folder)
+    check_base(folder, without)
     return folder
 
 
@@ -134,7 +144,7 @@ def listing(model: HubModel) -> list[HubFile]:
             revision=info.sha or "main",
         )
         for sibling in info.siblings or []
-        if any(fnmatch.fnmatchcase(sibling.rfilename, pattern) for pattern in model.patterns)
+        if model.needs(sibling.rfilename)
     ]
     if not any(file.path == "model_index.json" for file in found):
         raise DisMoError(f"{model.repo} on the hub holds no model_index.json: it is no diffusers model.")

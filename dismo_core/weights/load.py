@@ -6,19 +6,22 @@ import json
 import logging
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ..errors import DisMoError
 from ..models.extractor import MotionExtractor
 from ..models.generator import FrameGenerator
 from ..models.rotary import AxialRotary3D
+from . import kinds
 from .files import WeightFile, differences, read_weights, sha256
-from .geometry import AUTOENCODER, extractor_of, generator_of
+from .geometry import AUTOENCODER, extractor_of, generator_of, read_metadata
 from .hub import require
+from .kinds import Kind, require_kind
 from .manifest import check_released
 
 if TYPE_CHECKING:
@@ -34,6 +37,7 @@ BUNDLED: dict[str, Path] = {
 }
 CHECKSUMS = ASSETS / "checksums.json"
 FREQUENCY_TOLERANCE = 1e-4
+LARGE_ROTARY = (16, 64)  # heads, width of a head
 
 
 def load_motion_extractor(
@@ -59,10 +63,9 @@ def load_motion_extractor(
     file = _open(name_or_path, "dismo_tiny_extractor")
     own = extractor_of(file.metadata, str(file.path))
     geometries = {"its own": own} if own else {"tiny": MotionExtractor.tiny, "large": MotionExtractor.large}
-    extractor: MotionExtractor = _build(file, geometries, file.tensors)
+    extractor: MotionExtractor = _build(file, kinds.EXTRACTOR, geometries)
     extractor.pin_id()
-    if file.path not in BUNDLED.values():  # ours were trained along
-        _check_frequencies(extractor, file.path)
+    check_frequencies(extractor, file.path.name)
     return extractor.to(device, dtype).eval().requires_grad_(False)
 
 
@@ -78,9 +81,9 @@ def load_frame_generator(
     file = _open(name_or_path, "dismo_tiny_generator")
     own = generator_of(file.metadata, str(file.path))
     frozen = {k.removeprefix(AUTOENCODER): v for k, v in file.tensors.items() if k.startswith(AUTOENCODER)}
-    tensors = {k: v for k, v in file.tensors.items() if not k.startswith(AUTOENCODER)}
+    file = replace(file, tensors={k: v for k, v in file.tensors.items() if not k.startswith(AUTOENCODER)})
     geometries = {"its own": own} if own else {"tiny": FrameGenerator.tiny}
-    generator: FrameGenerator = _build(file, geometries, tensors)
+    generator: FrameGenerator = _build(file, kinds.GENERATOR, geometries)
     if problem := differences(generator.autoencoder.state_dict(), frozen):
         raise DisMoError(f"The autoencoder in {file.path} is not the one of its generator. {problem}.")
     generator.autoencoder.load_state_dict({k: v.float() for k, v in frozen.items()})
@@ -102,7 +105,7 @@ def load_cogvideox_adapter(
         name_or_path: "large" (released, in the default folder), a file of adapter weights (.safetensors, .pt), or a
             folder with its parts as safetensors.
         base: diffusers folder or hub id of CogVideoX-5B-I2V, or a loaded base.
-        motion_extractor: needed where the file holds none, or one that is neither of the large nor of the tiny geometry.
+        motion_extractor: needed where the file holds none, or one of a geometry that is neither large nor tiny nor in the file's metadata.
         dtype: of the LoRA, and of the base where it is loaded here; bfloat16 is the reference.
         download: fetch what is not on this machine: "large" (3.2 GB), a hub id as base (about 21 GB).
 
@@ -117,7 +120,9 @@ def load_cogvideox_adapter(
     if os.fspath(name_or_path) == "large":
         path = require("cogvideox5b_i2v_large", download=download)
     tensors = read_adapter(path)
-    if motion_extractor is None:
+    if motion_extractor is None and (own := extractor_of(read_metadata(path), str(path))):
+        motion_extractor = without_memory(own)
+    elif motion_extractor is None:
         query = tensors.get(EXTRACTOR + "query_tokens")
         tiny = without_memory(MotionExtractor.tiny)
         motion_extractor = tiny if query is not None and query.shape == tiny.query_tokens.shape else None
@@ -129,7 +134,7 @@ def load_cogvideox_adapter(
     except BaseException:
         adapter.detach()  # a base given by the caller can be used again
         raise
-    _check_frequencies(adapter.motion_extractor, path)
+    check_frequencies(adapter.motion_extractor, path.name)
     return adapter
 
 
@@ -156,31 +161,31 @@ def _open(name_or_path: str | os.PathLike[str], tiny: str) -> WeightFile:
     return read_weights(name_or_path)
 
 
-def _build(file: WeightFile, geometries: Mapping[str, Callable[[], nn.Module]], tensors: dict[str, Tensor]) -> Any:
+def _build(file: WeightFile, kind: Kind, geometries: Mapping[str, Callable[[], nn.Module]]) -> Any:
     """The module of the one geometry that the tensors fit, filled strictly."""
+    require_kind(kind, file.tensors, str(file.path))
     problems = []
     for name, make in geometries.items():
         with torch.device("meta"):
             expected = make().state_dict()
-        problem = differences(expected, tensors)
+        problem = differences(expected, file.tensors)
         if not problem:
             module = make()
-            module.load_state_dict({k: v.float() for k, v in tensors.items()}, strict=True)
+            module.load_state_dict({k: v.float() for k, v in file.tensors.items()}, strict=True)
             return module
         problems.append(f"Against {name}: {problem}")
     raise DisMoError(f"{file.path} fits no known geometry. {'. '.join(problems)}. Check that it is the right file.")
 
 
-def _check_frequencies(extractor: MotionExtractor, path: Path) -> None:
-    """Rotary frequencies are stored, not constants; say so where they left their formula (specs/dismo.md, 1.2)."""
-    heads, per_head = extractor.pos_emb.temporal_freqs.shape
-    expected = AxialRotary3D(heads, 8 * per_head)
-    for name, value in extractor.pos_emb.named_parameters():
-        formula = expected.get_parameter(name)
-        if bool(((value - formula).abs() > FREQUENCY_TOLERANCE * formula.abs()).any()):
+def check_frequencies(extractor: MotionExtractor, name: str) -> None:
+    """Rotary frequencies are stored, not constants; warn where those of the large geometry left their formula (specs/dismo.md, 1.2).
+
+    Those of other geometries are trained along.
+    """
+    expected = AxialRotary3D(*LARGE_ROTARY)
+    for key, value in extractor.pos_emb.named_parameters():
+        formula = expected.get_parameter(key)
+        if value.shape == formula.shape and not torch.allclose(value.cpu(), formula, rtol=FREQUENCY_TOLERANCE, atol=0):
             log.warning(
-                "%s: pos_emb.%s differs from its formula by more than %g relative.",
-                path.name,
-                name,
-                FREQUENCY_TOLERANCE,
+                "%s: pos_emb.%s differs from its formula by more than %g relative.", name, key, FREQUENCY_TOLERANCE
             )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fnmatch
 import hashlib
 import logging
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +15,8 @@ from .files import sha256
 
 log = logging.getLogger(__name__)
 
+WEIGHTS = ".safetensors"
+SOURCE = "source_sha256"  # entry of a conversion's metadata
 NON_COMMERCIAL = "CC BY-NC 4.0: non-commercial use only; for commercial use ask the authors of DisMo"
 
 
@@ -69,6 +73,11 @@ class HubModel:
         """Of the folder that it is put into."""
         return self.repo.rpartition("/")[2]
 
+    def needs(self, path: str, without: Collection[str] = ()) -> bool:
+        """Whether a file of the repository is needed. without: folders whose weights are not."""
+        weights_not_needed = path.endswith(WEIGHTS) and path.partition("/")[0] in without
+        return not weights_not_needed and any(fnmatch.fnmatchcase(path, pattern) for pattern in self.patterns)
+
     def __str__(self) -> str:
         return f"{self.name} (about {readable(self.size)}; {self.licence})"
 
@@ -96,11 +105,7 @@ BASE = HubModel(
         "LICENSE",
         "scheduler/*.json",
         "tokenizer/*",
-        *(
-            f"{part}/*{suffix}"
-            for part in ("text_encoder", "transformer", "vae")
-            for suffix in (".json", ".safetensors")
-        ),
+        *(f"{part}/*{suffix}" for part in ("text_encoder", "transformer", "vae") for suffix in (".json", WEIGHTS)),
     ),
     size=21_200_000_000,
     licence="CogVideoX licence, see the repository",
@@ -113,27 +118,41 @@ def default_folder() -> Path:
 
 
 def check_released(path: str | os.PathLike[str]) -> None:
-    """Check a file that bears the name of a released one, and show its licence; any other file passes.
+    """Show the licence of released weights, and check a file that bears the name of a released one; any other passes.
 
-    The checksum takes seconds, so a file that has not changed is checked once a process.
+    The checksum takes seconds, so all this is done once a process for a file that has not changed.
 
     Raises:
         DisMoError: its size or checksum is not that of the released file.
     """
     path = Path(path)
-    for file in RELEASED.values():
-        if path.name == file.path and path.is_file():
-            log.info("%s: %s", path.name, file.licence)
-            status = path.stat()
-            state = (path.resolve(), status.st_size, status.st_mtime_ns)
-            if state in _checked:
-                return
-            if problem := file.problem(path):
-                raise DisMoError(
-                    f"{path} is not the released file: {problem}. It is damaged or not whole: remove it and fetch it again "
-                    f"(`dismo weights download {path.stem}`). If it is a file of your own, give it another name."
-                )
-            _checked.add(state)
+    file = next((file for name, file in RELEASED.items() if path.stem == name or _source(path) == file.etag), None)
+    if file is None or not path.is_file():
+        return
+    status = path.stat()
+    state = (path.resolve(), status.st_size, status.st_mtime_ns)
+    if state in _checked:
+        return
+    log.warning("%s: %s", path.name, file.licence)  # a warning, so that scripts without logging show it, too
+    if path.name == file.path and (problem := file.problem(path)):
+        raise DisMoError(
+            f"{path} is not the released file: {problem}. It is damaged or not whole: remove it and fetch it again "
+            f"(`dismo weights download {path.stem}`). If it is a file of your own, give it another name."
+        )
+    _checked.add(state)
+
+
+def _source(path: Path) -> str:
+    """Checksum of the file that a safetensors conversion was made of; empty for all else."""
+    from safetensors import SafetensorError, safe_open
+
+    if path.suffix != ".safetensors":
+        return ""
+    try:
+        with safe_open(path, framework="pt") as opened:
+            return str((opened.metadata() or {}).get(SOURCE, ""))
+    except (SafetensorError, OSError):
+        return ""  # whoever reads it says what is wrong with it
 
 
 def readable(size: int) -> str:

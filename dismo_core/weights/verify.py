@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ..errors import DisMoError
 from .base_folder import check_base
 from .files import differences, read_weights
+from .kinds import ADAPTER, EXTRACTOR, GENERATOR, Kind, recognise
 from .manifest import BASE, check_released
 
 
@@ -29,16 +30,21 @@ def verify(path: Path) -> str:
         return "CogVideoX base, complete by its index files"
     check_released(path)
     tensors = read_weights(path).tensors
+    kind = recognise(tensors) or EXTRACTOR
+    if kind not in (ADAPTER, GENERATOR, EXTRACTOR):
+        raise DisMoError(
+            f"{path} is {kind.what}. Only adapters, extractors, frame generators and bases are checked here."
+        )
     problems = []
-    for name, expected in _models(tensors):
+    for name, expected in _models(kind, tensors):
         if not (problem := differences(expected, tensors)):
             return f"{name}, {len(tensors):,} tensors, {sum(t.numel() for t in tensors.values()):,} numbers"
         problems.append(f"Against {name}: {problem}")
     raise DisMoError(f"{path} fits no known model. {'. '.join(problems)}.")
 
 
-def _models(tensors: dict[str, Tensor]) -> Iterator[tuple[str, dict[str, Tensor]]]:
-    """Known models that a file with these tensors could hold, with the tensors they have."""
+def _models(kind: Kind, tensors: dict[str, Tensor]) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    """Known models that a file of a kind with these tensors could hold, with the tensors they have."""
     from ..models.extractor import MotionExtractor
     from ..models.generator import FrameGenerator
 
@@ -46,26 +52,29 @@ def _models(tensors: dict[str, Tensor]) -> Iterator[tuple[str, dict[str, Tensor]
         with torch.device("meta"):
             return dict(make().state_dict())
 
-    if "init_gru_state" in tensors:
-        expected = shapes(_large_adapter)
+    if kind is ADAPTER:
+        expected = shapes(lambda: _adapter_on_5b(tensors))
         if not any(name.startswith("motion_extractor.") for name in tensors):
             expected = {k: v for k, v in expected.items() if not k.startswith("motion_extractor.")}
         yield "adapter for CogVideoX-5B-I2V", expected
-    elif "token_merge.proj.weight" in tensors:
+    elif kind is GENERATOR:
         yield "tiny frame generator", shapes(FrameGenerator.tiny)
     else:
         yield "large motion extractor", shapes(MotionExtractor.large)
         yield "tiny motion extractor", shapes(MotionExtractor.tiny)
 
 
-def _large_adapter() -> nn.Module:
+def _adapter_on_5b(tensors: dict[str, Tensor]) -> nn.Module:
+    """An adapter for the released base, of the rank and the width of conditions that the tensors have."""
     from diffusers.models.transformers.cogvideox_transformer_3d import CogVideoXTransformer3DModel
 
     from ..cogvideox.adapter import CogVideoXMotionAdapter
     from ..cogvideox.base import CogVideoXBase
+    from ..cogvideox.checkpoint import geometry
     from ..cogvideox.geometry import COGVIDEOX_5B_I2V as BASE_5B
 
     transformer = CogVideoXTransformer3DModel.from_config(dict(BASE_5B.transformer))
     nothing: Any = None
     base = CogVideoXBase(transformer, nothing, nothing, nothing, scheduler_config={}, name=BASE.repo)
-    return CogVideoXMotionAdapter(base)
+    options: dict[str, Any] = dict(geometry(tensors))
+    return CogVideoXMotionAdapter(base, **options)

@@ -237,6 +237,41 @@ def test_single_files_give_the_same_base(prefix, copy, base_folder, geometry):
     assert found.tokenizer("a red fox turns.").input_ids == expected.tokenizer("a red fox turns.").input_ids
 
 
+SAT = {  # part of a name in diffusers -> in the authors' own code, for the toy's four levels
+    "mid_block.resnets.0.": "mid.block_1.",
+    "mid_block.resnets.1.": "mid.block_2.",
+    **{f"down_blocks.{i}.": f"down.{i}." for i in range(4)},
+    **{f"up_blocks.{i}.": f"up.{3 - i}." for i in range(4)},
+    "resnets.": "block.",
+    "downsamplers.0.": "downsample.",
+    "upsamplers.0.": "upsample.",
+    "conv_shortcut.": "nin_shortcut.",
+}
+
+
+def test_a_vae_under_the_names_of_the_authors_code(copy, base_folder, geometry):
+    made = {"loss.logvar": torch.zeros(1)}
+    for name, tensor in load_file(copy / VAE).items():
+        for own, theirs in SAT.items():
+            name = name.replace(own, theirs)
+        made[name] = tensor
+    assert {"decoder.up.3.block.0.conv1.conv.weight", "encoder.down.0.downsample.conv.weight"} <= made.keys()
+    save_file(made, copy / VAE)
+    found = load_base_files(**files(copy), dtype=torch.float32, geometry=geometry).vae.state_dict()
+    expected = load_base(base_folder, torch.float32).vae.state_dict()
+    assert all(torch.equal(value, expected[name]) for name, value in found.items())
+
+
+def test_a_file_of_another_kind_or_format_is_told_what_it_is(copy, geometry):
+    with pytest.raises(
+        dismo.DisMoError, match="model.safetensors do not fit AutoencoderKLCogVideoX. They look like a T5"
+    ):
+        load_base_files(**{**files(copy), "vae": copy / TEXT_ENCODER}, geometry=geometry)
+    torch.save({}, copy / "3d-vae.pt")
+    with pytest.raises(dismo.DisMoError, match="dismo weights convert 3d-vae.pt 3d-vae.safetensors"):
+        load_base_files(**{**files(copy), "vae": copy / "3d-vae.pt"}, geometry=geometry)
+
+
 def test_a_transformer_in_two_files(copy, base_folder, geometry):
     tensors = load_file(copy / TRANSFORMER)
     halves = [copy / "first.safetensors", copy / "second.safetensors"]
@@ -301,6 +336,13 @@ def test_a_folder_may_lack_the_text_encoder_that_a_single_file_holds(copy, base_
     whole = load_base(base_folder, torch.float32)
     assert torch.equal(base.text_encoder(TOKENS)[0], whole.text_encoder(TOKENS)[0])
     assert base.tokenizer("a red fox").input_ids == whole.tokenizer("a red fox").input_ids
+
+
+def test_a_folder_may_lack_the_vae_that_a_single_file_holds(copy, base_folder, tmp_path):
+    shutil.move(copy / VAE, tmp_path / "vae.safetensors")
+    found = load_base(copy, torch.float32, vae=tmp_path / "vae.safetensors").vae.state_dict()
+    expected = load_base(base_folder, torch.float32).vae.state_dict()
+    assert all(torch.equal(value, expected[name]) for name, value in found.items())
 
 
 def test_the_known_geometry_is_the_released_model():

@@ -138,6 +138,10 @@ def test_saved_by_diffusers_its_file_holds_the_style_alone(make_adapter, style, 
 
 BAD = {
     "no LoRA": ({"transformer.proj_out.weight": torch.zeros(4, 4)}, "no LoRA in diffusers' format"),
+    "kohya's names": (
+        {"lora_unet__transformer_blocks_0_attn1_to_q.lora_down.weight": torch.zeros(4, 32)},
+        "kohya's trainer.*diffusers reads none.*lora_A.weight",
+    ),
     "another layer": ({"transformer.blocks.0.q.lora_A.weight": torch.zeros(4, 32)}, "another model"),
     "another width": (
         {"transformer.transformer_blocks.0.attn1.to_q.lora_A.weight": torch.zeros(4, 3072)},

@@ -231,9 +231,10 @@ def require(name: str, file: HubFile, folder):
     return hub.require(name, [folder], download=True)
 
 
-def require_base(folder):
+def require_base(folder, without=()):
     reports = []
-    return hub.require_base([folder], download=True, progress=lambda *report: reports.append(report)), reports
+    place = hub.require_base([folder], without=without, download=True, progress=lambda *report: reports.append(report))
+    return place, reports
 
 
 def load_base(repo: str, folder):

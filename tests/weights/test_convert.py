@@ -32,6 +32,12 @@ def test_dtypes_strides_and_shared_memory_survive(tmp_path):
     assert all(torch.equal(found[k], v) and found[k].dtype == v.dtype for k, v in tensors.items())
 
 
+def test_of_a_training_checkpoint_the_weights_are_taken(tmp_path):
+    torch.save({"state_dict": {"a": torch.ones(2)}, "step": 7}, tmp_path / "a.pt")
+    convert(tmp_path / "a.pt", tmp_path / "a.safetensors")
+    assert load_file(tmp_path / "a.safetensors").keys() == {"a"}
+
+
 REFUSED = {
     "not a pickle": ("a.safetensors", "b.safetensors", "not a .pt or .pth file"),
     "to a pickle": ("a.pt", "b.pt", "ends in .safetensors"),

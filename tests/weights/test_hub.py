@@ -242,6 +242,19 @@ def test_a_base_comes_whole_and_nothing_beside(base_online, tmp_path):
     assert hub.require_base([tmp_path]) == folder
 
 
+def test_weights_that_come_from_elsewhere_are_neither_fetched_nor_missed(base_online, tmp_path):
+    server, run = base_online
+    folder, _ = run(hub_server.require_base, tmp_path, ["text_encoder", "vae"])
+    found = [path.removeprefix("CogVideoX-5b-I2V/") for path in names(tmp_path)]
+    assert not [path for path in found if path.startswith(("text_encoder/", "vae/")) and path.endswith(".safetensors")]
+    assert [path for path in found if path.startswith("transformer/") and path.endswith(".safetensors")]
+    assert hub.require_base([tmp_path], without=["text_encoder", "vae"]) == folder
+    with pytest.raises(dismo.DisMoError, match="vae lacks"):
+        hub.require_base([tmp_path], without=["text_encoder"])
+    run(hub_server.require_base, tmp_path)  # asked for whole later on, it is completed
+    assert hub.require_base([tmp_path]) == folder
+
+
 def test_a_base_that_was_cut_off_is_completed(base_online, tmp_path):
     server, run = base_online
     server.faults = [("", 0), ("status", 503)]

@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import socket
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from safetensors.torch import load_file, save_file
 import dismo_core as dismo
 from dismo_core.weights import BUNDLED, load_cogvideox_adapter, load_frame_generator, load_motion_extractor, manifest
 from dismo_core.weights.files import read_weights, sha256
-from dismo_core.weights.load import CHECKSUMS
+from dismo_core.weights.load import CHECKSUMS, check_frequencies
 
 TINY = BUNDLED["dismo_tiny_extractor"]
 
@@ -66,11 +67,55 @@ def test_differences_are_listed(tmp_path, name):
         load_motion_extractor(altered(tmp_path, change))
 
 
-def test_a_generator_is_no_extractor_and_the_other_way_round():
-    with pytest.raises(dismo.DisMoError, match="fits no known geometry"):
-        load_motion_extractor(BUNDLED["dismo_tiny_generator"])
-    with pytest.raises(dismo.DisMoError, match="fits no known geometry"):
-        load_frame_generator(TINY)
+TOY = Path(__file__).parents[1] / "goldens" / "tiny-CogVideoX-I2V"
+MISTAKEN = {  # names of tensors, or a file -> what it is, and where it goes
+    "generator": (BUNDLED["dismo_tiny_generator"], "is a frame generator.*Load Frame Generator"),
+    "extractor": (TINY, "is a motion extractor.*--extractor"),
+    "adapter": (["init_gru_state", "motion_extractor.query_tokens"], "is a motion adapter.*--base"),
+    "part of an adapter": (
+        ["transformer.x.lora_A.default.weight", "transformer.x.lora_emb_gamma.default.weight"],
+        "ada",
+    ),
+    "LoRA": (["transformer.x.lora_A.weight"], "is an ordinary LoRA.*Video LoRA"),
+    "kohya's": (["lora_unet__transformer_blocks_0_attn1_to_q.lora_down.weight"], "kohya.*lora_A.weight"),
+    "transformer": (TOY / "transformer/diffusion_pytorch_model.safetensors", "is a CogVideoX transformer"),
+    "VAE": (TOY / "vae/diffusion_pytorch_model.safetensors", "is a VAE"),
+    "text encoder": (TOY / "text_encoder/model.safetensors", "is a T5 text encoder"),
+    "motion": (["embeddings", "still"], "is a motion.*--motion"),
+}
+LOADERS = {
+    "extractor": load_motion_extractor,
+    "generator": load_frame_generator,
+    "adapter": lambda path: load_cogvideox_adapter(path, base="no/base"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKEN)
+@pytest.mark.parametrize("loader", LOADERS)
+def test_a_file_of_another_kind_is_told_what_it_is(tmp_path, name, loader):
+    source, message = MISTAKEN[name]
+    if name.removeprefix("part of an ") == loader:
+        return
+    path = source
+    if isinstance(source, list):
+        path = tmp_path / "x.safetensors"
+        save_file({key: torch.zeros(1) for key in source}, path)
+    with pytest.raises(dismo.DisMoError, match=message) as error:
+        LOADERS[loader](path)
+    assert path.name in str(error.value)
+
+
+def test_frequencies_that_left_their_formula_are_said_for_the_large_geometry_only(caplog):
+    tiny_encoder = dict(embed_dim=24, depth=1, num_heads=2, image_size=224)
+    for width, warned in ((1024, True), (64, False)):
+        model = dismo.MotionExtractor(width=width, depth=0, d_head=64, d_motion=8, frame_encoder=tiny_encoder)
+        check_frequencies(model, "mine.pt")
+        assert not caplog.text
+        with torch.no_grad():
+            model.pos_emb.spatial_freqs.mul_(1.001)
+        check_frequencies(model, "mine.pt")
+        assert ("mine.pt: pos_emb.spatial_freqs differs from its formula" in caplog.text) is warned
+        caplog.clear()
 
 
 class Evil:

@@ -4,10 +4,13 @@ import logging
 from dataclasses import replace
 
 import pytest
+import torch
 from hub_server import git_sha1, hub_file
+from safetensors.torch import save_file
 
 import dismo_core as dismo
 from dismo_core.weights import manifest
+from dismo_core.weights.convert import convert
 from dismo_core.weights.manifest import RELEASED, check_released, readable
 
 
@@ -54,6 +57,22 @@ def test_a_released_name_needs_the_released_content(tmp_path, monkeypatch, caplo
         check_released(path)
     path.rename(tmp_path / "mine.pt")
     check_released(tmp_path / "mine.pt")
+
+
+def test_the_licence_is_shown_for_conversions_too_and_once(tmp_path, monkeypatch, caplog):
+    torch.save({"a": torch.ones(1)}, tmp_path / "made_up.pt")
+    file = hub_file("made_up.pt", (tmp_path / "made_up.pt").read_bytes())
+    monkeypatch.setitem(manifest.RELEASED, "made_up", file)
+    for name in ("made_up.safetensors", "renamed.safetensors"):
+        convert(tmp_path / "made_up.pt", tmp_path / name)
+        caplog.clear()
+        check_released(tmp_path / name)
+        check_released(tmp_path / name)
+        assert caplog.messages == [f"{name}: licence of a test"]
+    save_file({"a": torch.ones(1)}, tmp_path / "mine.safetensors")
+    caplog.clear()
+    check_released(tmp_path / "mine.safetensors")
+    assert not caplog.messages
 
 
 def test_loading_a_damaged_released_file_says_so(tmp_path):

@@ -39,6 +39,20 @@ def test_what_fits_nothing_is_told_with_the_differences(tmp_path, extractor):
         verify(tmp_path / "a.safetensors")
 
 
+def test_an_adapter_of_another_rank_is_recognised(tmp_path):
+    shapes = {
+        k: [16 if n == 128 and k.startswith("transformer.") else n for n in v] for k, v in adapter_shapes().items()
+    }
+    sparse(tmp_path / "a.safetensors", {k: v for k, v in shapes.items() if not k.startswith("motion_extractor.")})
+    assert verify(tmp_path / "a.safetensors").startswith("adapter for CogVideoX-5B-I2V, 1,019 tensors")
+
+
+def test_what_is_not_checked_is_named(tmp_path):
+    save_file({"transformer.x.lora_A.weight": torch.zeros(1)}, tmp_path / "a.safetensors")
+    with pytest.raises(dismo.DisMoError, match="a.safetensors is an ordinary LoRA"):
+        verify(tmp_path / "a.safetensors")
+
+
 def test_a_released_name_is_checked_against_its_checksum(tmp_path, monkeypatch, extractor):
     state = extractor.state_dict()
     torch.save(state, tmp_path / "made_up.pt")
@@ -60,10 +74,15 @@ def test_a_base_is_complete_or_what_it_lacks_is_named(tmp_path):
 
 
 def sparse_adapter(path, drop="", reshape=""):
-    """A safetensors file of the large adapter's names and shapes; its zeros take no room on the disk."""
+    """A file of the large adapter's names and shapes."""
     shapes = {k: v for k, v in adapter_shapes().items() if k != drop}
     if reshape:
         shapes[reshape] = [7]
+    sparse(path, shapes)
+
+
+def sparse(path, shapes):
+    """A safetensors file of these shapes; its zeros take no room on the disk."""
     header, at = {}, 0
     for name, shape in shapes.items():
         size = torch.Size(shape).numel()
