@@ -15,7 +15,7 @@ from torch import Tensor
 from ..errors import DisMoError
 from ..video.color import ToRGB
 from ..video.decode import native_fps
-from ..video.source import open_video, readable
+from ..video.source import demuxed, open_video, readable
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -52,7 +52,7 @@ class IndexedVideo:
         stream.codec_context.thread_count = 1  # workers decode side by side, each on its own core
         with contextlib.suppress(av.error.InvalidDataError):  # breaks off: what was read so far counts
             packets = []
-            for packet in container.demux(stream):
+            for packet in demuxed(container, stream):
                 if packet.size and not packet.is_discard:
                     packets.append((packet.pts, packet.is_keyframe))
         times = sorted({pts for pts, _ in packets if pts is not None})
@@ -92,7 +92,7 @@ class IndexedVideo:
         """Numbered frames, beginning with `first` or an earlier one."""
         if self._times is None:
             self._container.seek(0)
-            yield from enumerate(_decode(self._stream, self._container.demux(self._stream)))
+            yield from enumerate(_decode(self._stream, demuxed(self._container, self._stream)))
             return
         number = {pts: k for k, pts in enumerate(self._times)}
         for frame in _decode(self._stream, self._packets_from_key(self._times[first])):
@@ -105,7 +105,7 @@ class IndexedVideo:
         key = self._keys[max(0, bisect_right(self._keys, time) - 1)] if self._keys else self._times[0]
         for target in (key, self._times[0]):
             self._container.seek(target, stream=self._stream, backward=True)
-            packets = (packet for packet in self._container.demux(self._stream) if packet.size)
+            packets = (packet for packet in demuxed(self._container, self._stream) if packet.size)
             for packet in packets:
                 if packet.is_keyframe and packet.pts is not None and packet.pts <= time:
                     yield packet

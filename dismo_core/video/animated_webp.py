@@ -12,7 +12,8 @@ from torch import Tensor
 
 from ..errors import DisMoError
 from .color import over_black
-from .shown import Shown
+from .images import DAMAGED, check_size
+from .shown import LONGEST, Shown
 from .source import Source, file_object, label
 
 _ANIMATION_FLAG = 0x02
@@ -39,14 +40,15 @@ def webp_frames(source: Source) -> Iterator[Shown]:
     file = file_object(source)
     time = 0.0
     try:
-        with Image.open(file) as picture:
+        with Image.open(file, formats=["WEBP"]) as picture:
+            check_size(picture, source)
             for index in range(getattr(picture, "n_frames", 1)):
                 picture.seek(index)
                 pixels = _pixels(picture)
-                duration = picture.info.get("duration", 0) / 1000 or _NO_DURATION
+                duration = min(picture.info.get("duration", 0) / 1000, LONGEST) or _NO_DURATION
                 yield Shown(time, duration, 0.001, lambda pixels=pixels: pixels)  # type: ignore[misc]
                 time += duration
-    except (OSError, EOFError, ValueError) as error:
+    except DAMAGED as error:
         raise DisMoError(
             f"Cannot read the animated WebP {label(source)}: {error}. It is damaged or cut short; "
             "save it again or convert it to MP4."

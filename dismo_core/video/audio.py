@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from .animated_webp import is_animated_webp
 from .clip import Audio
-from .source import Source, open_video
+from .source import Source, demuxed, open_video
 
 _GAP = 0.1  # seconds; smaller jumps of the time stamps are rounding and must not tear the wave
 
@@ -38,7 +38,7 @@ def read_audio(source: Source, start: float, duration: float) -> Audio | None:
         resampler = av.AudioResampler(format="fltp", layout=stream.layout, rate=rate)
         wave = np.zeros((stream.layout.nb_channels, round(duration * rate)), np.float32)
         position: int | None = None
-        for packet in container.demux(stream):
+        for packet in demuxed(container, stream):
             try:
                 frames = packet.decode()
             except av.error.InvalidDataError:

@@ -11,8 +11,8 @@ import av.error
 
 from .animated_webp import is_animated_webp, webp_frames
 from .color import ToRGB
-from .shown import Shown
-from .source import Source, label, no_frames, open_video
+from .shown import LONGEST, Shown
+from .source import Source, demuxed, label, no_frames, open_video
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -76,7 +76,7 @@ def _decoded(source: Source, seek: float | None) -> Generator[Shown, None, None]
     with open_video(source) as (container, stream):
         stream.thread_type = "AUTO"
         tick = float(stream.time_base or 1e-6)
-        interval = 1 / native_fps(stream)
+        interval = min(1 / native_fps(stream), LONGEST)
         zero = stream.start_time
         if seek is not None:
             try:
@@ -87,15 +87,21 @@ def _decoded(source: Source, seek: float | None) -> Generator[Shown, None, None]
                 return
         to_rgb = ToRGB()
         time = -interval
+        latest = (seek or 0.0) + LONGEST  # at which the next frame may be shown
         count = 0
         for frame, ticks in _frames(container, stream, source):
             if frame.pts is None:
                 time += interval
             else:
                 zero = frame.pts if zero is None else zero
-                time = max(time, (frame.pts - zero) * tick)  # broken files may step back; time never does
+                stamp = (frame.pts - zero) * tick
+                if stamp > latest:  # damaged, or the clock of a recording began anew: go on as if nothing were missing
+                    zero = frame.pts - round((time + interval) / tick)
+                    stamp = time + interval
+                time = max(time, stamp)  # broken files may step back; time never does
+            latest = time + LONGEST
             count += 1
-            yield Shown(time, ticks * tick or interval, tick, partial(to_rgb, frame))
+            yield Shown(time, min(ticks * tick, LONGEST) or interval, tick, partial(to_rgb, frame))
         if seek is None and count < 0.95 * stream.frames:
             log.warning("%s ends early: %d of the %d frames it declares.", label(source), count, stream.frames)
 
@@ -121,7 +127,7 @@ def _frames(container: InputContainer, stream: VideoStream, source: Source) -> I
 
 def _packets(container: InputContainer, stream: VideoStream, source: Source) -> Iterator[Packet[VideoStream] | None]:
     try:
-        for packet in container.demux(stream):
+        for packet in demuxed(container, stream):
             if packet.size or packet.dts is not None:
                 yield packet
     except av.error.InvalidDataError:

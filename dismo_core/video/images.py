@@ -14,8 +14,11 @@ from torch import Tensor
 from ..errors import DisMoError
 from .source import Source, file_object, label
 
+# Pillow's other formats are rare, little tested, or handed to other programs (EPS to Ghostscript)
+_FORMATS = ("AVIF", "BMP", "GIF", "ICO", "JPEG", "JPEG2000", "PNG", "PPM", "PSD", "QOI", "TGA", "TIFF", "WEBP")
+MOST_PIXELS = 1 << 26  # of one picture, 8192 x 8192
 # what Pillow and its decoders raise on bad data
-_DAMAGED = (
+DAMAGED = (
     OSError,
     EOFError,
     ValueError,
@@ -32,20 +35,23 @@ def read_image(source: Source) -> Tensor:
     Of an animated file the first picture is taken. Grey pictures of 16 bits keep that precision.
 
     Args:
-        source: path, bytes or binary file object of anything Pillow reads (PNG, JPEG, WebP, TIFF, ...).
+        source: path, bytes or binary file object; AVIF, BMP, GIF, ICO, JPEG, JPEG 2000, PNG, PPM, PSD, QOI, TGA, TIFF, WebP,
+            as far as the installed Pillow has them, of at most 67 million pixels.
 
     Returns:
         float32 [H, W, 3], RGB, 0..1.
 
     Raises:
-        DisMoError: not a picture, damaged, cut short, or with values that have no known range.
+        DisMoError: not a picture, damaged, cut short, too large, or with values that have no known range.
     """
     file = file_object(source, "picture")
     try:
-        with Image.open(file) as opened:
+        Image.init()
+        with Image.open(file, formats=[kind for kind in _FORMATS if kind in Image.OPEN]) as opened:
+            check_size(opened, source)
             picture = ImageOps.exif_transpose(opened)
             return _unit_rgb(picture, source)
-    except _DAMAGED as error:
+    except DAMAGED as error:
         reason = "its format is not known" if isinstance(error, UnidentifiedImageError) else str(error)
         raise DisMoError(
             f"Cannot read {label(source)} as a picture: {reason}. It is not a picture, or it is damaged; "
@@ -54,6 +60,15 @@ def read_image(source: Source) -> Tensor:
     finally:
         if isinstance(source, (str, os.PathLike)):
             file.close()
+
+
+def check_size(picture: Image.Image, source: Source) -> None:
+    """Raise for a picture whose header declares more pixels than anybody means."""
+    width, height = picture.size
+    if width * height > MOST_PIXELS:
+        raise DisMoError(
+            f"{label(source)} is {width}x{height} px; at most {MOST_PIXELS // 10**6} million pixels are read. Make it smaller first."
+        )
 
 
 def _unit_rgb(picture: Image.Image, source: Source) -> Tensor:
@@ -67,7 +82,7 @@ def _unit_rgb(picture: Image.Image, source: Source) -> Tensor:
             )
         return torch.from_numpy(grey / top)[..., None].repeat(1, 1, 3)
     if picture.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in picture.info:
-        rgba = torch.from_numpy(np.array(picture.convert("RGBA"), dtype=np.float32)) / 255
+        rgba = torch.from_numpy(np.array(picture.convert("RGBA"), dtype=np.float32)).div_(255)
         alpha = rgba[..., 3:]
-        return rgba[..., :3] * alpha + (1 - alpha)
-    return torch.from_numpy(np.array(picture.convert("RGB"), dtype=np.float32)) / 255
+        return (rgba[..., :3] * alpha).add_(1 - alpha)
+    return torch.from_numpy(np.array(picture.convert("RGB"), dtype=np.float32)).div_(255)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+LONGEST = 3600.0  # seconds for which one frame is shown; time stamps that say more are damaged
+
 
 @dataclass(frozen=True)
 class Shown:

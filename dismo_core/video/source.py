@@ -6,7 +6,7 @@ import contextlib
 import io
 import os
 from collections.abc import Iterator
-from typing import IO, TYPE_CHECKING, TypeAlias
+from typing import IO, TYPE_CHECKING, TypeAlias, TypeVar
 
 import av
 import av.error
@@ -15,12 +15,17 @@ from ..errors import DisMoError
 from ..motion import base_name
 
 if TYPE_CHECKING:
+    from av.audio.stream import AudioStream
     from av.container import InputContainer
+    from av.packet import Packet
     from av.video.stream import VideoStream
 
+AnyStream = TypeVar("AnyStream", "AudioStream", "VideoStream")
 Source: TypeAlias = "str | os.PathLike[str] | bytes | IO[bytes]"
 
+MOST_PIXELS = 1 << 25  # of one frame, 8K; a header that says more is taken for damaged
 _ATTACHED_PICTURE = 0x400  # FFmpeg's AV_DISPOSITION_ATTACHED_PIC: the cover of a song is no video
+_LIMITS = {"max_pixels": str(MOST_PIXELS)}
 # Text that FFmpeg would draw as a terminal, and lists that would make it open other files or addresses.
 _NO_FILM = {"tty", "hls", "dash", "concat", "concatf", "imf", "rtsp", "sdp", "lavfi"}
 
@@ -115,8 +120,33 @@ def open_video(source: Source) -> Iterator[tuple[InputContainer, VideoStream]]:
         file = "file:" + _existing_file(source, "video")
     else:
         file = file_object(source)
-    with readable(source), av.open(file, mode="r") as container:
-        yield container, _video_stream(container, source)
+    with readable(source), _opened(file, source) as container:
+        stream = _video_stream(container, source)
+        stream.codec_context.options = _LIMITS
+        yield container, stream
+
+
+def _opened(file: str | IO[bytes], source: Source) -> InputContainer:
+    """`file` as a container that reaches for no other file or address."""
+    try:
+        return av.open(file, mode="r", options={"protocol_whitelist": "file", **_LIMITS}, metadata_errors="replace")
+    except MemoryError as error:  # FFmpeg's answer to sizes that no file can mean, too
+        raise DisMoError(
+            f"{label(source)} asks for more memory than there is before its first frame. It is damaged, or the memory is full; "
+            "try whether a player opens it."
+        ) from error
+
+
+def demuxed(container: InputContainer, stream: AnyStream) -> Iterator[Packet[AnyStream]]:
+    """Packets of one stream, up to where the container breaks off.
+
+    Raises:
+        av.error.InvalidDataError: it does.
+    """
+    try:
+        yield from container.demux(stream)
+    except IndexError as error:  # PyAV's, about streams that damage makes appear half-way
+        raise av.error.InvalidDataError(0, "a stream appears that was not declared") from error
 
 
 def _video_stream(container: InputContainer, source: Source) -> VideoStream:
