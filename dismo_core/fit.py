@@ -69,7 +69,7 @@ def one_picture(images: Tensor) -> Tensor:
     return images[0]
 
 
-def fit_image(image: Tensor, size: tuple[int, int], mode: str) -> Tensor:
+def fit_image(image: Tensor, size: tuple[int, int], mode: str, antialias: bool = True) -> Tensor:
     """Scale a picture to `size` without distorting it.
 
     Args:
@@ -77,6 +77,7 @@ def fit_image(image: Tensor, size: tuple[int, int], mode: str) -> Tensor:
         size: (height, width) in pixels.
         mode: "crop" fills the frame and cuts off what hangs over on both sides alike; "pad" shows the whole picture in
             the middle, and fills the rest with its blurred edges. `shown_part` says where it lies.
+        antialias: of "crop"; without, it is the published way of CogVideoX (specs/dismo.md, 6.6 step 3).
 
     Returns:
         [height, width, 3] float, 0..1.
@@ -86,10 +87,14 @@ def fit_image(image: Tensor, size: tuple[int, int], mode: str) -> Tensor:
     """
     from torch.nn.functional import interpolate, pad
 
+    from .cogvideox.picture import fit_picture
+
     height, width = size
     inner = _inner(image.shape[0], image.shape[1], size, mode)
     if tuple(image.shape[:2]) == (height, width):
         return image
+    if mode == "crop" and not antialias:
+        return fit_picture(image, size)
     resized = interpolate(image.movedim(-1, 0)[None], inner, mode="bilinear", align_corners=False, antialias=True)
     missing_rows, missing_columns = height - inner[0], width - inner[1]
     top, left = missing_rows // 2, missing_columns // 2

@@ -22,6 +22,7 @@ class SamplingDefaults:
         negative_prompt: text.
         fps: frame rate of the frames it makes.
         size: (height, width) of the frames it makes, in pixels.
+        antialias: whether a picture is smoothed where it is scaled down to that size.
     """
 
     steps: int
@@ -29,6 +30,7 @@ class SamplingDefaults:
     negative_prompt: str
     fps: float
     size: tuple[int, int]
+    antialias: bool = True
 
 
 class MotionVideoModel(Protocol):

@@ -136,7 +136,7 @@ class MotionTransferSample(io.ComfyNode):
         host.bring_to_device(model)
         frames = model.transfer(
             fitted,
-            fit_image(picture, model.defaults.size, fit),
+            fit_image(picture, model.defaults.size, fit, model.defaults.antialias),
             prompt=prompt,
             negative_prompt=negative_prompt.strip() or model.defaults.negative_prompt,
             steps=steps,

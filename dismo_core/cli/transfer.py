@@ -123,7 +123,7 @@ def run(arguments: argparse.Namespace) -> None:
     with progress_runtime("Moving the picture", arguments.device) as runtime:
         frames = model.transfer(
             fitted,
-            fit_image(picture, size, arguments.fit),
+            fit_image(picture, size, arguments.fit, model.defaults.antialias),
             prompt=arguments.prompt,
             negative_prompt=arguments.negative_prompt,
             steps=arguments.steps,

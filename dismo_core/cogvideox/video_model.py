@@ -58,7 +58,7 @@ class CogVideoXModel:
         self.match_colours = match_colours
         self.extractor_id = adapter.extractor_id
         self.defaults = SamplingDefaults(
-            steps=50, guidance=6.0, negative_prompt=NEGATIVE_PROMPT, fps=8.0, size=adapter.size
+            steps=50, guidance=6.0, negative_prompt=NEGATIVE_PROMPT, fps=8.0, size=adapter.size, antialias=False
         )
 
     def valid_lengths(self, motion: Motion) -> list[int]:

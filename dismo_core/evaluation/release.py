@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from .. import __version__
+from ..cogvideox.picture import fit_picture
 from ..extract import extract_motion
-from ..fit import fit_image
 from ..weights.files import read_weights, sha256
 from ..weights.manifest import RELEASED
 
@@ -61,7 +61,7 @@ def release_report(
         "embeddings": {"standalone": _motion(standalone), "embedded": _motion(embedded)},
         "largest difference of embeddings": float(difference),
         "conditions": numbers(conditions),
-        "sample": _sample(model, embedded, fit_image(clip[0], model.defaults.size, "crop"), steps, runtime),
+        "sample": _sample(model, embedded, fit_picture(clip[0], model.defaults.size), steps, runtime),
         "seconds": {"extraction": round(extraction, 2)},
     }
 

@@ -10,6 +10,7 @@ from dismo_core.cogvideox.colours import Colours, match_colours
 from dismo_core.cogvideox.memory import MemoryPlan
 from dismo_core.cogvideox.preview import preview
 from dismo_core.cogvideox.video_model import CogVideoXModel
+from dismo_core.fit import fit_image
 
 LONG = 52  # frames: segments that begin at 0, 20 and 27
 
@@ -59,6 +60,22 @@ def test_one_go_is_the_adapters_own_sample(adapter, image):
     )
     found = transfer(adapter, image, 25, steps=2)
     assert found.dtype == torch.uint8 and torch.equal(found, expected[0])
+
+
+def test_a_picture_of_another_size_is_fitted_as_published(adapter):
+    large = torch.rand(150, 210, 3, generator=torch.Generator().manual_seed(0))
+    defaults = CogVideoXModel(adapter).defaults
+    fitted = fit_image(large, defaults.size, "crop", defaults.antialias)
+    arguments = dict(prompts=["a red fox turns."], num_frames=9, n_steps=1)
+    expected = adapter.sample(
+        motions=[motion_of(adapter, 9)],
+        images=[large * 2 - 1],
+        generator=torch.Generator().manual_seed(3),
+        **arguments,
+    )
+    assert (transfer(adapter, fitted).int() - expected[0].int()).abs().max() <= 1
+    smoothed = fit_image(large, defaults.size, "crop")
+    assert (fitted - smoothed).abs().mean() > 0.05
 
 
 class TestLongVideos:

@@ -17,7 +17,7 @@ class Model:
     """A video model of 8 x 6 pixels that makes up to 13 frames and remembers how it was called."""
 
     extractor_id = "0" * 16
-    defaults = types.SimpleNamespace(steps=4, guidance=6.0, negative_prompt="blurry", fps=8.0, size=(6, 8))
+    defaults = types.SimpleNamespace(steps=4, guidance=6.0, negative_prompt="blurry", fps=8.0, size=(6, 8), antialias=True)
 
     def valid_lengths(self, motion):
         return list(range(5, 14))
