@@ -6,9 +6,10 @@ import math
 from dataclasses import dataclass
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 from torch.nn import functional as F
 
+from .draws import Draws
 from .paths import positions, rates
 from .textures import texture_pool
 
@@ -27,7 +28,7 @@ class ClipBatch:
         motion: [B, 8, H, W, 3], what the extractor sees.
         first: [B, S], which frame of the clip each source is, 0..3.
         source, target: [B, S, H, W, 3], pairs for the generator.
-        before: [B, S, H, W, 3], the frame that precedes the source (frame 0: itself), as its pair is seen.
+        start: [B, S, H, W, 3], frame 0 of the clip as the pair is seen: what a roll-out to the source begins with.
         gap: [B, S], frame steps from source to target, 0..4.
         label: [B, 4, 20], what moved how far in 1, 2 and 4 steps after source i; for the probe and the labelled warm-up.
     """
@@ -36,7 +37,7 @@ class ClipBatch:
     first: Tensor
     source: Tensor
     target: Tensor
-    before: Tensor
+    start: Tensor
     gap: Tensor
     label: Tensor
 
@@ -72,75 +73,83 @@ class ClipGenerator:
         size: frame side in pixels.
         seed: of the run.
         textures: how many textures the batches of a block draw from; every block makes its own.
+        device: where the clips are made; every random number is the same on each.
     """
 
-    def __init__(self, size: int = 64, seed: int = 0, textures: int = 96) -> None:
+    def __init__(self, size: int = 64, seed: int = 0, textures: int = 96, device: torch.device | str = "cpu") -> None:
         self.size = size
+        self.device = torch.device(device)
         self.seed = seed
         self.textures = textures
         self._pool: tuple[int, Tensor] | None = None
 
-    def batch(self, index: int, clips: int, difficulty: float = 1.0, pairs: int = SOURCES) -> ClipBatch:
+    def batch(
+        self, index: int, clips: int, difficulty: float = 1.0, pairs: int = SOURCES, whole: float = 0.5
+    ) -> ClipBatch:
         """Draw batch number `index`.
 
         Args:
             index: any integer >= 0. clips: B.
             difficulty: 0 = plain grounds, contrasting objects, one object that moves; 1 = everything.
             pairs: S, how many of the four sources a clip gives, 1..4.
+            whole: share of the gaps that are whole steps, all alike, instead of following the published law.
         """
-        rng = torch.Generator().manual_seed(self.seed * 1_000_003 + index * 7919 + 1)
+        draws = Draws(self.seed * 1_000_003 + index * 7919 + 1, self.device)
         pool = self._textures(index // BLOCK)
-        moves = self._moves(clips, difficulty, rng)
-        looks = self._looks(clips, moves, difficulty, pool, rng)
+        moves = self._moves(clips, difficulty, draws)
+        looks = self._looks(clips, moves, difficulty, pool, draws)
         # Half of the clips show the generator other things that move alike: strong content augmentation.
-        others = self._looks(clips, moves, difficulty, pool, rng)
-        content = _choose(torch.rand(clips, generator=rng) < 0.5, others, looks)
+        others = self._looks(clips, moves, difficulty, pool, draws)
+        content = _choose(draws.rand(clips) < 0.5, others, looks)
 
-        times = torch.arange(WINDOW).float().expand(clips, -1)
-        view = self._view(clips, 1, rng)
+        times = torch.arange(WINDOW, device=self.device).float().expand(clips, -1)
+        view = self._view(clips, 1, draws)
         motion = self._render(looks, moves, times, view.expand(-1, WINDOW, -1))
-        motion = _jitter(motion, 0.35, rng)
+        motion = _jitter(motion, 0.35, draws)
 
-        first = torch.rand(clips, SOURCES, generator=rng).argsort(dim=1)[:, :pairs].sort(dim=1).values
-        gap = _gaps((clips, pairs), rng)
-        views = self._view(clips, pairs, rng)
-        shown = torch.cat((first, first + gap, (first - 1).clamp_min(0)), dim=1)
+        first = draws.rand(clips, SOURCES).argsort(dim=1)[:, :pairs].sort(dim=1).values
+        gap = _gaps((clips, pairs), whole, draws)
+        views = self._view(clips, pairs, draws)
+        shown = torch.cat((first, first + gap, torch.zeros_like(first)), dim=1)
         frames = self._render(content, moves, shown, views.repeat(1, 3, 1))
         frames = frames.unflatten(1, (3, pairs)).transpose(1, 2).flatten(0, 1)
-        frames = _jitter(frames, 0.2, rng).unflatten(0, (clips, pairs))
+        frames = _jitter(frames, 0.2, draws).unflatten(0, (clips, pairs))
         return ClipBatch(motion, first, frames[:, :, 0], frames[:, :, 1], frames[:, :, 2], gap, _labels(moves))
 
     def pictures(self, index: int, count: int) -> Tensor:
         """Single frames [count, H, W, 3] in -1..1, for the start of the encoders."""
-        rng = torch.Generator().manual_seed(self.seed * 1_000_003 + index * 7919 + 2)
-        moves = self._moves(count, 1.0, rng)
-        looks = self._looks(count, moves, 1.0, self._textures(index // BLOCK), rng)
-        frames = self._render(looks, moves, torch.zeros(count, 1), self._view(count, 1, rng))
-        return _jitter(frames, 0.35, rng)[:, 0]
+        draws = Draws(self.seed * 1_000_003 + index * 7919 + 2, self.device)
+        moves = self._moves(count, 1.0, draws)
+        looks = self._looks(count, moves, 1.0, self._textures(index // BLOCK), draws)
+        frames = self._render(looks, moves, torch.zeros(count, 1, device=self.device), self._view(count, 1, draws))
+        return _jitter(frames, 0.35, draws)[:, 0]
+
+    def _tensor(self, *values: float) -> Tensor:
+        return torch.tensor(values, device=self.device)
 
     def _textures(self, block: int) -> Tensor:
         if self._pool is None or self._pool[0] != block:
-            rng = torch.Generator().manual_seed(self.seed * 1_000_003 + block * 7919 + 3)
-            self._pool = (block, texture_pool(self.textures, rng))
+            draws = Draws(self.seed * 1_000_003 + block * 7919 + 3, self.device)
+            self._pool = (block, texture_pool(self.textures, draws))
         return self._pool[1]
 
-    def _moves(self, clips: int, difficulty: float, rng: Generator) -> _Moves:
+    def _moves(self, clips: int, difficulty: float, draws: Draws) -> _Moves:
         steps, unit = WINDOW - 1, self.size / 64
-        roll = torch.rand(clips, generator=rng)
+        roll = draws.rand(clips)
         mixed = roll < 0.16 * difficulty
         camera_only = (roll >= 0.16) & (roll < 0.16 + 0.30 * difficulty)
         still = roll > 0.95
         moving_object = ~camera_only & ~still
         moving_camera = mixed | camera_only
-        turn = torch.rand(clips, generator=rng)
+        turn = draws.rand(clips)
         shift = turn > 0.25 * difficulty  # else it grows or turns on the spot
         turns = (turn < 0.35 * difficulty)[:, None, None]
 
-        objects = torch.stack([rates(clips, steps, 4.0 * unit, rng) for _ in range(2)], dim=1)
-        object_turn = torch.stack([rates(clips, steps, 1.0, rng) for _ in range(2)], dim=1) * torch.tensor([0.09, 0.16])
-        one_kind = F.one_hot(torch.randint(0, 2, (clips,), generator=rng), 2).float()[:, None]
-        camera = rates(clips, steps, 3.2 * unit, rng)
-        camera_turn = rates(clips, steps, 1.0, rng) * torch.tensor([0.05, 0.07]) * one_kind
+        objects = torch.stack([rates(clips, steps, 4.0 * unit, draws) for _ in range(2)], dim=1)
+        object_turn = torch.stack([rates(clips, steps, 1.0, draws) for _ in range(2)], dim=1) * self._tensor(0.09, 0.16)
+        one_kind = F.one_hot(draws.integers(0, 2, clips), 2).float()[:, None]
+        camera = rates(clips, steps, 3.2 * unit, draws)
+        camera_turn = rates(clips, steps, 1.0, draws) * self._tensor(0.05, 0.07) * one_kind
         return _Moves(
             object=objects * (moving_object & shift)[:, None, None, None],
             object_turn=object_turn * one_kind[:, None] * (turns & moving_object[:, None, None])[:, None],
@@ -148,19 +157,17 @@ class ClipGenerator:
             camera_turn=camera_turn * (turns & moving_camera[:, None, None]),
         )
 
-    def _looks(self, clips: int, moves: _Moves, difficulty: float, pool: Tensor, rng: Generator) -> _Looks:
+    def _looks(self, clips: int, moves: _Moves, difficulty: float, pool: Tensor, draws: Draws) -> _Looks:
         unit = self.size / 64
-        textures = pool[torch.randint(0, len(pool), (clips, 3), generator=rng)]
-        flat = 0.1 + 0.8 * torch.rand(clips, 3, 3, 1, 1, generator=rng)
-        flat = torch.lerp(
-            flat.mean(dim=2, keepdim=True), flat, 0.2 + 0.8 * torch.rand(clips, 3, 1, 1, 1, generator=rng)
-        )
+        textures = pool[draws.integers(0, len(pool), clips, 3)]
+        flat = 0.1 + 0.8 * draws.rand(clips, 3, 3, 1, 1)
+        flat = torch.lerp(flat.mean(dim=2, keepdim=True), flat, 0.2 + 0.8 * draws.rand(clips, 3, 1, 1, 1))
         # Contrast: mostly moderate, with plain surfaces among them; all plain where difficulty is 0.
-        contrast = torch.rand(clips, 3, 1, 1, 1, generator=rng) * 0.9
-        contrast = contrast * (torch.rand(clips, 3, 1, 1, 1, generator=rng) < 0.15 + 0.75 * difficulty)
+        contrast = draws.rand(clips, 3, 1, 1, 1) * 0.9
+        contrast = contrast * (draws.rand(clips, 3, 1, 1, 1) < 0.15 + 0.75 * difficulty)
         # A camera that moves over nothing shows nothing.
         camera_moves = moves.camera.abs().sum((1, 2)) + moves.camera_turn.abs().sum((1, 2)) > 0
-        visible = 0.3 + 0.6 * torch.rand(clips, generator=rng)
+        visible = 0.3 + 0.6 * draws.rand(clips)
         contrast[:, 0, 0, 0, 0] = torch.where(camera_moves, visible, contrast[:, 0, 0, 0, 0])
         textures = flat + contrast * (textures - textures.mean(dim=(-1, -2), keepdim=True))
         # Objects stand out from the ground by their mean colour.
@@ -168,44 +175,44 @@ class ClipGenerator:
         mean = ground.mean(dim=(-1, -2), keepdim=True)[:, None]
         skin = textures[:, 1:]
         colour = skin.mean(dim=(-1, -2), keepdim=True)
-        direction = torch.where(mean < 0.5, 1.0, -1.0) * (0.4 + 0.6 * torch.rand(clips, 2, 3, 1, 1, generator=rng))
-        strength = 0.25 + 0.45 * torch.rand(clips, 2, 1, 1, 1, generator=rng)
+        direction = torch.where(mean < 0.5, 1.0, -1.0) * (0.4 + 0.6 * draws.rand(clips, 2, 3, 1, 1))
+        strength = 0.25 + 0.45 * draws.rand(clips, 2, 1, 1, 1)
         near = ((colour - mean).abs().amax(dim=2, keepdim=True) < 0.35).float()
         skin = skin + near * (mean + direction * strength - colour)
-        count = torch.rand(clips, 1, generator=rng)
+        count = draws.rand(clips, 1)
         second = count < 0.15 * difficulty
         # A camera that moves over a still ground needs no object.
         object_moves = moves.object.abs().sum((1, 2, 3)) + moves.object_turn.abs().sum((1, 2, 3)) > 0
         first = ~(camera_moves & ~object_moves)[:, None] | (count > 0.5)
-        radius = (5.5 + 6.5 * torch.rand(clips, 2, generator=rng)) * unit * torch.cat((first, second), dim=1)
-        path = positions(moves.object[:, 0], torch.arange(WINDOW).float().expand(clips, -1))
-        start = (torch.rand(clips, 2, 2, generator=rng) - 0.5) * 36 * unit
+        radius = (5.5 + 6.5 * draws.rand(clips, 2)) * unit * torch.cat((first, second), dim=1)
+        path = positions(moves.object[:, 0], torch.arange(WINDOW, device=self.device).float().expand(clips, -1))
+        start = (draws.rand(clips, 2, 2) - 0.5) * 36 * unit
         start[:, 0] = start[:, 0] - path.mean(dim=1)
-        amplitude = torch.randn(clips, 2, HARMONICS, generator=rng) * torch.tensor([0.0, 0.16, 0.14, 0.10, 0.08])
-        amplitude = amplitude * (torch.rand(clips, 2, 1, generator=rng) < 0.8)
-        phase = 2 * math.pi * torch.rand(clips, 2, HARMONICS, generator=rng)
+        amplitude = draws.randn(clips, 2, HARMONICS) * self._tensor(0.0, 0.16, 0.14, 0.10, 0.08)
+        amplitude = amplitude * (draws.rand(clips, 2, 1) < 0.8)
+        phase = 2 * math.pi * draws.rand(clips, 2, HARMONICS)
         return _Looks(
             ground=ground,
-            ground_shift=(torch.rand(clips, 2, generator=rng) - 0.5) * 2,
-            ground_zoom=torch.exp((torch.rand(clips, generator=rng) - 0.5) * 1.4),
+            ground_shift=(draws.rand(clips, 2) - 0.5) * 2,
+            ground_zoom=torch.exp((draws.rand(clips) - 0.5) * 1.4),
             skin=skin,
             outline=torch.stack((amplitude, phase), dim=2),
-            aspect=torch.exp((torch.rand(clips, 2, generator=rng) - 0.5) * 0.9),
+            aspect=torch.exp((draws.rand(clips, 2) - 0.5) * 0.9),
             radius=radius,
             start=start,
         )
 
-    def _view(self, clips: int, count: int, rng: Generator) -> Tensor:
+    def _view(self, clips: int, count: int, draws: Draws) -> Tensor:
         """Crops: shift in px and zoom, [B, count, 3]; milder than published, since a small model must learn magnitudes."""
-        shift = (torch.rand(clips, count, 2, generator=rng) - 0.5) * 0.22 * self.size
-        zoom = torch.exp((torch.rand(clips, count, 1, generator=rng) - 0.5) * 0.16)
+        shift = (draws.rand(clips, count, 2) - 0.5) * 0.22 * self.size
+        zoom = torch.exp((draws.rand(clips, count, 1) - 0.5) * 0.16)
         return torch.cat((shift, zoom), dim=-1)
 
     def _render(self, looks: _Looks, moves: _Moves, times: Tensor, view: Tensor) -> Tensor:
         """Frames [B, N, H, W, 3] in -1..1 at times [B, N] through views [B, N, 3]."""
         clips, count = times.shape
         size = self.size
-        axis = torch.arange(size) + 0.5 - size / 2
+        axis = torch.arange(size, device=self.device) + 0.5 - size / 2
         pixel = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), dim=-1)  # (x, y)
         screen = pixel[None, None] * view[..., 2, None, None, None] + view[..., None, None, :2]
         turn = positions(moves.camera_turn, times)
@@ -262,22 +269,21 @@ def _choose(first: Tensor, a: _Looks, b: _Looks) -> _Looks:
     return _Looks(**fields)
 
 
-def _gaps(shape: tuple[int, int], rng: Generator) -> Tensor:
+def _gaps(shape: tuple[int, int], whole: float, draws: Draws) -> Tensor:
     """Gaps in frame steps, in fifths of a step up to 4, weighted by the published Gamma(3, 12/s) law at 30 fps.
 
-    Half of them are drawn evenly over whole steps instead: roll-out hops four steps, which that law hardly shows.
+    A share `whole` is drawn evenly over whole steps instead: roll-out hops four steps, which that law hardly shows.
     """
     fifths = torch.arange(1, 21).float()
     weight = (fifths / 30) ** 2 * torch.exp(-12 * fifths / 30)
-    drawn = torch.multinomial(weight, shape[0] * shape[1], replacement=True, generator=rng)
-    gamma = (drawn.view(shape) + 1).float() / 5
-    even = torch.randint(1, 5, shape, generator=rng).float()
-    return torch.where(torch.rand(shape, generator=rng) < 0.5, gamma, even)
+    gamma = (draws.choices(weight, *shape) + 1).float() / 5
+    even = draws.integers(1, 5, *shape).float()
+    return torch.where(draws.rand(*shape) < whole, even, gamma)
 
 
-def _jitter(frames: Tensor, strength: float, rng: Generator) -> Tensor:
+def _jitter(frames: Tensor, strength: float, draws: Draws) -> Tensor:
     """Brightness, contrast and saturation factors, one set a clip; frames [B, N, H, W, 3] in -1..1."""
-    factor = 1 + strength * (2 * torch.rand(3, len(frames), 1, 1, 1, 1, generator=rng) - 1)
+    factor = 1 + strength * (2 * draws.rand(3, len(frames), 1, 1, 1, 1) - 1)
     x = (frames + 1) / 2 * factor[0]
     mean = x.mean(dim=(1, 2, 3, 4), keepdim=True)
     x = mean + (x - mean) * factor[1]
@@ -288,7 +294,7 @@ def _jitter(frames: Tensor, strength: float, rng: Generator) -> Tensor:
 def _labels(moves: _Moves) -> Tensor:
     """What moves how far after each source frame, scaled to about unit variance, [B, 4, 20]."""
     clips = len(moves.camera)
-    start = torch.arange(SOURCES).float().expand(clips, -1)
+    start = torch.arange(SOURCES, device=moves.camera.device).float().expand(clips, -1)
     parts = []
     for rate, unit in (
         (moves.object[:, 0], 3.0),

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from ..models.extractor import MotionExtractor
 from ..models.generator import FrameGenerator
-from .clips import LABELS
+from .clips import LABELS, SOURCES
 
 
 class MotionObjective(nn.Module):
@@ -32,7 +32,7 @@ class MotionObjective(nn.Module):
         clip: Tensor,
         first: Tensor,
         source: Tensor,
-        before: Tensor,
+        start: Tensor,
         own: int,
         gap: Tensor,
         label: Tensor,
@@ -44,18 +44,15 @@ class MotionObjective(nn.Module):
         """Losses of a batch.
 
         Args:
-            clip, first, source, before, gap, label: see `ClipBatch`. clean, noise: latents of the targets and noise [B S, h, w, c].
-            own: in this many clips the sources but frame 0 are replaced by the model's own prediction from the frame before:
-                in a roll-out every source but the first is one.
+            clip, first, source, start, gap, label: see `ClipBatch`. clean, noise: latents of the targets and noise [B S, h, w, c].
+            own: in this many clips the sources are rolled out from frame 0 by the model itself, one frame step at a time, and
+                frame 0 is blurred by a random amount: in a roll-out every source but the first is a prediction of predictions.
             t: [B S], before the shift. label_weight: of the labelled warm-up, []; 0 = the published objective alone.
         """
         motion = self.extractor.motion(self.extractor.encode(clip))
         label_loss = F.mse_loss(self.readout(motion), label)
         if own > 0:
-            here = first[:own]
-            earlier = _rows(motion[:own], (here - 1).clamp_min(0))
-            predicted = self._predicted(before[:own].flatten(0, 1), earlier, noise[: here.numel()])
-            predicted = torch.where((here > 0)[..., None, None, None], predicted.unflatten(0, here.shape), source[:own])
+            predicted = self._rolled_out(start[:own], motion[:own], first[:own], noise[: first[:own].numel()])
             source = torch.cat((predicted, source[own:]))
         conditions = self.generator.conditions(source.flatten(0, 1), _rows(motion, first), gap.flatten())
         t = self.shift * t / (1 + (self.shift - 1) * t)
@@ -63,11 +60,28 @@ class MotionObjective(nn.Module):
         return {"loss": flow + label_weight * label_loss, "flow": flow, "label": label_loss}
 
     @torch.no_grad()
-    def _predicted(self, before: Tensor, motion: Tensor, noise: Tensor) -> Tensor:
-        """One frame step on from `before` [N,H,W,3] in a single Euler step (the conditional mean), without gradient."""
+    def _rolled_out(self, start: Tensor, motion: Tensor, first: Tensor, noise: Tensor) -> Tensor:
+        """Frames number `first` [B,S] from frames 0 [B,S,H,W,3], one Euler step a frame step (the conditional mean)."""
+        blur = torch.rand(first.shape, device=start.device)[..., None, None, None]
+        frame = out = (start + blur * (_blurred(start) - start)).flatten(0, 1)
         one = torch.ones(len(noise), device=noise.device)
-        latents = noise - self.generator.velocity_given(noise, one, self.generator.conditions(before, motion, one))
-        return self.generator.decode(latents).clamp(-1, 1)
+        reached = first.flatten()[:, None, None, None]
+        for step in range(SOURCES - 1):
+            now = motion[:, step, None].expand(-1, first.shape[1], -1).flatten(0, 1)
+            latents = noise - self.generator.velocity_given(noise, one, self.generator.conditions(frame, now, one))
+            frame = self.generator.decode(latents).clamp(-1, 1)
+            out = torch.where(reached > step, frame, out)
+        sources: Tensor = out.unflatten(0, first.shape)
+        return sources
+
+
+def _blurred(frames: Tensor) -> Tensor:
+    """Frames [B,S,H,W,3] averaged over 3 x 3 pixels twice, about what two hops of a roll-out leave."""
+    x = frames.flatten(0, 1).movedim(-1, 1)
+    for _ in range(2):
+        x = F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+    out: Tensor = x.movedim(1, -1).unflatten(0, frames.shape[:2])
+    return out
 
 
 def _rows(motion: Tensor, index: Tensor) -> Tensor:

@@ -38,6 +38,7 @@ class TinyRecipe:
         warmup_horizon: step at which the warm-up's learning rate would reach zero.
         label_weight: of the labelled loss at the start of the joint stage; falls linearly to 0 over `anneal_steps`.
         own_from: step of the joint stage from which on half of the clips have the generator's own predictions as sources.
+        refine_steps: of a third stage, the generator alone; half of its flow times are 1, where a roll-out starts its hops.
         seed: of everything.
         compile: use torch.compile, about twice as fast after a minute of compiling; needs a C++ compiler.
     """
@@ -52,36 +53,38 @@ class TinyRecipe:
     label_weight: float = 3.0
     anneal_steps: int = 1400
     own_from: int = 800
+    refine_steps: int = 2400
     seed: int = 0
     compile: bool = True
 
 
 def train_tiny(
-    folder: Path, recipe: TinyRecipe, report: Report, start: Path | None = None
+    folder: Path, recipe: TinyRecipe, report: Report, start: Path | None = None, device: str = "cpu"
 ) -> tuple[MotionExtractor, FrameGenerator]:
-    """Run or go on with the two stages; each has its checkpoints and `log.jsonl` in a folder of its own.
+    """Run or go on with the three stages; each has its checkpoints and `log.jsonl` in a folder of its own.
 
     Args:
         folder: of the run. recipe: its numbers. report: called as (stage, steps done, steps in all, logged numbers).
         start: a folder with finished weights (`dismo_tiny_*.safetensors`) to begin with instead of from nothing.
+        device: of models and clips; what is drawn is the same on each.
 
     Returns:
         The extractor and the generator, averaged weights.
     """
     torch.manual_seed(recipe.seed)
-    drawn = ClipGenerator(seed=recipe.seed)
+    drawn = ClipGenerator(seed=recipe.seed, device=device)
     extractor, generator = MotionExtractor.tiny(), FrameGenerator.tiny()
     if start is None:
-        pictures = drawn.pictures(0, 96)
+        pictures = drawn.pictures(0, 96).cpu()
         start_extractor(extractor, encoder_patches(extractor.frame_encoder, pictures))
         start_generator(generator, encoder_patches(generator.source_encoder, pictures))
     else:
         extractor.load_state_dict(load_motion_extractor(start / EXTRACTOR_FILE).state_dict())
         generator.load_state_dict(load_frame_generator(start / GENERATOR_FILE).state_dict())
+    extractor.to(device)
+    generator.to(device)
 
-    def stage(
-        name: str, model: nn.Module, losses: Callable[[int], dict[str, Tensor]], schedule: Schedule
-    ) -> nn.Module:
+    def stage(name: str, model: nn.Module, losses: Callable[[int], dict[str, Tensor]], schedule: Schedule) -> nn.Module:
         return fit(
             model,
             losses,
@@ -100,16 +103,16 @@ def train_tiny(
         probed: Any = model.extractor
         with torch.no_grad():
             motion = probed.motion(probed.encode(check.motion))
-        return {"probe_r2": label_fit(motion.flatten(0, 1), check.label.flatten(0, 1))}
+        return {"probe_r2": label_fit(motion.flatten(0, 1).cpu(), check.label.flatten(0, 1).cpu())}
 
     # 1. Extractor alone, with labels; from plain scenes to everything.
-    labelled = LabelledWarmup(extractor)
+    labelled = LabelledWarmup(extractor).to(device)
     run = compiled(labelled)
 
     def warmup_losses(step: int) -> dict[str, Tensor]:
         difficulty = min(1.0, max(0.0, (step - recipe.plain_steps) / recipe.ramp_steps))
         clips = drawn.batch(step, recipe.clips, difficulty, pairs=1)
-        with autocast():
+        with autocast(device):
             out: dict[str, Tensor] = run(clips.motion, clips.label)
         return out
 
@@ -119,9 +122,10 @@ def train_tiny(
     labelled.load_state_dict(averaged.state_dict())
 
     # 2. Both, with the published objective; the labels fade to nothing.
-    joint = MotionObjective(extractor, generator)
+    joint = MotionObjective(extractor, generator).to(device)
     joint.readout.load_state_dict(labelled.readout.state_dict())
     run_joint = compiled(joint)
+
     def joint_losses(step: int) -> dict[str, Tensor]:
         clips = drawn.batch(1_000_000 + step, recipe.clips, pairs=recipe.pairs)
         weight = recipe.label_weight * max(0.0, 1 - step / max(1, recipe.anneal_steps))
@@ -129,36 +133,48 @@ def train_tiny(
 
     averaged = stage("joint", joint, joint_losses, Schedule(recipe.joint_steps, lr=1e-3))
     joint.load_state_dict(averaged.state_dict())
+
+    # 3. The generator alone: the motion stands, and carrying pixels along it takes a small model longest.
+    extractor.requires_grad_(False)
+    joint.readout.requires_grad_(False)
+
+    def refine_losses(step: int) -> dict[str, Tensor]:
+        clips = drawn.batch(2_000_000 + step, recipe.clips, pairs=recipe.pairs, whole=0.9)
+        return joint_step(run_joint, generator, clips, 0.0, own=recipe.clips // 2, pure_noise=0.5)
+
+    averaged = stage("refine", joint, refine_losses, Schedule(recipe.refine_steps, lr=6e-4))
+    joint.load_state_dict(averaged.state_dict())
     return extractor.eval(), generator.eval()
 
 
 def joint_step(
-    run: Any, generator: FrameGenerator, clips: ClipBatch, label_weight: float, own: int
+    run: Any, generator: FrameGenerator, clips: ClipBatch, label_weight: float, own: int, pure_noise: float = 0.0
 ) -> dict[str, Tensor]:
-    """One evaluation of the joint objective; draws the flow times and the noise."""
+    """One evaluation of the joint objective; draws the noise and the flow times, a share `pure_noise` of them 1."""
     clean = generator.encode(clips.target.flatten(0, 1))
-    t = torch.sigmoid(torch.randn(len(clean)))
+    t = torch.sigmoid(torch.randn(len(clean), device=clean.device))
+    t = torch.where(torch.rand(len(t), device=t.device) < pure_noise, 1.0, t)
     noise = torch.randn_like(clean)
-    with autocast():
+    with autocast(clean.device.type):
         out: dict[str, Tensor] = run(
             clips.motion,
             clips.first,
             clips.source,
-            clips.before,
+            clips.start,
             own,
             clips.gap,
             clips.label,
             clean,
             noise,
             t,
-            torch.tensor(label_weight),
+            torch.tensor(label_weight, device=clean.device),
         )
     return out
 
 
-def autocast() -> torch.autocast:
+def autocast(device: str) -> torch.autocast:
     """As published: bf16 products, float32 weights."""
-    return torch.autocast("cpu", torch.bfloat16)
+    return torch.autocast(torch.device(device).type, torch.bfloat16)
 
 
 class LabelledWarmup(nn.Module):

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from dismo_core.training.clips import ClipGenerator
+from dismo_core.training.draws import Draws
 from dismo_core.training.paths import positions, rates
 
 
@@ -15,7 +16,7 @@ def drawn():
 def test_a_batch_is_a_function_of_seed_and_index(drawn):
     again = ClipGenerator(seed=5, textures=24)
     a, b, other = drawn.batch(3, 2), again.batch(3, 2), drawn.batch(4, 2)
-    for name in ("motion", "first", "source", "target", "before", "gap", "label"):
+    for name in ("motion", "first", "source", "target", "start", "gap", "label"):
         assert torch.equal(getattr(a, name), getattr(b, name))
     assert not torch.equal(a.motion, other.motion)
 
@@ -23,7 +24,7 @@ def test_a_batch_is_a_function_of_seed_and_index(drawn):
 def test_shapes_and_ranges(drawn):
     b = drawn.batch(0, 3)
     assert b.motion.shape == (3, 8, 64, 64, 3)
-    assert b.source.shape == b.target.shape == b.before.shape == (3, 4, 64, 64, 3)
+    assert b.source.shape == b.target.shape == b.start.shape == (3, 4, 64, 64, 3)
     assert b.label.shape == (3, 4, 20) and b.gap.shape == (3, 4) and b.first.tolist() == [[0, 1, 2, 3]] * 3
     assert drawn.batch(0, 3, pairs=2).source.shape == (3, 2, 64, 64, 3)
     assert 0 < float(b.gap.min()) and float(b.gap.max()) <= 4
@@ -50,7 +51,7 @@ def test_positions_integrate_rates():
 
 
 def test_motion_laws_include_stops_and_turns():
-    drawn_rates = rates(400, 7, 4.0, torch.Generator().manual_seed(0))
+    drawn_rates = rates(400, 7, 4.0, Draws(0))
     speed = drawn_rates.norm(dim=-1)
     assert bool(((speed[:, 0] > 0.5) & (speed[:, -1] < 1e-3)).any())
     ends = torch.cosine_similarity(drawn_rates[:, 0], drawn_rates[:, -1], dim=-1)

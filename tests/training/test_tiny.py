@@ -11,7 +11,7 @@ from dismo_core.training.start import start_extractor
 from dismo_core.training.tiny import encoder_patches, joint_step
 from dismo_core.weights import load_frame_generator, load_motion_extractor
 
-ARGUMENTS = ["train", "tiny", "--no-compile", "--warmup-steps", "2"]
+ARGUMENTS = ["train", "tiny", "--no-compile", "--batch", "4", "--warmup-steps", "2", "--refine-steps", "1"]
 
 
 def test_the_command_trains_resumes_and_exports(tmp_path, capsys):
@@ -22,12 +22,35 @@ def test_the_command_trains_resumes_and_exports(tmp_path, capsys):
     extractor = load_motion_extractor(tmp_path / "run" / "dismo_tiny_extractor.safetensors")
     generator = load_frame_generator(tmp_path / "run" / "dismo_tiny_generator.safetensors")
     assert generator.extractor_id == extractor.extractor_id
-    more = ["train", "tiny", "--no-compile", "--warmup-steps", "0", "--anneal-steps", "0", "--joint-steps", "0"]
+    more = [
+        "train",
+        "tiny",
+        "--no-compile",
+        "--warmup-steps",
+        "0",
+        "--anneal-steps",
+        "0",
+        "--joint-steps",
+        "0",
+        "--refine-steps",
+        "0",
+    ]
     assert main([*more, "--start", out, "--out", str(tmp_path / "more")]) == 0
     again = load_motion_extractor(tmp_path / "more" / "dismo_tiny_extractor.safetensors")
     assert again.extractor_id == extractor.extractor_id
     assert main([*ARGUMENTS, "--out", out, "--joint-steps", "2", "--no-resume"]) == 2
     assert "not empty" in capsys.readouterr().err
+
+
+def test_the_last_stage_leaves_the_motion_alone(tmp_path):
+    arguments = ["train", "tiny", "--no-compile", "--batch", "2", "--start", "dismo_core/assets"]
+    arguments += ["--warmup-steps", "0", "--joint-steps", "0", "--anneal-steps", "0", "--refine-steps", "2"]
+    assert main([*arguments, "--out", str(tmp_path)]) == 0
+    extractor = load_motion_extractor(tmp_path / "dismo_tiny_extractor.safetensors")
+    assert extractor.extractor_id == load_motion_extractor("tiny").extractor_id
+    before, after = load_frame_generator("tiny"), load_frame_generator(tmp_path / "dismo_tiny_generator.safetensors")
+    changed = [not torch.equal(a, b) for a, b in zip(before.parameters(), after.parameters(), strict=True)]
+    assert any(changed)
 
 
 def test_the_objective_reaches_every_trained_part():
