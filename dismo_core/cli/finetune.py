@@ -43,6 +43,11 @@ def add_parser(subparsers: Any) -> None:
         "--cache", type=Path, metavar="FOLDER",
         help="keep latents, motion and text of one clip of each video here: faster, and the text encoder leaves the memory",
     )  # fmt: skip
+    parser.add_argument(
+        "--compile",
+        action="store_true",
+        help="compile the blocks of the base: slow to begin, then faster; needs a C++ compiler",
+    )
     add_data(parser, required=True)
     add_optimisation(parser)
     parser.set_defaults(run=run)
@@ -78,6 +83,7 @@ def run(arguments: argparse.Namespace) -> None:
             footage,
             schedule,
             world=world,
+            compile=arguments.compile,
             wandb=arguments.wandb,
             progress=lambda done, total, row: report("finetune", done, total, row),
             caching=lambda done, total: report("caching", done, total, {}),

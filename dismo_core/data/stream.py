@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count, islice
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from torch.utils.data import IterableDataset, get_worker_info
@@ -15,25 +15,26 @@ from .clips import VideoSample, check_skipped, draw_sample
 from .frames import Unusable
 from .index import Entry, is_safe, video_extensions
 
+T = TypeVar("T")
 
-class VideoStream(IterableDataset[VideoSample]):
+
+class ShardStream(IterableDataset[T]):
     """Samples without end: shards shuffled in each epoch alike on all ranks, split by rank, then by worker, and mixed in
-    a rolling buffer of clips.
+    a rolling buffer of samples. What a sample is, `draw` says.
 
     For `pipe:` and cloud addresses, and for local shards where the published behaviour is wanted. Draws come from one
     generator for each rank and worker. The same seed, start, ranks and workers give the same samples; other ranks or
     workers give others, and a resumed run goes on with a new order, drawn from its start, since a stream cannot be wound on.
 
     Args:
-        shards: addresses or paths. size: side of the frames in px. seed: of the run, 0 or more.
+        shards: addresses or paths. seed: of the run, 0 or more.
         rank, world: this process and how many there are. start: samples that the run had drawn before it was resumed.
-        buffer: clips held back for mixing, over all workers of a rank.
+        buffer: samples held back for mixing, over all workers of a rank.
     """
 
     def __init__(
         self,
         shards: Sequence[str],
-        size: int = 256,
         seed: int = 42,
         *,
         rank: int = 0,
@@ -42,13 +43,20 @@ class VideoStream(IterableDataset[VideoSample]):
         buffer: int = 1000,
     ) -> None:
         self.shards = list(shards)
-        self.size = size
         self.seed = seed
         self.rank, self.world = rank, world
         self.start = start
         self.buffer = buffer
 
-    def __iter__(self) -> Iterator[VideoSample]:
+    def draw(self, entry: Entry, number: int, rng: np.random.Generator, skipped: Sequence[tuple[str, str]]) -> T:
+        """Sample `number`, of one video; `skipped`: (name, reason) of the entries that it stands in for.
+
+        Raises:
+            Unusable: there is no sample in it.
+        """
+        raise NotImplementedError
+
+    def __iter__(self) -> Iterator[T]:
         info = get_worker_info()
         worker, workers = (0, 1) if info is None else (info.id, info.num_workers)
         rng = np.random.default_rng([self.seed, self.start, self.rank, worker])
@@ -62,9 +70,7 @@ class VideoStream(IterableDataset[VideoSample]):
             for shard in np.random.default_rng([self.seed, self.start, epoch]).permutation(len(self.shards)):
                 yield self.shards[shard]
 
-    def _samples(
-        self, shards: Iterator[str], numbers: Iterator[int], rng: np.random.Generator
-    ) -> Iterator[VideoSample]:
+    def _samples(self, shards: Iterator[str], numbers: Iterator[int], rng: np.random.Generator) -> Iterator[T]:
         skipped: list[tuple[str, str]] = []
 
         def damaged(error: Exception) -> bool:
@@ -80,11 +86,25 @@ class VideoStream(IterableDataset[VideoSample]):
         for members in library.group_by_keys(files, handler=damaged):
             try:
                 entry = _entry(members)
-                yield draw_sample(entry, self.size, next(numbers), rng, skipped)
+                yield self.draw(entry, next(numbers), rng, skipped)
                 skipped.clear()
             except Unusable as fault:
                 skipped.append((f"{os.path.basename(members['__url__'])}: {members['__key__']}", fault.reason))
                 check_skipped(skipped)
+
+
+class VideoStream(ShardStream[VideoSample]):
+    """The samples of extractor and generator. size: side of the frames in px; the rest as `ShardStream`."""
+
+    def __init__(self, shards: Sequence[str], size: int = 256, seed: int = 42, **options: int) -> None:
+        super().__init__(shards, seed, **options)
+        self.size = size
+
+    def draw(
+        self, entry: Entry, number: int, rng: np.random.Generator, skipped: Sequence[tuple[str, str]]
+    ) -> VideoSample:
+        """See `draw_sample`."""
+        return draw_sample(entry, self.size, number, rng, skipped)
 
 
 def _opened(shards: Iterator[str], damaged: Callable[[Exception], bool]) -> Iterator[dict[str, Any]]:
@@ -108,10 +128,10 @@ def _entry(members: dict[str, Any]) -> Entry:
         raise Unusable("unsafe name", "the name leads out of the shard's folder")
     if len(videos) != 1:
         raise Unusable("several videos" if videos else "no video", "exactly one is wanted")
-    return Entry(key, members[videos[0]])
+    return Entry(key, members[videos[0]], members.get("txt", b"").decode("utf-8", "replace").strip())
 
 
-def _mixed(samples: Iterator[VideoSample], size: int, rng: np.random.Generator) -> Iterator[VideoSample]:
+def _mixed(samples: Iterator[T], size: int, rng: np.random.Generator) -> Iterator[T]:
     """Each sample in turn takes the place of a random one in a full buffer, which goes out."""
     held = list(islice(samples, size))
     for sample in samples:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,19 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from ..cogvideox.adapter import CogVideoXMotionAdapter
 from ..cogvideox.checkpoint import EXTRACTOR
 from ..cogvideox.objective import denoising_loss
+from ..cogvideox.speed import compile_blocks
 from ..data.addresses import is_remote
 from ..data.index import ShardIndex
 from ..errors import DisMoError
 from ..files import atomic_write
-from .captioned import CaptionedClip, CaptionedClips, collate
+from ..weights.geometry import KEY as GEOMETRY
+from ..weights.geometry import describe
+from .captioned import CaptionedClip, CaptionedClips, CaptionedStream, collate
 from .distributed import World
 from .latents import LatentCache, Remembered, remembering
 from .loggers import open_loggers
@@ -62,8 +66,9 @@ class Footage:
     """Which clips a run takes.
 
     Args:
-        shards: local ones, from `find_shards`. batch: clips of a process in a batch. frames, fps: of a clip.
-        seed: of the run. workers: decoding processes. cache: folder for latents and text, one clip a video; None = none.
+        shards: from `find_shards`. batch: clips of a process in a batch. frames, fps: of a clip.
+        seed: of the run. workers: decoding processes.
+        cache: folder for latents and text, one clip a video, of local shards; None = none.
     """
 
     shards: Sequence[str]
@@ -74,6 +79,45 @@ class Footage:
     workers: int = 0
     cache: Path | None = None
 
+    def clips(self, size: tuple[int, int]) -> CaptionedClips:
+        """The clips by number, (height, width) px.
+
+        Raises:
+            DisMoError: a shard that can only be read from front to back.
+        """
+        if remote := [shard for shard in self.shards if is_remote(shard)]:
+            raise DisMoError(
+                f"Latents are kept for local shards only, not for {remote[0]}. Copy it here, or train without --cache."
+            )
+        index = ShardIndex(self.shards)
+        return CaptionedClips(index, size, self.frames, self.fps, self.seed, self.cache is not None)
+
+    def batches(self, size: tuple[int, int], first: int, last: int, world: World) -> Iterator[list[CaptionedClip]]:
+        """Batches number `first` to `last` - 1 of this process."""
+        together = self.batch * world.size
+        options = dict(rank=world.rank, world=world.size, start=first * together)
+        stream = any(is_remote(shard) for shard in self.shards)
+        data: Dataset[CaptionedClip] = (
+            CaptionedStream(self.shards, size, self.frames, self.fps, self.seed, **options)
+            if stream
+            else self.clips(size)
+        )
+        loader: Any = DataLoader(
+            data,
+            self.batch,
+            sampler=None if stream else range(first * together + world.rank, last * together, world.size),
+            num_workers=self.workers,
+            collate_fn=collate,
+            drop_last=True,
+            generator=torch.Generator(),  # else making workers would draw from the generator of the training run
+        )
+        skipped: set[tuple[str, str]] = set()
+        for batch in islice(loader, last - first):
+            for skip in {skip for clip in batch for skip in clip.skipped} - skipped:
+                skipped.add(skip)
+                log.warning("Skipped %s (%s); %d videos so far.", *skip, len(skipped))
+            yield batch
+
 
 def finetune(
     folder: Path,
@@ -82,6 +126,7 @@ def finetune(
     schedule: Schedule = SCHEDULE,
     *,
     world: World = ALONE,
+    compile: bool = False,
     wandb: str | None = None,
     progress: Callable[[int, int, dict[str, float]], None] | None = None,
     caching: Callable[[int, int], None] | None = None,
@@ -89,32 +134,32 @@ def finetune(
     """Train LoRA and conditions of an adapter, or go on in `folder`; base and extractor stay as they are.
 
     Args:
-        adapter: where it lies is moved to the world's device. schedule: without an average of the weights.
-        world: from `joined`. wandb, progress: see `fit`. caching: called with (videos done, videos in all).
+        adapter: where it lies is moved to the world's device. schedule: how long and how fast.
+        world: from `joined`. compile: compile the blocks of the base, with fused rounding of the adapter.
+        wandb, progress: see `fit`. caching: called with (videos done, videos in all).
 
     Raises:
-        DisMoError: as `fit`; shards that cannot be read by number; no usable video.
+        DisMoError: as `fit`; no usable video; a cache of shards that cannot be read by number.
     """
-    if remote := [shard for shard in footage.shards if is_remote(shard)]:
-        raise DisMoError(f"Fine-tuning reads local shards only, not {remote[0]}. Copy it here first.")
-    if schedule.average is not None:
-        raise DisMoError("Fine-tuning keeps no average of the weights: it would have to copy the whole base.")
     adapter.to(world.device)
     adapter.base.transformer.enable_gradient_checkpointing()
-    index = ShardIndex(footage.shards)
-    clips = CaptionedClips(index, adapter.size, footage.frames, footage.fps, footage.seed, footage.cache is not None)
-    cache = None if footage.cache is None else LatentCache(footage.cache, clips, adapter)
+    if compile:
+        adapter.set_exact(False)
+        compile_blocks(adapter.base.transformer)
+    cache: LatentCache | None = None
     usable: list[int] = []
-    if cache is not None:
+    if footage.cache is not None:
+        cache = LatentCache(footage.cache, footage.clips(adapter.size), adapter)
         usable = cache.fill(world, caching)
         if not usable:
-            raise DisMoError(f"None of the {len(index)} videos has {footage.frames} frames at {footage.fps:g} fps.")
+            raise DisMoError(
+                f"None of the {len(cache.clips.index)} videos has {footage.frames} frames at {footage.fps:g} fps."
+            )
         adapter.encode_prompts([""], adapter.device)  # for sample transfers
         adapter.base.text_encoder = None
     objective = AdapterObjective(adapter)
     run: Any = world.wrap(objective)
     together = footage.batch * world.size
-    last = schedule.steps * schedule.accumulation * together
     batches: Iterator[list[CaptionedClip]] | None = None
     shown: Tensor | None = None
 
@@ -126,14 +171,17 @@ def finetune(
             kept = [cache.read(entry) for entry, _ in picked]
             return {"loss": run([CaptionedClip(torch.empty(0), "", e, seed) for e, seed in picked], kept)}
         if batches is None:
-            batches = _batches(clips, range(number * together + world.rank, last, world.size), footage)
+            batches = footage.batches(adapter.size, number, schedule.steps * schedule.accumulation, world)
         batch = next(batches)
         shown = batch[0].frames if shown is None else shown
         return {"loss": run(batch, [])}
 
     def draw(_: nn.Module) -> Mapping[str, Tensor]:
-        clip = clips.clip(usable[0], 0).frames if shown is None else shown
-        return {"transfers": transfer_sheet(adapter, clip)}
+        nonlocal shown
+        if shown is None:
+            assert cache is not None
+            shown = cache.clips.clip(usable[0], 0).frames
+        return {"transfers": transfer_sheet(adapter, shown)}
 
     about = {
         "clips in a step": together * schedule.accumulation,
@@ -167,24 +215,6 @@ def _pick(usable: Sequence[int], seed: int, number: int) -> tuple[int, int]:
     return usable[order[position]], int(np.random.default_rng([seed, epoch, number]).integers(2**63))
 
 
-def _batches(clips: CaptionedClips, numbers: range, footage: Footage) -> Iterator[list[CaptionedClip]]:
-    skipped: set[tuple[str, str]] = set()
-    loader: Any = DataLoader(
-        clips,
-        footage.batch,
-        sampler=numbers,
-        num_workers=footage.workers,
-        collate_fn=collate,
-        drop_last=True,
-        generator=torch.Generator(),  # else making workers would draw from the generator of the training run
-    )
-    for batch in loader:
-        for skip in {skip for clip in batch for skip in clip.skipped} - skipped:
-            skipped.add(skip)
-            log.warning("Skipped %s (%s); %d videos so far.", *skip, len(skipped))
-        yield batch
-
-
 def transfer_sheet(adapter: CogVideoXMotionAdapter, clip: Tensor) -> Tensor:
     """Every fourth frame of a clip uint8 [T,H,W,3], and below of its first frame moved by its motion; uint8 [2H, n W, 3]."""
     video = clip.float() / 127.5 - 1
@@ -204,5 +234,6 @@ def export(adapter: CogVideoXMotionAdapter, folder: Path) -> Path:
     path = folder / "cogvideox_adapter.safetensors"
     tensors = {k: v.detach().cpu().contiguous() for k, v in adapter.state_dict().items()}
     with atomic_write(path, overwrite=True) as temporary:
-        save_file(tensors, temporary, {"format": "pt", "extractor": adapter.extractor_id})
+        card = {"format": "pt", "extractor": adapter.extractor_id, GEOMETRY: describe(adapter.motion_extractor)}
+        save_file(tensors, temporary, card)
     return path

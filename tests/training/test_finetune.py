@@ -1,6 +1,7 @@
 """Training the adapter on a toy base: what is trained and written, resume, the cache of latents and text."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from dismo_core import CogVideoXMotionAdapter, DisMoError, load_cogvideox_adapter, load_motion_extractor
+from dismo_core import (
+    CogVideoXMotionAdapter,
+    DisMoError,
+    MotionExtractor,
+    load_cogvideox_adapter,
+    load_motion_extractor,
+)
 from dismo_core.cli.main import main
 from dismo_core.cogvideox.base import load_base
 from dismo_core.data.addresses import find_shards
@@ -16,7 +23,7 @@ from dismo_core.data.index import ShardIndex
 from dismo_core.training.captioned import CaptionedClips
 from dismo_core.training.checkpoint import latest_checkpoint
 from dismo_core.training.distributed import World
-from dismo_core.training.finetune import SCHEDULE, AdapterObjective, Footage, finetune
+from dismo_core.training.finetune import SCHEDULE, AdapterObjective, Footage, export, finetune
 from dismo_core.training.latents import LatentCache
 
 BASE = Path(__file__).parent.parent / "goldens" / "tiny-CogVideoX-I2V"
@@ -151,3 +158,51 @@ def test_a_sheet_of_transfers_is_drawn(shards, tmp_path):
     (sheet,) = found.Images("transfers")
     assert (sheet.width, sheet.height) == (3 * 96, 2 * 64)
     assert [json.loads(line)["step"] for line in (tmp_path / "log.jsonl").read_text().splitlines()] == [1, 2]
+
+
+def test_an_average_of_the_trained_weights_alone_is_kept(shards, tmp_path):
+    schedule = replace(QUICK, average=0.5)
+    found = finetune(tmp_path / "whole", make_adapter(), footage(shards), schedule).state_dict()
+    kept = latest_checkpoint(tmp_path / "whole")
+    names = {"module." + name for name in kept["model"]} | {"n_averaged"}
+    assert kept["averaged"].keys() == names and int(kept["averaged"]["n_averaged"]) == 4
+    assert all(torch.equal(found[name], kept["averaged"]["module." + name]) for name in kept["model"])
+    assert not same(kept["model"], found)
+    finetune(tmp_path / "parts", make_adapter(), footage(shards), schedule)
+    (tmp_path / "parts" / "checkpoint_0000004.pt").unlink()
+    assert same(finetune(tmp_path / "parts", make_adapter(), footage(shards), schedule).state_dict(), found)
+
+
+@pytest.mark.skipif(shutil.which("cat") is None, reason="the address is a shell command, and this system has no `cat`")
+def test_shards_behind_an_address(shards, tmp_path):
+    piped = replace(footage(shards), shards=[f"pipe:cat {tar}" for tar in find_shards([shards])], batch=2)
+    (batch,) = piped.batches(make_adapter().size, 3, 4, World())
+    assert [clip.frames.shape for clip in batch] == [(9, 64, 96, 3)] * 2 and len({clip.seed for clip in batch}) == 2
+    captions = {clip.caption for clip in next(replace(piped, batch=6).batches((64, 96), 0, 1, World()))}
+    assert captions == {"", "a red fox turns."}
+    finetune(tmp_path / "run", make_adapter(), piped, replace(QUICK, steps=2))
+    assert latest_checkpoint(tmp_path / "run")["step"] == 2
+    with pytest.raises(DisMoError, match="without --cache"):
+        finetune(tmp_path / "kept", make_adapter(), replace(piped, cache=tmp_path / "cache"), QUICK)
+
+
+@pytest.mark.slow
+def test_compiled_blocks_give_the_same_losses(shards, tmp_path):
+    for name in ("plain", "compiled"):
+        finetune(tmp_path / name, make_adapter(), footage(shards), QUICK, compile=name == "compiled")
+    plain, compiled = (
+        [json.loads(line)["loss"] for line in (tmp_path / name / "log.jsonl").read_text().splitlines()]
+        for name in ("plain", "compiled")
+    )
+    assert compiled == pytest.approx(plain, rel=1e-3)
+
+
+def test_the_file_carries_an_extractor_of_any_geometry(tmp_path):
+    small = MotionExtractor(
+        width=32, depth=1, d_head=16, d_motion=8, train_resolution=(8, 32, 32),
+        frame_encoder=dict(embed_dim=24, depth=1, num_heads=2, image_size=28),
+    )  # fmt: skip
+    geometry = dict(d_cond=16, rank=4, alpha=2, dtype=torch.float32)
+    path = export(CogVideoXMotionAdapter(load_base(BASE, torch.float32), small, **geometry), tmp_path)
+    loaded = load_cogvideox_adapter(path, base=BASE, dtype=torch.float32)
+    assert loaded.extractor_id == small.extractor_id and loaded.motion_extractor.size == (32, 32)
