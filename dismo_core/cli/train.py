@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from ..training.loop import Schedule
 
-DRAWN = ("start", "warmup_steps", "joint_steps", "anneal_steps")
+BOTH = {"seed": "seed", "batch": "clips"}  # options that mean the same with and without --data -> field of `TinyRecipe`
+DRAWN = ("start", "warmup_steps", "joint_steps", "anneal_steps", "refine_steps")
 SCHEDULE = ("steps", "lr", "warmup", "clip", "average", "accumulation", "save_every", "log_every", "draw_every", "keep")
 
 
@@ -37,7 +38,6 @@ def add_parser(subparsers: Any) -> None:
     videos = parser.add_argument_group("training on videos")
     add_data(videos, required=False)
     add_optimisation(videos)
-    videos.add_argument("--average", type=float, metavar="DECAY", help="average the weights, for example 0.9999")
     videos.add_argument(
         "--load-checkpoint", "--load_checkpoint", type=Path, metavar="FILE",
         help="begin with these extractor weights (.pt, .safetensors), for example the released ones",
@@ -69,6 +69,7 @@ def add_parser(subparsers: Any) -> None:
     drawn.add_argument(
         "--anneal-steps", type=int, help="steps of the second stage over which the labels fade; 0 = none from the start"
     )
+    drawn.add_argument("--refine-steps", type=int, help="optimizer steps of the third stage, the generator alone")
     parser.set_defaults(run=run)
 
 
@@ -108,6 +109,7 @@ def add_optimisation(group: Any) -> None:
     group.add_argument("--lr", type=float, help="peak learning rate")
     group.add_argument("--lr-warmup", dest="warmup", type=int, metavar="STEPS", help="steps of linear warm-up")
     group.add_argument("--clip", type=float, metavar="NORM", help="largest gradient norm")
+    group.add_argument("--average", type=float, metavar="DECAY", help="average the weights, for example 0.9999")
     group.add_argument("--accumulation", type=int, metavar="N", help="batches to a step")
     group.add_argument("--save-every", type=int, metavar="STEPS", help="between checkpoints; a multiple of --log-every")
     group.add_argument("--log-every", type=int, metavar="STEPS", help="between rows of the log")
@@ -146,12 +148,14 @@ def run(arguments: argparse.Namespace) -> None:
 def _train_drawn(arguments: argparse.Namespace, given: list[str]) -> None:
     from ..training.export import export_tiny
     from ..training.tiny import TinyRecipe, train_tiny
+    from .options import check_device
 
-    names = [*given, *(["seed"] if arguments.seed is not None else [])]
-    changes = {name: getattr(arguments, name) for name in names if name != "start"}
+    changes = {name: getattr(arguments, name) for name in given if name != "start"}
+    changes |= {field: getattr(arguments, name) for name, field in BOTH.items() if getattr(arguments, name) is not None}
     recipe = TinyRecipe(**changes, compile=arguments.compile is not False)
     report = printer()
-    extractor, generator = train_tiny(arguments.out, recipe, report, arguments.start)
+    where = check_device(arguments.device or "cpu")
+    extractor, generator = train_tiny(arguments.out, recipe, report, arguments.start, where)
     for path in export_tiny(extractor, generator, arguments.out):
         print(f"Wrote {path}")
 
