@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from dismo_core import CogVideoXMotionAdapter, MotionExtractor
-from dismo_core.cogvideox.adapter import adapted_linears
+from dismo_core.cogvideox.attached import adapted_linears
 from dismo_core.cogvideox.base import CogVideoXBase
 from dismo_core.cogvideox.geometry import COGVIDEOX_5B_I2V, Geometry
 from dismo_core.cogvideox.positions import PositionTables

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, BinaryIO, Literal, overload
@@ -16,6 +17,8 @@ from .motion import LOOK_AHEAD, Motion, base_name
 
 if TYPE_CHECKING:
     from .runtime import Runtime
+
+log = logging.getLogger(__name__)
 
 PIECE = 64  # new frames that are held at the extractor's size at a time
 
@@ -95,6 +98,9 @@ def extract_motion(
             f"The clip gave too few frames at {fps:g} fps from second {start:g}; motion needs at least {LOOK_AHEAD + 1}. "
             "Use a longer clip, an earlier start or a higher fps."
         )
+    found = len(embeddings) + LOOK_AHEAD
+    if found < frames:
+        log.info("The clip gave %d frames at %g fps, not the %d asked for.", found, fps, frames)
     if reverse:
         used.reverse()
     source = base_name(video) if isinstance(video, str | os.PathLike) else ""
@@ -136,6 +142,8 @@ def _embeddings(
             extract_piece()
     if len(buffer) > (overlap if found else LOOK_AHEAD):
         extract_piece()
+    if runtime is not None and 0 < windows < expected - overlap:  # the clip was shorter than asked for
+        runtime.progress(windows, windows, None)
     return torch.cat(found) if found else torch.empty(0, extractor.d_motion), still
 
 

@@ -65,6 +65,14 @@ def test_zero_frames_go_to_the_end(extractor, real_clip):
     assert dismo.extract_motion(extractor, real_clip, frames=0).frames == 33
 
 
+def test_a_clip_shorter_than_asked_for_is_said_and_the_progress_ends(extractor, real_clip, caplog):
+    runtime, seen = dismo.Runtime.cpu(), []
+    runtime.progress = lambda done, total, preview: seen.append((done, total))
+    with caplog.at_level("INFO", "dismo_core"):
+        assert dismo.extract_motion(extractor, real_clip, frames=40, runtime=runtime).frames == 33
+    assert caplog.messages == ["The clip gave 33 frames at 8 fps, not the 40 asked for."] and seen[-1] == (26, 26)
+
+
 def test_progress_reports_windows_and_may_stop(extractor, real_clip):
     runtime = dismo.Runtime.cpu()
     seen = []

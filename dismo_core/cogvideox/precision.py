@@ -17,13 +17,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import DisMoError
+from .geometry import BLOCK_LINEARS
 
 log = logging.getLogger(__name__)
 
 Precision = Literal["auto", "bf16", "fp16", "fp32", "fp8", "int8", "nf4"]
 PRECISIONS: tuple[str, ...] = get_args(Precision)
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
-BLOCK_LINEARS = ("attn1.to_q", "attn1.to_k", "attn1.to_v", "attn1.to_out.0", "ff.net.0.proj", "ff.net.2")
 FLOAT8 = torch.float8_e4m3fn
 
 

@@ -112,7 +112,8 @@ def load_cogvideox_adapter(
     Raises:
         DisMoError: no such name or file, a damaged file, names, shapes or dtypes that do not fit, or another base.
     """
-    from ..cogvideox.adapter import CogVideoXMotionAdapter, without_memory
+    from ..cogvideox.adapter import CogVideoXMotionAdapter
+    from ..cogvideox.attached import without_memory
     from ..cogvideox.base import CogVideoXBase, load_base
     from ..cogvideox.checkpoint import EXTRACTOR, geometry, read_adapter
 
@@ -170,6 +171,11 @@ def _build(file: WeightFile, kind: Kind, geometries: Mapping[str, Callable[[], n
             expected = make().state_dict()
         problem = differences(expected, file.tensors)
         if not problem:
+            if bad := [name for name, value in file.tensors.items() if not bool(value.float().isfinite().all())]:
+                raise DisMoError(
+                    f"{file.path} holds NaN or infinite values in {len(bad)} tensors, as in {bad[0]}. The file is damaged, or its "
+                    "training had diverged; fetch it again, or take an earlier checkpoint."
+                )
             module = make()
             module.load_state_dict({k: v.float() for k, v in file.tensors.items()}, strict=True)
             return module

@@ -6,7 +6,7 @@ from diffusers import CogVideoXTransformer3DModel
 from safetensors.torch import save_file
 
 import dismo_core as dismo
-from dismo_core.cogvideox.adapter import without_memory
+from dismo_core.cogvideox.attached import without_memory
 from dismo_core.cogvideox.base import CogVideoXBase
 from dismo_core.cogvideox.memory import MemoryPlan, cogvideox_parts
 from dismo_core.cogvideox.sampling import rotary_positions
