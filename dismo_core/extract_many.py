@@ -18,7 +18,7 @@ from .data.frames import Unusable
 from .data.index import read_place, scan_shard
 from .errors import DisMoError
 from .extract import extract_motion
-from .files import atomic_write
+from .files import atomic_write, read_json
 from .models.extractor import MotionExtractor
 from .motion import Motion
 
@@ -110,9 +110,11 @@ def extract_many(
         target = folder / f"{relative}.safetensors"
         if target.exists():
             done.kept += 1
-        elif (found := motion(video, relative.as_posix())) is not None:
-            found.save(target)
-            done.written += 1
+        else:
+            _remove_partial(target)
+            if (found := motion(video, relative.as_posix())) is not None:
+                found.save(target)
+                done.written += 1
         advance(number)
     for number, shard in enumerate(shards[rank::world]):
         target = folder / Path(shard).name
@@ -127,8 +129,7 @@ def extract_many(
 def write_motion_shard(path: Path, motions: Iterator[tuple[str, Motion]]) -> int:
     """Write a tar of motion files, one `<key>.safetensors` each; returns how many."""
     count = 0
-    for left in path.parent.glob(f".{glob.escape(path.stem[:40])}-*.tar"):  # by a process that was killed
-        left.unlink()
+    _remove_partial(path)
     with atomic_write(path) as temporary, tempfile.TemporaryDirectory() as scratch:
         with tarfile.open(temporary, "w") as tar:
             for key, motion in motions:
@@ -142,10 +143,16 @@ def write_motion_shard(path: Path, motions: Iterator[tuple[str, Motion]]) -> int
     return count
 
 
+def _remove_partial(path: Path) -> None:
+    """Delete what a process that was killed while writing `path` left behind."""
+    for left in path.parent.glob(f".{glob.escape(path.stem[:40])}-*{path.suffix}"):
+        left.unlink()
+
+
 def _require_same_settings(path: Path, settings: dict[str, object]) -> None:
     """Note how the motions of a folder are extracted; raise where the ones there were extracted otherwise."""
     if path.is_file():
-        before = json.loads(path.read_text())
+        before = read_json(path)
         if before != settings:
             raise DisMoError(
                 f"{path.parent} holds motions extracted with {before}, not {settings}. Choose another folder."

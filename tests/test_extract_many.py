@@ -48,6 +48,7 @@ def same(a, b):
 
 def test_a_folder_gives_a_file_for_each_video(footage, tmp_path, extractor, capsys):
     (footage / "videos" / "bad.mp4").write_bytes(b"no video")
+    (tmp_path / ".0.mp4-x.safetensors").write_bytes(b"killed while this was written")
     try:
         assert main(["extract", str(footage / "videos"), "-o", str(tmp_path), "--frames", "9"]) == 0
     finally:
@@ -55,6 +56,7 @@ def test_a_folder_gives_a_file_for_each_video(footage, tmp_path, extractor, caps
     said = capsys.readouterr().out
     assert "4 motions written" in said and "1 clips left out" in said and "bad.mp4" in said
     found = sorted(p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*.safetensors"))
+    assert not list(tmp_path.glob(".*"))
     assert found == ["0.mp4.safetensors", "1.mp4.safetensors", "2.mp4.safetensors", "deep/3.mp4.safetensors"]
     motion = dismo.Motion.load(tmp_path / "deep/3.mp4.safetensors")
     alone = dismo.extract_motion(extractor, footage / "videos/deep/3.mp4", frames=9)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 from typing import Any
 
 from ..errors import DisMoError
-from .options import add_device, add_sampling_of_clip, check_device, motion_of
+from .options import add_device, add_sampling_of_clip, check_device, motion_of, progress_runtime
 
 _SHOWN = 20  # skipped clips that are printed one by one
 
@@ -62,17 +63,26 @@ def _many(arguments: argparse.Namespace) -> None:
         device = f"cuda:{os.environ['LOCAL_RANK']}"
     extractor = load_motion_extractor(arguments.extractor, check_device(device))
     output = arguments.output or "motions"
-    done = extract_many(
-        extractor,
-        arguments.clip,
-        output,
-        fps=arguments.fps,
-        start=arguments.start,
-        frames=arguments.frames,
-        reverse=arguments.reverse,
-        rank=rank,
-        world=world,
-    )
+    with contextlib.ExitStack() as stack:
+        advance = None
+        if rank == 0:  # one bar is enough
+            runtime = stack.enter_context(progress_runtime("Extracting the motions", device))
+
+            def advance(count: int, total: int) -> None:
+                runtime.progress(count, total, None)
+
+        done = extract_many(
+            extractor,
+            arguments.clip,
+            output,
+            fps=arguments.fps,
+            start=arguments.start,
+            frames=arguments.frames,
+            reverse=arguments.reverse,
+            rank=rank,
+            world=world,
+            progress=advance,
+        )
     print(
         f"{output}: {done.written} motions written, {done.kept} files were there, {len(done.skipped)} clips left out."
     )
