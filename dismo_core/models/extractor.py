@@ -13,7 +13,7 @@ from ..errors import DisMoError
 from .dino import FrameEncoder
 from .inputs import check_video
 from .layers import FeedForward, RMSNorm
-from .rotary import AxialRotary3D, clip_positions
+from .rotary import AxialRotary3D, RotaryTable, clip_positions
 from .transformer import TransformerLayer
 
 ENCODER_CHUNK = 16
@@ -91,18 +91,32 @@ class MotionExtractor(nn.Module):
         tokens: Tensor = self.proj(self.frame_encoder(x.flatten(0, 1))).unflatten(0, (batch, frames))
         return tokens
 
-    def motion(self, tokens: Tensor) -> Tensor:
-        """Tokens of one window [B, T, side^2, width] -> embeddings [B, T - look-ahead, d_motion]."""
+    def window_table(self, frames: int) -> RotaryTable:
+        """Rotary table of a window: a query at (t, 0, 0) for each embedding, then the cells of its frames."""
+        count, side, device = frames - self.look_ahead, self.frame_encoder.side, self.query_tokens.device
+        queries = torch.zeros(count, 3, device=device)
+        queries[:, 0] = torch.arange(count, device=device)
+        table: RotaryTable = self.pos_emb(torch.cat((queries, clip_positions(frames, side, side, device))))
+        return table
+
+    def motion(self, tokens: Tensor, table: RotaryTable | None = None) -> Tensor:
+        """Embeddings of one window.
+
+        Args:
+            tokens: [B, T, side^2, width].
+            table: `window_table(T)`, where it is at hand.
+
+        Returns:
+            [B, T - look-ahead, d_motion].
+        """
         batch, frames = tokens.shape[:2]
-        count, side = frames - self.look_ahead, self.frame_encoder.side
-        cells = clip_positions(frames, side, side, tokens.device)
-        query_cells = torch.zeros(count, 3, device=tokens.device)
-        query_cells[:, 0] = torch.arange(count, device=tokens.device)
-        angles = self.pos_emb(torch.cat((query_cells, cells)))
+        count = frames - self.look_ahead
+        table = table or self.window_table(frames)
         x = torch.cat((self.query_tokens.expand(batch, count, -1), tokens.flatten(1, 2)), dim=1)
-        for layer in self.layers:
-            x = layer(x, angles)
-        out: Tensor = self.head(x[:, :count])
+        last = len(self.layers) - 1
+        for index, layer in enumerate(self.layers):
+            x = layer(x, table, keep=count if index == last else None)  # only the queries are read
+        out: Tensor = self.head(x)
         return out
 
     def forward(self, x: Tensor) -> Tensor:
@@ -161,12 +175,16 @@ class MotionExtractor(nn.Module):
                 progress(1, 1)
             return out
         starts = list(range(0, frames - self.window, window_stride)) + [frames - self.window]
+        table = self.window_table(self.window)
         pieces: list[Tensor] = []
         have = 0  # embeddings so far
         done = 0
         for chunk, tokens in self._token_chunks(x, starts, chunk_windows):
-            windows = torch.stack([tokens[:, s - chunk[0] : s - chunk[0] + self.window] for s in chunk], dim=1)
-            found = self.motion(windows.flatten(0, 1)).unflatten(0, windows.shape[:2])
+            windows = [tokens[:, s - chunk[0] : s - chunk[0] + self.window] for s in chunk]
+            if x.device.type == "cpu":  # one at a time its activations stay in the cache
+                found = torch.stack([self.motion(window, table) for window in windows], dim=1)
+            else:
+                found = self.motion(torch.cat(windows), table).unflatten(0, (len(chunk), -1)).transpose(0, 1)
             for index, start in enumerate(chunk):
                 # Keep of each window what no earlier window has given: all of the first, later the last ones.
                 pieces.append(found[:, index, have - start :])
@@ -185,7 +203,7 @@ class MotionExtractor(nn.Module):
             end = chunk[-1] + self.window
             kept = [] if held is None else [held[:, chunk[0] - held_from :]]
             while encoded < end:
-                upto = min(encoded + ENCODER_CHUNK, end)
+                upto = min(encoded + ENCODER_CHUNK, x.shape[1])
                 kept.append(self.encode(x[:, encoded:upto]))
                 encoded = upto
             held, held_from = torch.cat(kept, dim=1), chunk[0]

@@ -78,9 +78,9 @@ class GeneratorTransformer(nn.Module):
         )
 
     def forward(self, x: Tensor, cells: Tensor, cond: Tensor, context: Tensor, context_cells: Tensor) -> Tensor:
-        angles, context_angles = self.pos_emb(cells), self.pos_emb(context_cells)
+        table, context_table = self.pos_emb(cells), self.pos_emb(context_cells)
         for layer in self.layers:
-            x = layer(x, angles, cond, context, context_angles)
+            x = layer(x, table, cond, context, context_table)
         return x
 
 

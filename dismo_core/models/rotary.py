@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
+
+RotaryTable: TypeAlias = tuple[Tensor, Tensor]  # cosines and sines of the angles, each [heads, N, d]
 
 
 def spatial_frequencies(heads: int, per_head: int) -> Tensor:
@@ -23,43 +26,48 @@ def temporal_frequencies(heads: int, per_head: int) -> Tensor:
 
 
 class AxialRotary2D(nn.Module):
-    """Angles from (y, x); `freqs` [2, heads, d_head/8]."""
+    """Rotary table of positions (y, x); `freqs` [2, heads, d_head/8]."""
 
     def __init__(self, heads: int, d_head: int) -> None:
         super().__init__()
         self.freqs = nn.Parameter(spatial_frequencies(heads, d_head // 8).expand(2, -1, -1).clone())
 
-    def forward(self, positions: Tensor) -> Tensor:
-        """positions [N, 2] -> angles [heads, N, d_head/4]."""
+    def forward(self, positions: Tensor) -> RotaryTable:
+        """positions [N, 2] -> table of [heads, N, d_head/4]."""
         y, x = (positions[:, axis, None, None] * self.freqs[axis] for axis in range(2))
-        return torch.cat((y, x), dim=-1).transpose(0, 1)
+        return rotary_table(torch.cat((y, x), dim=-1).transpose(0, 1))
 
 
 class AxialRotary3D(nn.Module):
-    """Angles from (t, y, x); `spatial_freqs` [2, heads, d_head/8], `temporal_freqs` [heads, d_head/8]."""
+    """Rotary table of positions (t, y, x); `spatial_freqs` [2, heads, d_head/8], `temporal_freqs` [heads, d_head/8]."""
 
     def __init__(self, heads: int, d_head: int) -> None:
         super().__init__()
         self.spatial_freqs = nn.Parameter(spatial_frequencies(heads, d_head // 8).expand(2, -1, -1).clone())
         self.temporal_freqs = nn.Parameter(temporal_frequencies(heads, d_head // 8))
 
-    def forward(self, positions: Tensor) -> Tensor:
-        """positions [N, 3] -> angles [heads, N, 3 d_head/8]."""
+    def forward(self, positions: Tensor) -> RotaryTable:
+        """positions [N, 3] -> table of [heads, N, 3 d_head/8]."""
         t = positions[:, 0, None, None] * self.temporal_freqs
         y, x = (positions[:, 1 + axis, None, None] * self.spatial_freqs[axis] for axis in range(2))
-        return torch.cat((t, y, x), dim=-1).transpose(0, 1)
+        return rotary_table(torch.cat((t, y, x), dim=-1).transpose(0, 1))
 
 
-def rotate(x: Tensor, angles: Tensor) -> Tensor:
+def rotary_table(angles: Tensor) -> RotaryTable:
+    """Cosines and sines of angles [heads, N, d], in at least float32: made once, used by every layer."""
+    angles = angles.to(torch.promote_types(angles.dtype, torch.float32)).contiguous()
+    return angles.cos(), angles.sin()
+
+
+def rotate(x: Tensor, table: RotaryTable) -> Tensor:
     """Turn channel pairs (j, j + d) by angle j; channels from 2 d on pass through.
 
     Args:
         x: [B, heads, N, d_head].
-        angles: [heads, N, d], 2 d <= d_head.
+        table: of [heads, N, d], 2 d <= d_head.
     """
-    d = angles.shape[-1]
-    wide = torch.promote_types(x.dtype, torch.float32)
-    cos, sin = angles.to(wide).cos(), angles.to(wide).sin()
+    cos, sin = table
+    d = cos.shape[-1]
     first, second, rest = x[..., :d], x[..., d : 2 * d], x[..., 2 * d :]
     turned_first = first * cos - second * sin
     turned_second = second * cos + first * sin

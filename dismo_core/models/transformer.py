@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from .layers import EPS, AdaptiveRMSNorm, FeedForward, RMSNorm, attend, zero_linear
-from .rotary import rotate
+from .rotary import RotaryTable, rotate
 
 START_SCALE = 10.0
 
@@ -61,23 +62,42 @@ class TransformerLayer(nn.Module):
     def forward(
         self,
         x: Tensor,
-        angles: Tensor,
+        table: RotaryTable,
         cond: Tensor | None = None,
         context: Tensor | None = None,
-        context_angles: Tensor | None = None,
+        context_table: RotaryTable | None = None,
+        keep: int | None = None,
     ) -> Tensor:
-        """x [B, N, width] -> the same shape; angles [heads, N, d], context [B, M, d_context]."""
+        """One layer.
+
+        Args:
+            x: [B, N, width]. table: rotary table of the N tokens. cond: [B, d_cond].
+            context: [B, M, d_context]. context_table: rotary table of the M tokens.
+            keep: compute just the first `keep` tokens, which is enough where no others are read; all N are attended to.
+
+        Returns:
+            [B, N or keep, width].
+        """
         extra = () if cond is None else (cond,)
-        q, k, v = split_heads(self.self_qkv(self.self_norm(x, *extra)), 3, self.heads)
-        q = rotate(scaled_cosine(q, self.self_scale), angles)
-        k = rotate(scaled_cosine(k, self.self_scale), angles)
+        h = self.self_norm(x, *extra)
+        if keep is None:
+            q, k, v = split_heads(self.self_qkv(h), 3, self.heads)
+            q_table = table
+        else:
+            of_q, of_kv = self.self_qkv.weight.split((x.shape[-1], 2 * x.shape[-1]))
+            (q,) = split_heads(F.linear(h[:, :keep], of_q), 1, self.heads)
+            k, v = split_heads(F.linear(h, of_kv), 2, self.heads)
+            q_table = table[0][:, :keep], table[1][:, :keep]
+            x = x[:, :keep]
+        q = rotate(scaled_cosine(q, self.self_scale), q_table)
+        k = rotate(scaled_cosine(k, self.self_scale), table)
         x = x + self.self_out(merge_heads(attend(q, k, v, scale=1.0)))
         if self.has_context:
-            assert context is not None and context_angles is not None
+            assert context is not None and context_table is not None
             (q,) = split_heads(self.cross_q(self.cross_norm_q(x, *extra)), 1, self.heads)
             k, v = split_heads(self.cross_kv(self.cross_norm_kv(context)), 2, self.heads)
-            q = rotate(scaled_cosine(q, self.cross_scale), angles)
-            k = rotate(scaled_cosine(k, self.cross_scale), context_angles)
+            q = rotate(scaled_cosine(q, self.cross_scale), q_table)
+            k = rotate(scaled_cosine(k, self.cross_scale), context_table)
             x = x + self.cross_out(merge_heads(attend(q, k, v, scale=1.0)))
         out: Tensor = self.ff(x, *extra)
         return out

@@ -115,16 +115,16 @@ def test_the_token_ring_does_not_grow_with_the_clip():
     held = []
     original = extractor.motion
 
-    def watch(tokens):
-        held.append(tokens.shape[0])
-        return original(tokens)
+    def watch(window, table):
+        held.append(window.untyped_storage().nbytes() / window[0, 0].nbytes)  # windows are views of the ring
+        return original(window, table)
 
     extractor.motion = watch
     encoded = []
     encode = extractor.encode
     extractor.encode = lambda x: encoded.append(x.shape[1]) or encode(x)
     extractor.forward_sliding(wave(0.0007, 1, 60, 28, 28, 3), chunk_windows=4)
-    assert max(held) == 4 and max(encoded) <= 16
+    assert max(held) <= 4 + 7 + 16 and max(encoded) <= 16
     assert sum(encoded) == 60  # every frame is encoded once
 
 
