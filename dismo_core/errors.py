@@ -6,3 +6,8 @@ class DisMoError(Exception):
 
     Out-of-memory and interrupt exceptions are never turned into this one.
     """
+
+
+def first_line(error: BaseException) -> str:
+    """What an exception of another library says, without the stack that torch adds; at most 300 characters."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

@@ -1,14 +1,16 @@
-"""Files that are either whole or not there."""
+"""Files that are either whole or not there, and JSON from others."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from .errors import DisMoError
+from .errors import DisMoError, first_line
 
 
 @contextlib.contextmanager
@@ -51,6 +53,25 @@ def check_free(path: str | os.PathLike[str], *, overwrite: bool = False) -> None
         raise DisMoError(f"Cannot write {target}: a folder has that name. Choose another file name.")
     if target.exists() and not overwrite:
         raise DisMoError(f"{target} exists already. Choose another name, or allow overwriting (--overwrite).")
+
+
+def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The object in a JSON file.
+
+    Raises:
+        DisMoError: it cannot be read, or holds something else.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:  # the last: lists in lists without end
+        raise DisMoError(
+            f"Cannot read {path} as JSON: {first_line(error)}. It is damaged; fetch or make it again."
+        ) from error
+    if not isinstance(content, dict):
+        raise DisMoError(
+            f"{path} holds a JSON {type(content).__name__}, not an object with names. Fetch or make it again."
+        )
+    return content
 
 
 def _umask() -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import PureWindowsPath
 from typing import TYPE_CHECKING
 
-from .errors import DisMoError
+from .errors import DisMoError, first_line
 from .files import atomic_write
 
 if TYPE_CHECKING:
@@ -44,9 +44,9 @@ class Motion:
         import torch
 
         e = self.embeddings
-        if e.ndim != 2 or e.shape[0] < 1 or e.dtype != torch.float32:
+        if e.ndim != 2 or 0 in e.shape or e.dtype != torch.float32:
             raise DisMoError(
-                f"Motion embeddings must be float32 [P, d] with P >= 1, not {e.dtype} {list(e.shape)}. "
+                f"Motion embeddings must be float32 [P, d] with P >= 1 and d >= 1, not {e.dtype} {list(e.shape)}. "
                 "One clip gives one Motion; pass its embeddings without a batch dimension."
             )
         if self.still is not None and (self.still.shape != e.shape[1:] or self.still.dtype != torch.float32):
@@ -116,7 +116,7 @@ class Motion:
 
         tensors = {"embeddings": self.embeddings.contiguous()}
         if self.still is not None:
-            tensors["still"] = self.still.contiguous()
+            tensors["still"] = self.still.clone()  # the format refuses two names for one memory
         metadata = {
             "format": FORMAT,
             "version": VERSION,
@@ -142,8 +142,8 @@ class Motion:
             with safe_open(path, framework="pt") as file:
                 meta = file.metadata() or {}
                 tensors = {name: file.get_tensor(name) for name in file.keys()}
-        except (OSError, SafetensorError) as error:
-            raise DisMoError(f"Cannot read the motion file {path}: {error}.") from error
+        except (OSError, SafetensorError, TypeError, ValueError, RuntimeError) as error:  # of torch, about shapes, too
+            raise DisMoError(f"Cannot read the motion file {path}: {first_line(error)}.") from error
         if meta.get("format") != FORMAT or "embeddings" not in tensors:
             raise DisMoError(
                 f"{path} is a safetensors file but not a motion (its format entry is {meta.get('format')!r}, "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..errors import DisMoError
+from ..files import read_json
 from ..weights.hub import require_base
 from ..weights.manifest import BASE
 from .geometry import COGVIDEOX_5B_I2V, Geometry
@@ -157,8 +157,7 @@ def _config(folder: Path, name: str = "config.json") -> dict[str, Any]:
     path = folder / name
     if not path.is_file():
         raise DisMoError(f"{path} is missing. The download is not complete: fetch the missing files.")
-    config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return config
+    return read_json(path)
 
 
 def _transformer(config: Mapping[str, Any], files: list[Path], dtype: torch.dtype) -> CogVideoXTransformer3DModel:

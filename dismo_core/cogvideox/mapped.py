@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import re
 import shutil
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,9 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import DisMoError
+from ..files import read_json
 from ..weights.files import differences
 from ..weights.kinds import recognise
 
+_BESIDE = re.compile(r"[\w.-]{1,200}\.safetensors")  # a file name, not a path
 MAPPED = "mapped_at"  # attribute of parameters and buffers whose values lie in a mapped file: their address
 FLOAT8 = (torch.float8_e4m3fn, torch.float8_e5m2)
 FLOAT8_SCALES = ("scale_weight", "weight_scale")  # of one weight: value = float8 * scale
@@ -32,12 +34,24 @@ def shards(folder: Path, stem: str) -> list[Path]:
     """
     index = folder / f"{stem}.safetensors.index.json"
     if index.is_file():
-        names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+        names = sorted(set(weight_map(index).values()))
     else:
         names = [f"{stem}.safetensors"]
     if missing := [name for name in names if not (folder / name).is_file()]:
         raise DisMoError(f"{folder} lacks {', '.join(missing)}. The download is not complete: fetch the missing files.")
     return [folder / name for name in names]
+
+
+def weight_map(index: Path) -> dict[str, str]:
+    """Tensor -> file beside the index.
+
+    Raises:
+        DisMoError: the index is damaged, or names files elsewhere.
+    """
+    found = read_json(index).get("weight_map")
+    if not isinstance(found, dict) or not all(_BESIDE.fullmatch(str(name)) for name in found.values()):
+        raise DisMoError(f"{index} is no index of safetensors files beside it. It is damaged; fetch it again.")
+    return found
 
 
 @contextmanager

@@ -215,6 +215,12 @@ def describe(reasons: Counter[str]) -> str:
     return ", ".join(f"{reason} {count}" for reason, count in reasons.most_common()) or "nothing"
 
 
+def _size(number: object) -> int:
+    if type(number) is not int or not 0 <= number < 1 << 62:
+        raise ValueError(f"{number!r} is no place in a file")
+    return number
+
+
 def _cached_scan(shard: Path) -> ShardContents:
     try:
         state = shard.stat()
@@ -227,10 +233,9 @@ def _cached_scan(shard: Path) -> ShardContents:
     try:
         kept = json.loads(cache.read_text("utf-8"))
         if kept["about"] == about:
-            return ShardContents(
-                tuple(Place(*p) for p in kept["places"]), tuple((a, b, c) for a, b, c in kept["faults"])
-            )
-    except (OSError, ValueError, KeyError, TypeError):
+            known = tuple(Place(str(key), *map(_size, where)) for key, *where in kept["places"])
+            return ShardContents(known, tuple((str(a), str(b), str(c)) for a, b, c in kept["faults"]))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         pass  # none, or not ours: scan and write it anew
     contents = scan_shard(shard)
     places = [[p.key, p.offset, p.size, p.caption_offset, p.caption_size] for p in contents.places]

@@ -246,7 +246,7 @@ def _rows(table: Path) -> Iterator[tuple[str, str]]:
                         f"{' or '.join(_CAPTION_COLUMNS)}; this row has {', '.join(map(str, columns)) or 'none'}."
                     )
                 yield Path(path).as_posix(), text.strip()
-    except (OSError, ValueError, csv.Error) as error:
+    except (OSError, ValueError, RecursionError, csv.Error) as error:
         raise DisMoError(
             f"Cannot read the captions in {table}: {error}. Give a CSV with a header, or JSONL, in UTF-8."
         ) from error

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import struct
 import zlib
+from typing import IO
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from ..errors import DisMoError
+from ..errors import DisMoError, first_line
 from .source import Source, file_object, label
 
 # Pillow's other formats are rare, little tested, or handed to other programs (EPS to Ghostscript)
@@ -46,11 +47,7 @@ def read_image(source: Source) -> Tensor:
     """
     file = file_object(source, "picture")
     try:
-        Image.init()
-        with Image.open(file, formats=[kind for kind in _FORMATS if kind in Image.OPEN]) as opened:
-            check_size(opened, source)
-            picture = ImageOps.exif_transpose(opened)
-            return _unit_rgb(picture, source)
+        return _unit_rgb(_upright(file, source), source)
     except DAMAGED as error:
         reason = "its format is not known" if isinstance(error, UnidentifiedImageError) else str(error)
         raise DisMoError(
@@ -60,6 +57,18 @@ def read_image(source: Source) -> Tensor:
     finally:
         if isinstance(source, (str, os.PathLike)):
             file.close()
+
+
+def _upright(file: IO[bytes], source: Source) -> Image.Image:
+    Image.init()
+    try:
+        with Image.open(file, formats=[kind for kind in _FORMATS if kind in Image.OPEN]) as opened:
+            check_size(opened, source)
+            return ImageOps.exif_transpose(opened)
+    except (
+        RuntimeError
+    ) as error:  # what the decoder of AVIF raises; torch, which raises it too, has no part in this yet
+        raise OSError(first_line(error)) from error
 
 
 def check_size(picture: Image.Image, source: Source) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from pathlib import Path
 
-from ..cogvideox.mapped import opened, shards
+from ..cogvideox.mapped import opened, shards, weight_map
 from ..errors import DisMoError
 
 BASE_WEIGHTS = {
@@ -36,7 +35,7 @@ def check_base(folder: Path, without: Collection[str] = ()) -> None:
                 found |= dict.fromkeys(tensors.keys(), file.name)
         index = folder / part / f"{stem}.safetensors.index.json"
         if index.is_file():
-            wanted = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+            wanted = weight_map(index)
             if wrong := sorted(name for name, file in wanted.items() if found.get(name) != file):
                 raise DisMoError(
                     f"{folder / part} lacks {len(wrong)} tensors that its index names, as {wrong[0]} in {wanted[wrong[0]]}. "

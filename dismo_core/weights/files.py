@@ -7,13 +7,21 @@ import os
 import pickle
 import struct
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from ..errors import DisMoError
+from ..errors import DisMoError, first_line
+
+MOST_PICKLED = 4_000_000  # bytes that name the tensors in torch's zip format, some 200 for each
+# what zipfile and torch raise on bad data
+_DAMAGED = (
+    *(RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError, AttributeError),
+    *(AssertionError, struct.error, zipfile.BadZipFile, zlib.error),
+)
 
 
 @dataclass(frozen=True)
@@ -32,7 +40,8 @@ def read_weights(path: str | os.PathLike[str], *, unwrap: bool = False) -> Weigh
         unwrap: of a training checkpoint take the mapping under `state_dict`.
 
     Raises:
-        DisMoError: missing, truncated, not a flat mapping of tensors, or a pickle that would have to run code.
+        DisMoError: missing, truncated, not a flat mapping of tensors, a pickle that would have to run code, or a tensor that
+            declares more numbers than the file holds.
     """
     path = Path(path)
     if not path.is_file():
@@ -52,12 +61,15 @@ def _read_safetensors(path: Path) -> WeightFile:
     try:
         with safe_open(path, framework="pt") as file:
             return WeightFile(path, {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {})
-    except (SafetensorError, OSError) as error:
-        raise DisMoError(f"{path} is not a whole safetensors file ({error}). Fetch or copy it again.") from error
+    except (OSError, SafetensorError, TypeError, ValueError, RuntimeError) as error:  # of torch, about shapes, too
+        raise DisMoError(
+            f"{path} is not a whole safetensors file ({first_line(error)}). Fetch or copy it again."
+        ) from error
 
 
 def _read_pickle(path: Path, unwrap: bool) -> dict[str, Tensor]:
     try:
+        _check_records(path)
         # mapped files need torch's zip format; older pickles are read whole
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError as error:
@@ -65,16 +77,61 @@ def _read_pickle(path: Path, unwrap: bool) -> dict[str, Tensor]:
             f"{path} is damaged or holds more than tensors: loading it would have to run code, which is refused. "
             "Use a file of plain weights, best a safetensors conversion."
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError, AttributeError, struct.error) as error:
-        raise DisMoError(f"{path} is not a whole PyTorch weight file ({error}). Fetch or copy it again.") from error
+    except MemoryError as error:
+        raise DisMoError(
+            f"{path} asks for more memory than there is. It is damaged, or the memory is full; a safetensors conversion needs less."
+        ) from error
+    except _DAMAGED as error:
+        raise DisMoError(
+            f"{path} is not a whole PyTorch weight file ({first_line(error)}). Fetch or copy it again."
+        ) from error
     if unwrap and isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
         content = content["state_dict"]
-    if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
+    if not isinstance(content, dict) or not all(isinstance(k, str) and _is_plain(v) for k, v in content.items()):
         inside = sorted(map(str, content))[:5] if isinstance(content, dict) else type(content).__name__
         raise DisMoError(
             f"{path} is not a flat mapping of names to tensors (it holds {inside}). Save the model's state dict itself."
         )
+    for name, tensor in content.items():
+        if tensor.nbytes > tensor.untyped_storage().nbytes():
+            raise DisMoError(
+                f"{path} declares {name[:80]} as {list(tensor.shape)}, but holds {tensor.untyped_storage().nbytes()} bytes of it. "
+                "It is damaged or made to mislead; fetch it again."
+            )
     return content
+
+
+def _check_records(path: Path) -> None:
+    """Raise for a zip that torch did not write: it compresses nothing, and its pickle only names the tensors.
+
+    Others may grow without end when they are read, or keep torch at it for hours.
+    """
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        records = archive.infolist()
+    size = sum(record.file_size for record in records)
+    if size > path.stat().st_size or any(record.compress_type != zipfile.ZIP_STORED for record in records):
+        raise DisMoError(
+            f"{path} is compressed, to {path.stat().st_size:,} of {size:,} bytes, which PyTorch never does. It is damaged or made "
+            "to mislead; fetch it again, best as safetensors."
+        )
+    pickled = max((record.file_size for record in records if record.filename.endswith("data.pkl")), default=0)
+    if pickled > MOST_PICKLED:
+        raise DisMoError(
+            f"The list of tensors in {path} has {pickled:,} bytes; at most {MOST_PICKLED:,} are read. It holds more than weights, or "
+            "is made to mislead. Use a safetensors conversion."
+        )
+
+
+def _is_plain(thing: object) -> bool:
+    """Whether a value is an ordinary tensor on the CPU with one number after the other."""
+    return (
+        isinstance(thing, Tensor)
+        and thing.layout is torch.strided
+        and thing.device.type == "cpu"
+        and not (thing.is_quantized or thing.is_nested)
+    )
 
 
 def sha256(path: str | os.PathLike[str]) -> str:

@@ -13,15 +13,8 @@ import numpy as np
 from dismo_core.errors import DisMoError
 
 MISDEEDS = (
-    "forbidden",
-    "forbidden",
-    "forbidden",
-    "forbidden",
-    "MemoryError",
-    "ValueError",
-    "more than",
-    "crash",
-    "without words",
+    *("forbidden",) * 4,
+    *("MemoryError", "ValueError", "more than", "more than", "a crash", "without words"),
 )
 
 
@@ -30,7 +23,7 @@ def prepare(folder: Path) -> None:
 
 
 def attempt(folder: Path, number: int) -> None:
-    """Misbehave in one of nine ways, then behave in two."""
+    """Misbehave in one of ten ways, then behave in two."""
     deeds = (
         lambda: (folder / "beside.txt").write_text("x"),
         lambda: os.replace(folder / "made", folder / "moved"),
@@ -39,6 +32,7 @@ def attempt(folder: Path, number: int) -> None:
         lambda: np.ones(5 << 30, np.uint8),
         lambda: int("x"),
         lambda: time.sleep(60),
+        _spin,
         os.abort,
         lambda: _raise(DisMoError("")),
         lambda: _raise(DisMoError("this is why")),
@@ -47,6 +41,11 @@ def attempt(folder: Path, number: int) -> None:
     try:
         deeds[number]()
     except OSError:
+        pass
+
+
+def _spin() -> None:
+    while True:
         pass
 
 

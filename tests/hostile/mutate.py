@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Sequence
 from random import Random
 
@@ -47,3 +48,11 @@ def _splice(data: bytes, rng: Random, tags: Sequence[bytes]) -> bytes:
     return rng.choice(
         (data[:begin] + data[end:], data[:end] + data[begin:], data[:begin] + data[end:other] + data[begin:])
     )
+
+
+def squeezed(megabytes: int, wbits: int = zlib.MAX_WBITS) -> bytes:
+    """A deflate stream of a thousandth of the size that inflates to zeros; its checksum is wrong."""
+    squeeze = zlib.compressobj(9, zlib.DEFLATED, wbits)
+    begin = squeeze.compress(b"") + squeeze.flush(zlib.Z_FULL_FLUSH)
+    piece = squeeze.compress(bytes(1 << 20)) + squeeze.flush(zlib.Z_FULL_FLUSH)
+    return begin + piece * megabytes + squeeze.flush(zlib.Z_FINISH)

@@ -6,7 +6,13 @@ import pytest
 from watched import survey
 
 # suite, cases in every run, cases with `pytest -m slow`
-SUITES = {"videos": (2000, 20_000)}
+SUITES = {
+    "videos": (2000, 20_000),
+    "pictures": (1000, 10_000),
+    "weights": (400, 4000),
+    "motions": (800, 8000),
+    "texts": (600, 6000),
+}
 
 
 @pytest.fixture

@@ -6,18 +6,26 @@ with a line `NUMBER OUTCOME DETAIL`. A case that hangs or crashes ends the proce
 
 from __future__ import annotations
 
-import contextlib
 import faulthandler
 import importlib
 import logging
+import math
 import os
+import signal
 import sys
 import tempfile
+import time
 import traceback
 import warnings
 from pathlib import Path
 
-SECONDS = float(os.environ.get("HOSTILE_SECONDS", 30))  # for one case
+try:
+    import resource
+except ImportError:  # Windows has no such limits
+    resource = None
+
+SECONDS = int(os.environ.get("HOSTILE_SECONDS", 30))  # of processor time for one case
+PATIENCE = 10  # times as many by the clock, since others may use the processor too
 MEMORY = 4 << 30  # bytes of address space, all libraries included
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _CHANGES = {"os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.chmod", "os.truncate"}
@@ -51,8 +59,10 @@ class Guard:
 
     def _inside(self, path: str | bytes) -> bool:
         # the folder that holds it: the last part may be a link, which is not followed when it is replaced
-        folder = os.path.realpath(os.path.dirname(os.path.abspath(os.fsdecode(path))))
-        return os.path.commonpath((folder, self.folder)) == self.folder or os.fsdecode(path) == os.devnull
+        whole = os.path.abspath(os.fsdecode(path))
+        folder = os.path.realpath(os.path.dirname(whole))
+        inside = os.path.commonpath((folder, self.folder)) == self.folder
+        return inside or os.path.realpath(whole) == self.folder or whole == os.devnull
 
     def _forbid(self, event: str, arguments: tuple[object, ...]) -> None:
         self.seen.append(f"{event}{arguments[:2]!r}")
@@ -62,7 +72,7 @@ class Guard:
 def main() -> None:
     suite = importlib.import_module(sys.argv[1])
     folder = Path(sys.argv[2])
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="backslashreplace")
     os.dup2(2, 1)  # whatever a library prints does not come between the answers
     from dismo_core import DisMoError
 
@@ -75,15 +85,17 @@ def main() -> None:
     sys.dont_write_bytecode = True
     logging.disable()
     warnings.simplefilter("ignore")
-    with contextlib.suppress(ImportError):  # Windows has no such limit
-        import resource
-
+    if resource is not None:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        faulthandler.register(signal.SIGXCPU, chain=True)  # says where, then ends the process
     guard = Guard(out)
     for line in sys.stdin:
         for number in range(*map(int, line.split())):
             guard.seen.clear()
-            faulthandler.dump_traceback_later(SECONDS, exit=True)
+            faulthandler.dump_traceback_later(PATIENCE * SECONDS, exit=True)
+            if resource is not None:
+                used = math.ceil(time.process_time())
+                resource.setrlimit(resource.RLIMIT_CPU, (used + SECONDS, resource.RLIM_INFINITY))
             try:
                 suite.attempt(folder, number)
                 outcome = "read"
