@@ -53,6 +53,11 @@ def add_parser(subparsers: Any) -> None:
         "--reference", action="store_true", help="rank-wise seeds and a shuffle buffer as in the published pipeline"
     )
     videos.add_argument(
+        "--no-borders",
+        action="store_true",
+        help="shrink turned crops until they hold no repeated borders (published: they do)",
+    )
+    videos.add_argument(
         "--fsdp",
         action=argparse.BooleanOptionalAction,
         help="under torchrun: share out weights and optimizer among the GPUs instead of copying them (default: large yes, others no)",
@@ -173,7 +178,7 @@ def _train_videos(arguments: argparse.Namespace) -> None:
     seed = 42 if arguments.seed is None else arguments.seed
     shards = find_shards(arguments.data)
     batch = preset.batch if arguments.batch is None else arguments.batch
-    data = VideoData(shards, batch, preset.size, seed, arguments.workers, arguments.reference)
+    data = VideoData(shards, batch, preset.size, seed, arguments.workers, arguments.reference, arguments.no_borders)
     sharded = preset.sharded if arguments.fsdp is None else arguments.fsdp
     with joined(device(arguments), sharded) as world:
         torch.manual_seed(seed)  # the start of the weights, alike in all processes

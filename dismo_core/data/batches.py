@@ -30,6 +30,7 @@ def clip_batches(
     world: int = 1,
     workers: int = 0,
     reference: bool = False,
+    inside: bool = False,
 ) -> Iterator[VideoSample]:
     """The batches of one rank, from global sample number `start` to `stop`.
 
@@ -41,15 +42,16 @@ def clip_batches(
         shards: from `find_shards`. batch_size: clips of this rank in a batch. size: side of the frames in px.
         seed: of the run, 0 or more. rank, world: this process and how many there are. workers: decoding processes; 0 = this one.
         reference: rank-wise seeds, shard-wise order and shuffle buffer, as published, also for local shards.
+        inside: see `draw_sample`.
 
     Yields:
         VideoSample with B = `batch_size`; an incomplete last batch is dropped. Skipped entries are counted in the log.
     """
     data: VideoClips | VideoStream
     if reference or any(is_remote(shard) for shard in shards):
-        data = VideoStream(shards, size, seed, rank=rank, world=world, start=start)
+        data = VideoStream(shards, size, seed, inside, rank=rank, world=world, start=start)
     else:
-        data = VideoClips(ShardIndex(shards), size, seed)
+        data = VideoClips(ShardIndex(shards), size, seed, inside)
     loader = DataLoader(
         data,
         batch_size,

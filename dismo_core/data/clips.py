@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -58,13 +59,14 @@ class VideoClips(Dataset[VideoSample]):
     one of the epoch stands in; the sample names what was skipped.
 
     Args:
-        index: the entries. size: side S of the frames in px. seed: of the run, 0 or more.
+        index: the entries. size: side S of the frames in px. seed: of the run, 0 or more. inside: see `draw_sample`.
     """
 
-    def __init__(self, index: ShardIndex, size: int = 256, seed: int = 42) -> None:
+    def __init__(self, index: ShardIndex, size: int = 256, seed: int = 42, inside: bool = False) -> None:
         self.index = index
         self.size = size
         self.seed = seed
+        self.inside = inside
         self._order: tuple[int, NDArray[np.int64]] | None = None  # of the epoch that was last asked for
 
     def __len__(self) -> int:
@@ -84,7 +86,7 @@ class VideoClips(Dataset[VideoSample]):
             entry = int(order[(position + len(skipped)) % len(self)])
             rng = np.random.default_rng([self.seed, epoch, number])
             try:
-                return draw_sample(self.index.read(entry), self.size, number, rng, skipped)
+                return draw_sample(self.index.read(entry), self.size, number, rng, skipped, self.inside)
             except Unusable as fault:
                 skipped.append((self.index.name(entry), fault.reason))
             check_skipped(skipped, len(self))
@@ -96,11 +98,20 @@ class VideoClips(Dataset[VideoSample]):
 
 
 def draw_sample(
-    entry: Entry, size: int, number: int, rng: np.random.Generator, skipped: Sequence[tuple[str, str]]
+    entry: Entry,
+    size: int,
+    number: int,
+    rng: np.random.Generator,
+    skipped: Sequence[tuple[str, str]],
+    inside: bool = False,
 ) -> VideoSample:
     """Decode and augment one clip of a video.
 
     Draws, in this order: the sample's seed, the offset, the gaps, the motion view, four content views.
+
+    Args:
+        entry: the video. size: side of the frames in px. number, skipped: see `VideoSample`. rng: for all draws.
+        inside: turned crops are shrunk until they hold nothing beyond the frame's border, see `Augmentation`.
 
     Raises:
         Unusable: the video cannot be decoded, is too short or too slow.
@@ -110,7 +121,7 @@ def draw_sample(
         draw = draw_clip(len(video), video.fps, rng)
         frames = clamp_aspect(video.frames(draw.motion + draw.targets))
     height, width = frames.shape[1:3]
-    motion = render(frames[:WINDOW], MOTION.draw(height, width, rng), size)
+    motion = render(frames[:WINDOW], replace(MOTION, inside=inside).draw(height, width, rng), size)
     pairs = torch.stack(
         [render(frames[[i, WINDOW + i]], CONTENT.draw(height, width, rng), size) for i in range(SOURCES)]
     )

@@ -94,17 +94,20 @@ class ShardStream(IterableDataset[T]):
 
 
 class VideoStream(ShardStream[VideoSample]):
-    """The samples of extractor and generator. size: side of the frames in px; the rest as `ShardStream`."""
+    """The samples of extractor and generator. size, inside: see `draw_sample`; the rest as `ShardStream`."""
 
-    def __init__(self, shards: Sequence[str], size: int = 256, seed: int = 42, **options: int) -> None:
+    def __init__(
+        self, shards: Sequence[str], size: int = 256, seed: int = 42, inside: bool = False, **options: int
+    ) -> None:
         super().__init__(shards, seed, **options)
         self.size = size
+        self.inside = inside
 
     def draw(
         self, entry: Entry, number: int, rng: np.random.Generator, skipped: Sequence[tuple[str, str]]
     ) -> VideoSample:
         """See `draw_sample`."""
-        return draw_sample(entry, self.size, number, rng, skipped)
+        return draw_sample(entry, self.size, number, rng, skipped, self.inside)
 
 
 def _opened(shards: Iterator[str], damaged: Callable[[Exception], bool]) -> Iterator[dict[str, Any]]:

@@ -110,7 +110,7 @@ class VideoData:
 
     Args:
         shards: from `find_shards`. batch: clips of a process in a batch. size: side of the frames in px. seed: of the run.
-        workers, reference: see `clip_batches`.
+        workers, reference, inside: see `clip_batches`.
     """
 
     shards: Sequence[str]
@@ -119,6 +119,7 @@ class VideoData:
     seed: int = 42
     workers: int = 0
     reference: bool = False
+    inside: bool = False
 
     def batches(self, first: int, last: int, world: World) -> Iterator[VideoSample]:
         """Batches number `first` to `last` - 1 of this process."""
@@ -134,6 +135,7 @@ class VideoData:
             world=world.size,
             workers=self.workers,
             reference=self.reference,
+            inside=self.inside,
         )
 
 
@@ -171,13 +173,15 @@ def train_videos(
 
         register_fsdp_forward_method(objective, "transfers")
     run = torch.compile(wrapped) if compile else wrapped
-    about = {
+    about: dict[str, int | float | str] = {
         "clips in a step": data.batch * schedule.accumulation * world.size,
         "size": data.size,
         "seed": data.seed,
         "shift": shift,
         "trained tensors": sum(p.requires_grad for p in objective.parameters()),  # another start trains others
     }
+    if data.inside:
+        about["crops"] = "inside"
     batches: Iterator[VideoSample] | None = None
     first: VideoSample | None = None  # its clips are the ones that sample transfers show
 

@@ -142,6 +142,22 @@ def test_one_view_for_a_clip_and_one_for_each_pair(tmp_path):
     assert apart(sample.motion[0], other.motion[0]) > 5
 
 
+def test_crops_without_borders_on_request(tmp_path):
+    """A frame whose outermost pixels are white: turned crops of it repeat them, shrunk ones do not."""
+    still = torch.full((36, 48, 64, 3), 60, dtype=torch.uint8)
+    still[:, :2] = still[:, -2:] = 255
+    still[:, :, :2] = still[:, :, -2:] = 255
+    dismo.write_video(tmp_path / "still.mp4", still, 24, crf=1)
+    shard = write_tar(tmp_path / "t.tar", [("a.mp4", (tmp_path / "still.mp4").read_bytes())])
+    white = [
+        torch.cat([b.motion for b in clip_batches([shard], 4, size=32, stop=12, inside=inside)])
+        .float()
+        .std(dim=(1, 2, 3))
+        for inside in (False, True)
+    ]
+    assert white[1].mean() < 0.7 * white[0].mean()
+
+
 def test_faults_are_skipped_counted_and_logged(faulty_shards, caplog):
     with caplog.at_level(logging.WARNING):
         batches = list(clip_batches(faulty_shards, 5, size=16, seed=1, stop=20, workers=2))
