@@ -72,11 +72,23 @@ def random_base(geometry: Geometry, device: torch.device, dtype: torch.dtype) ->
 
 
 def random_adapter(
-    small: bool, device: torch.device, precision: str = "", run_on: torch.device | None = None
+    small: bool,
+    device: torch.device,
+    precision: str = "",
+    run_on: torch.device | None = None,
+    layers: int | None = None,
 ) -> CogVideoXMotionAdapter:
-    """An adapter on a base of its own, all on `device`. precision, run_on: see `dismo_core.cogvideox.precision.store`."""
+    """An adapter on a base of its own, all on `device`.
+
+    Args:
+        precision, run_on: see `dismo_core.cogvideox.precision.store`.
+        layers: of the transformer; None = all.
+    """
     dtype = torch.float32 if small else torch.bfloat16
-    base = random_base(SMALL if small else COGVIDEOX_5B_I2V, device, dtype)
+    geometry = SMALL if small else COGVIDEOX_5B_I2V
+    if layers is not None:
+        geometry = replace(geometry, transformer={**geometry.transformer, "num_layers": layers})
+    base = random_base(geometry, device, dtype)
     if precision:
         store(base.transformer, precision, run_on or device)
     with torch.device(device):

@@ -26,10 +26,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.random_cogvideox import random_adapter
 from benchmarks.report import OUT, write_json
 from benchmarks.video_jobs import Bench, Measured, Row
+from benchmarks.workspace import workspaces
 from dismo_core.cogvideox.attention import set_attention
 from dismo_core.cogvideox.speed import compile_blocks
 
-TABLES = ("speed", "compiled", "memory")
+TABLES = ("speed", "compiled", "memory", "workspace")
 
 
 SPEED = [
@@ -130,6 +131,9 @@ def summarise(found: dict[str, Measured], straight: Sequence[float], cuda: bool)
 def show(console: Console, title: str, rows: dict[str, dict[str, float]], where: str) -> None:
     """Print one table."""
     columns = {
+        "estimated_gb": ("GB estimated", "{:.3f}"),
+        "counted_gb": ("GB counted", "{:.3f}"),
+        "counted_of_estimated": ("counted / estimated", "{:.2f}"),
         "seconds_a_step": ("s a step", "{:.3f}"),
         "reserved_gb": ("peak GB reserved", "{:.2f}"),
         "host_gb": ("host GB", "{:.1f}"),
@@ -180,7 +184,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--device", default="cuda" if cuda else "cpu")
     parser.add_argument("--tables", nargs="+", choices=TABLES, metavar="TABLE", help=f"of: {' '.join(TABLES)} (default: all "
-                        "with a GPU, speed and memory without)")  # fmt: skip
+                        "with a GPU, all but compiled without)")  # fmt: skip
     parser.add_argument("--steps", type=int, default=20 if cuda else 10, help="of a video (default 20; CPU: 10)")
     parser.add_argument("--repeats", type=int, default=3 if cuda else 5, help="turns (default 3; CPU: 5)")
     parser.add_argument("--frames", type=int, default=25)
@@ -219,7 +223,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             show(console, f"{name}: {result['model']}, {steps} steps", result["tables"][name], where)
         return found
 
-    chosen = options.tables or (TABLES if cuda else ("speed", "memory"))
+    chosen = options.tables or [name for name in TABLES if cuda or name != "compiled"]
     if "speed" in chosen or "compiled" in chosen:  # speed-ups are counted from a row of the first
         bench = make(device, with_bare=True)
         result["limits"] = limits(bench, table("speed", bench, SPEED))
@@ -236,6 +240,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         table("memory", make(host), MEMORY + (CAPPED if cuda else []), steps)
         if cuda and importlib.util.find_spec("bitsandbytes"):
             table("nf4", make(host, "nf4"), NF4, steps)
+    if "workspace" in chosen:  # bytes beside the weights; blocks run one after the other, so two are as many as all
+        rows = workspaces(random_adapter(False, torch.device("meta"), layers=2), options.frames)
+        result["tables"]["workspace"] = rows
+        show(console, f"workspace: full size, bfloat16, {options.frames} frames, nothing computed", rows, where)
     result["verdict"] = verdict(result["tables"]) if cuda else []
     console.print(*result["verdict"], sep="\n")
     write_json(options.out, "sample", result)

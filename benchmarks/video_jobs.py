@@ -110,7 +110,7 @@ class Bench:
         if row.capped:
             stack.enter_context(_capped())
         if row.memory:
-            parts = cogvideox_parts(adapter.base, self.frames, motion_extractor=adapter.motion_extractor)
+            parts = cogvideox_parts(adapter.base, self.frames, adapter.motion_extractor)
             adapter.plan = MemoryPlan(parts, self.device, row.memory, frugal=row.frugal)
             stack.callback(adapter.base.vae.disable_tiling)
             stack.callback(setattr, adapter, "plan", None)

@@ -62,6 +62,6 @@ def load_video_model(
     if compile:
         model.set_exact(False)
         compile_blocks(base.transformer)
-    plan.parts = cogvideox_parts(base, TRAINED_FRAMES, motion_extractor=model.motion_extractor)
+    plan.parts = cogvideox_parts(base, TRAINED_FRAMES, model.motion_extractor)
     model.plan = plan
     return CogVideoXModel(model, positions=positions, keep_tail=keep_tail, match_colours=match_colours)

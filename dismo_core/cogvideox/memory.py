@@ -21,6 +21,7 @@ from .mapped import is_mapped, is_plain, spill
 from .placement import Blocks, Layers, Placement, Whole, nbytes, weights
 
 if TYPE_CHECKING:
+    from ..models.extractor import MotionExtractor
     from .base import CogVideoXBase
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 Memory = Literal["auto", "full", "model offload", "group offload", "sequential", "disk"]
 MEMORY: tuple[str, ...] = get_args(Memory)
 USABLE = 0.9  # of the free memory; the rest is lost between the pieces
+WINDOWS = 8  # of a motion extractor at a time
 BLOCKS_ON_DEVICE = 3  # one that runs, one that comes, one that goes
 
 
@@ -252,31 +254,43 @@ def free_host_bytes() -> int:
     return int(psutil.virtual_memory().available)
 
 
-def cogvideox_parts(base: CogVideoXBase, frames: int, **others: nn.Module) -> dict[str, Part]:
+def cogvideox_parts(
+    base: CogVideoXBase, frames: int, motion_extractor: MotionExtractor | None = None
+) -> dict[str, Part]:
     """The parts of a CogVideoX model for a plan, with estimates of their workspace.
+
+    The factors are counted bytes of the full-size model, and some more (`benchmarks/workspace.py` compares them).
 
     Args:
         base: with whatever was added to its transformer.
         frames: of the video.
-        others: small modules of the adapter by name, such as its extractor.
+        motion_extractor: of the adapter, if the plan is to move it.
     """
     config: Any = base.transformer.config
     pictures: Any = base.vae.config
     latent_frames = (frames - 1) // config.temporal_compression_ratio + 1
     cells = latent_frames * (config.sample_height // config.patch_size) * (config.sample_width // config.patch_size)
     width = config.num_attention_heads * config.attention_head_dim
-    # The widest point of a block is its feed-forward: four widths in, four out, and what is kept beside.
-    half = 20 * width * (config.max_text_seq_length + cells) * base.transformer.dtype.itemsize
-    # The VAE decodes two latent frames, eight frames, at a time; widest at full size before its last stage.
+    # The widest point of a block is its feed-forward with the adapter's update: thrice four widths, and what is kept beside.
+    half = 18 * width * (config.max_text_seq_length + cells) * base.transformer.dtype.itemsize
+    # The VAE decodes eight frames at a time; widest at full size before its last stage.
     pixels = pictures.sample_height * pictures.sample_width
-    decoding = 5 * 8 * pixels * pictures.block_out_channels[1] * base.vae.dtype.itemsize
+    decoding = 12 * 8 * pixels * pictures.block_out_channels[1] * base.vae.dtype.itemsize
+    tile = base.vae.tile_sample_min_height * base.vae.tile_sample_min_width
     parts = {
         "transformer": Part(base.transformer, base.transformer, 2 * half, half, repeated=True),
-        "vae": Part(base.vae, None, decoding, decoding // 3),
-        **{name: Part(module) for name, module in others.items()},
+        "vae": Part(base.vae, None, decoding, decoding * tile // pixels),
     }
     if base.text_encoder is not None:
-        parts["text_encoder"] = Part(base.text_encoder, base.text_encoder.encoder)
+        t5: Any = base.text_encoder.config
+        work = 10 * config.max_text_seq_length * max(t5.d_ff, t5.d_kv * t5.num_heads) * base.text_encoder.dtype.itemsize
+        parts["text_encoder"] = Part(base.text_encoder, base.text_encoder.encoder, work)
+    if motion_extractor is not None:
+        tokens = motion_extractor.window * motion_extractor.frame_encoder.side**2
+        query = motion_extractor.query_tokens
+        parts["motion_extractor"] = Part(
+            motion_extractor, None, 24 * WINDOWS * tokens * query.shape[-1] * query.dtype.itemsize
+        )
     return parts
 
 

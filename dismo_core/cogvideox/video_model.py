@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-BASE_PARTS = ("transformer", "vae", "text_encoder")
-
 
 class CogVideoXModel:
     """A `MotionVideoModel` around a `CogVideoXMotionAdapter`.
@@ -136,8 +134,8 @@ class CogVideoXModel:
         base, plan = self.adapter.base, self.adapter.plan
         if plan is None:
             plan = self.adapter.plan = MemoryPlan({}, runtime.device)
-        others = {name: part.module for name, part in plan.parts.items() if name not in BASE_PARTS}
-        if (parts := cogvideox_parts(base, frames, **others)) != plan.parts:
+        extractor = self.adapter.motion_extractor if "motion_extractor" in plan.parts else None
+        if (parts := cogvideox_parts(base, frames, extractor)) != plan.parts:
             plan.release()
             plan.parts = parts
         if plan.memory == "auto":  # wants room for everything, and settles for what it gets

@@ -212,14 +212,14 @@ def large_parts():
     ("free", "host", "picked", "frugal"),
     [
         (80, 64, "full", set()),
-        (34, 64, "full", set()),
-        (28, 64, "full", {"vae"}),
-        (24, 64, "model offload", set()),
-        (15, 64, "model offload", {"transformer"}),
-        (9, 64, "group offload", set()),
-        (8, 64, "group offload", {"vae"}),
-        (8, 10, "disk", {"vae"}),
-        (3.6, 64, "group offload", {"transformer", "vae"}),
+        (44, 64, "full", set()),
+        (30, 64, "full", {"vae"}),
+        (22, 64, "model offload", set()),
+        (16, 64, "model offload", {"vae"}),
+        (14, 64, "model offload", {"transformer", "vae"}),
+        (12, 64, "group offload", {"vae"}),
+        (6, 64, "group offload", {"vae"}),
+        (6, 10, "disk", {"vae"}),
     ],
 )
 def test_auto_picks_the_fastest_that_fits(large_parts, monkeypatch, caplog, free, host, picked, frugal):
