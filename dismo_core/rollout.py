@@ -17,7 +17,7 @@ from .transfer import SamplingDefaults
 if TYPE_CHECKING:
     from .runtime import Runtime
 
-PIXEL_STEPS = 1  # on pixels more follow less: what is left open is filled in by the noise, which stands still
+PIXEL_STEPS = 1  # on pixels more follow less
 LATENT_STEPS = 50  # as published
 HOP = 4  # frames made from one source frame: the gaps the generator was trained with
 
@@ -73,10 +73,9 @@ class FrameGeneratorModel:
         starts = [*range(0, len(embeddings) - 1, self.hop), len(embeddings) - 1]
         hops = list(zip(starts, [*starts[1:], motion.frames - 1], strict=True))
         total = len(hops) * steps
-        # One noise for all frames: what the model leaves open then stays the same from frame to frame.
         source = (image.to(device, torch.float32) * 2 - 1)[None]
-        noise = torch.randn(generator.encode(source).shape, generator=torch.Generator().manual_seed(seed % 2**63))
-        noise = noise.to(device, generator.dtype)
+        shape = generator.encode(source).shape
+        rng = torch.Generator().manual_seed(seed % 2**63)
         frames = [source]
         for index, (start, end) in enumerate(hops):
             count = end - start
@@ -91,7 +90,12 @@ class FrameGeneratorModel:
             def step(done: int, _: int, index: int = index, preview: Image.Image = preview) -> None:
                 runtime.progress(index * steps + done, total, preview)
 
-            latents = generator.sample_latents(noise.expand(count, -1, -1, -1), conditions, steps, step)
+            # One noise for the frames of a hop, so that they agree; another for the next: one that stood still would be
+            # carried into the frames and from there be taken for something that stands still.
+            noise = torch.randn(shape, generator=rng).to(device, generator.dtype).expand(count, -1, -1, -1)
+            latents = generator.sample_latents(noise, conditions, steps, step)
+            if steps == 1:  # the mean of what can follow; what the noise leaves in it is odd in the noise and cancels
+                latents = (latents + generator.sample_latents(-noise, conditions, steps)) / 2
             made = generator.decode(latents).float().clamp(-1, 1)
             frames.extend(made.split(1))
         video = torch.cat(frames)

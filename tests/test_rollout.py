@@ -46,6 +46,12 @@ def test_a_seed_repeats_and_another_differs(video_model, motion, picture):
     roll(video_model, short, picture, seed=2**64 - 1)  # ComfyUI's largest seed
 
 
+def test_one_step_hardly_depends_on_the_noise(video_model, motion, picture):
+    """It is the mean of what can follow: noise that stayed in it would be carried from hop to hop (10 of 255 at the end)."""
+    first, second = (roll(video_model, motion, picture, steps=1, seed=seed).float() for seed in (3, 4))
+    assert float((first[-1] - second[-1]).abs().mean()) < 5
+
+
 def test_hops_of_one_step_are_another_choice(video_model, motion, picture):
     single = dismo.FrameGeneratorModel(video_model.generator, hop=1)
     assert len(roll(single, motion.trimmed(9), picture)) == 9
