@@ -78,6 +78,8 @@ def scan_shard(path: str | os.PathLike[str]) -> ShardContents:
             try:
                 with tarfile.open(fileobj=file, mode="r:") as tar:
                     for member in tar:
+                        if member.size < 0:  # the next header would lie before this one, without end
+                            raise tarfile.HeaderError(f"{member.name} has a size of {member.size} bytes")
                         fault = _member_fault(member, end)
                         if fault is not None:
                             faults.append((member.name, *fault))
@@ -92,7 +94,7 @@ def scan_shard(path: str | os.PathLike[str]) -> ShardContents:
                     file.seek(tar.offset)
                     if file.read(512).strip(b"\0"):
                         faults.append(("", "damaged tar", f"what follows byte {tar.offset} of {end} is no tar header"))
-            except tarfile.TarError as error:
+            except (tarfile.TarError, ValueError, OverflowError) as error:  # the last two: sizes beyond all files
                 if not any(reason == "cut short" for _, reason, _ in faults):  # else that is said already
                     faults.append(("", "damaged tar", str(error) if end else "the file has no bytes"))
     except OSError as error:
