@@ -72,16 +72,21 @@ def test_killed_at_random_moments_it_ends_as_an_unbroken_run(tmp_path, server):
     assert not list(broken.glob(".checkpoint*"))
 
 
-def work_on_videos(folder, shards):
-    """Twenty steps on videos, a checkpoint after every second."""
-    return train(folder, shards, Schedule(20, lr=3e-3, warmup=2, average=0.9, save_every=2, log_every=2))
+def work_on_videos(folder, shards, count):
+    """Steps on videos, a checkpoint after every second."""
+    return train(folder, shards, Schedule(count, lr=3e-3, warmup=2, average=0.9, save_every=2, log_every=2))
 
 
-def test_killed_on_videos_it_ends_as_an_unbroken_run(tmp_path, shards, server):
-    whole = work_on_videos(tmp_path / "whole", shards)
+@pytest.mark.parametrize("kills", [3, pytest.param(KILLS, marks=pytest.mark.slow)])
+def test_killed_on_videos_it_ends_as_an_unbroken_run(tmp_path, shards, server, kills):
+    count = 6 * kills
+    whole = work_on_videos(tmp_path / "whole", shards, count)
     broken = tmp_path / "broken"
     rng = random.Random(1)
-    for _ in range(3):
-        kill_at_work(server.Process(target=work_on_videos, args=(broken, shards)), broken, rng.uniform(0, 0.3))
-    found = work_on_videos(broken, shards)
+    killed = 0
+    for _ in range(kills):
+        process = server.Process(target=work_on_videos, args=(broken, shards, count))
+        killed += kill_at_work(process, broken, rng.uniform(0, 0.3))
+    assert killed > 0
+    found = work_on_videos(broken, shards, count)
     assert [name for name in whole if not torch.equal(whole[name], found[name])] == []
