@@ -75,13 +75,12 @@ def random_adapter(
     small: bool,
     device: torch.device,
     precision: str = "",
-    run_on: torch.device | None = None,
     layers: int | None = None,
 ) -> CogVideoXMotionAdapter:
     """An adapter on a base of its own, all on `device`.
 
     Args:
-        precision, run_on: see `dismo_core.cogvideox.precision.store`.
+        precision: see `dismo_core.cogvideox.precision.store`.
         layers: of the transformer; None = all.
     """
     dtype = torch.float32 if small else torch.bfloat16
@@ -90,7 +89,7 @@ def random_adapter(
         geometry = replace(geometry, transformer={**geometry.transformer, "num_layers": layers})
     base = random_base(geometry, device, dtype)
     if precision:
-        store(base.transformer, precision, run_on or device)
+        store(base.transformer, precision, device)
     with torch.device(device):
         if small:
             encoder = {"embed_dim": 24, "depth": 2, "num_heads": 2, "image_size": 224}

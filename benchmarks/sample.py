@@ -100,17 +100,27 @@ def machine(device: torch.device) -> str:
     return f"{name}; torch {torch.__version__}, diffusers {diffusers.__version__}, Python {platform.python_version()}"
 
 
-def measure(bench: Bench, rows: Sequence[Row], steps: int, repeats: int) -> dict[str, Measured]:
-    """Every row once to warm up, then all in turn, `repeats` times. What does not fit on the GPU is left out."""
+def measure(
+    bench: Bench, rows: Sequence[Row], steps: int, repeats: int, deadline: float = float("inf")
+) -> dict[str, Measured]:
+    """Every row once to warm up, then all in turn, `repeats` times.
+
+    What does not fit on the GPU is left out, and what was not begun at the deadline (of `time.monotonic`).
+    """
     found = {row.name: Measured() for row in rows}
     for turn in range(repeats + 1):
         for row in [row for row in rows if row.name in found]:
+            if time.monotonic() > deadline:
+                break
             try:
                 bench.run(row, steps if turn else 2, found[row.name] if turn else None)
             except torch.OutOfMemoryError:
                 del found[row.name]
                 print(f"out of memory: {row.name}")
-    return found
+    whole = max(1, min((len(m.seconds) for m in found.values()), default=0))  # ratios are of rows within a turn
+    for m in found.values():
+        del m.seconds[whole:]
+    return {name: m for name, m in found.items() if m.seconds}
 
 
 def summarise(found: dict[str, Measured], straight: Sequence[float], cuda: bool) -> dict[str, dict[str, float]]:
@@ -120,7 +130,7 @@ def summarise(found: dict[str, Measured], straight: Sequence[float], cuda: bool)
     for name, m in found.items():
         rows[name] = {"ratio": statistics.median(a / b for a, b in zip(m.seconds, first.seconds, strict=True))}
         if straight:
-            rows[name]["speed_up"] = statistics.median(a / b for a, b in zip(straight, m.seconds, strict=True))
+            rows[name]["speed_up"] = statistics.median(a / b for a, b in zip(straight, m.seconds, strict=False))
         rows[name] |= m.ran
         if cuda:
             seconds = statistics.median(m.seconds)
@@ -189,6 +199,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--repeats", type=int, default=3 if cuda else 5, help="turns (default 3; CPU: 5)")
     parser.add_argument("--frames", type=int, default=25)
     parser.add_argument("--attention", default="auto", help="kernel, see dismo_core.cogvideox.attention")
+    parser.add_argument(
+        "--minutes", type=float, default=float("inf"), help="begin nothing after these (default: no limit)"
+    )
     parser.add_argument("--out", type=Path, default=OUT / "sample.json", metavar="JSON")
     options = parser.parse_args(arguments)
     if options.steps < 2:
@@ -207,47 +220,51 @@ def main(arguments: Sequence[str] | None = None) -> None:
     result: dict[str, Any] = {"machine": where, "model": f"{model}, {options.frames} frames, guidance on", "tables": {}}
     straight: list[float] = []
 
+    deadline = time.monotonic() + 60 * options.minutes
+
     def make(place: torch.device, precision: str = "", with_bare: bool = False) -> Bench:
         torch.manual_seed(0)
-        made = Bench(random_adapter(not cuda, place, precision, device), device, options.frames, with_bare)
+        # Numbers are drawn where that is fast.
+        made = Bench(random_adapter(not cuda, device, precision).to(place), device, options.frames, with_bare)
         for base in filter(None, (made.base, made.adapter.base)):
             result["attention"] = set_attention(base.transformer, options.attention, device)
         return made
 
+    def keep(name: str, rows: dict[str, dict[str, float]], title: str) -> None:
+        result["tables"][name] = rows
+        result["verdict"] = verdict(result["tables"]) if cuda else []
+        show(console, f"{name}: {title}", rows, where)
+        write_json(options.out, "sample", result)  # after every table: whatever comes later
+
     def table(name: str, bench: Bench, rows: Sequence[Row], steps: int = options.steps) -> dict[str, Measured]:
-        found = measure(bench, rows, steps, options.repeats)
+        found = measure(bench, rows, steps, options.repeats, deadline)
         if "straightforward loop" in found:
             straight.extend(found["straightforward loop"].seconds)
         if found:
-            result["tables"][name] = summarise(found, straight, cuda)
-            show(console, f"{name}: {result['model']}, {steps} steps", result["tables"][name], where)
+            keep(name, summarise(found, straight, cuda), f"{result['model']}, {steps} steps")
         return found
 
     chosen = options.tables or [name for name in TABLES if cuda or name != "compiled"]
+    if "workspace" in chosen:  # bytes beside the weights; blocks run one after the other, so two are as many as all
+        rows = workspaces(random_adapter(False, torch.device("meta"), layers=2), options.frames)
+        keep("workspace", rows, f"full size, bfloat16, {options.frames} frames, nothing computed")
+    if "memory" in chosen:  # before anything is compiled, which would keep memory
+        host, steps = torch.device("cpu"), min(options.steps, 5)
+        table("memory", make(host), MEMORY + (CAPPED if cuda else []), steps)
+        if cuda and importlib.util.find_spec("bitsandbytes"):
+            table("nf4", make(host, "nf4"), NF4, steps)
     if "speed" in chosen or "compiled" in chosen:  # speed-ups are counted from a row of the first
         bench = make(device, with_bare=True)
-        result["limits"] = limits(bench, table("speed", bench, SPEED))
-        console.print({key: float(f"{value:.3g}") for key, value in result["limits"].items()})
+        if {"bare base", "adapter"} <= (found := table("speed", bench, SPEED)).keys():
+            result["limits"] = limits(bench, found)
+            console.print({key: float(f"{value:.3g}") for key, value in result["limits"].items()})
         if "compiled" in chosen:
             torch._dynamo.config.recompile_limit = 64  # all rows share the code of one block
             for base in filter(None, (bench.base, bench.adapter.base)):
                 compile_blocks(base.transformer)
             table("compiled", bench, COMPILED)
-        del bench  # room for the next
-        straight.clear()
-    if "memory" in chosen:
-        host, steps = torch.device("cpu"), min(options.steps, 5)
-        table("memory", make(host), MEMORY + (CAPPED if cuda else []), steps)
-        if cuda and importlib.util.find_spec("bitsandbytes"):
-            table("nf4", make(host, "nf4"), NF4, steps)
-    if "workspace" in chosen:  # bytes beside the weights; blocks run one after the other, so two are as many as all
-        rows = workspaces(random_adapter(False, torch.device("meta"), layers=2), options.frames)
-        result["tables"]["workspace"] = rows
-        show(console, f"workspace: full size, bfloat16, {options.frames} frames, nothing computed", rows, where)
-    result["verdict"] = verdict(result["tables"]) if cuda else []
-    console.print(*result["verdict"], sep="\n")
     write_json(options.out, "sample", result)
-    console.print(f"written: {options.out}")
+    console.print(*result.get("verdict", []), f"written: {options.out}", sep="\n")
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch
     monkeypatch.setattr(sample, "SPEED", sample.SPEED[:3])  # a few rows are enough here
     monkeypatch.setattr(sample, "MEMORY", sample.MEMORY[::5])
     threads = torch.get_num_threads()
-    sample.main(["--device", "cpu", "--steps", "2", "--repeats", "1", "--frames", "9", "--out", str(out)])
+    sample.main(["--tables", "speed", "memory", "--device", "cpu", "--steps", "2", "--repeats", "1", "--frames", "9", "--out", str(out)])
     torch.set_num_threads(threads)
     result = json.loads(out.read_text())
     assert {name: list(rows) for name, rows in result["tables"].items()} == {
@@ -68,3 +68,11 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch
     assert 0 < result["limits"]["adapter_fraction"] < 1
     printed = capsys.readouterr().out
     assert torch.__version__ in printed and "straightforward" in printed
+
+
+def test_at_the_deadline_only_whole_turns_are_kept(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(100))
+    monkeypatch.setattr(sample.time, "monotonic", lambda: next(clock))
+    rows = sample.SPEED[:3]
+    found = sample.measure(bench, rows, steps=2, repeats=3, deadline=7)  # asked before each of 3 + 3 + 2 videos
+    assert {name: len(m.seconds) for name, m in found.items()} == {row.name: 1 for row in rows}
