@@ -5,12 +5,16 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from .errors import DisMoError, first_line
+
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)\s*(\..*)?", re.IGNORECASE)  # on any system: files are passed on
 
 
 @contextlib.contextmanager
@@ -49,9 +53,18 @@ def atomic_write(path: str | os.PathLike[str], *, overwrite: bool = False) -> It
 def check_free(path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
     """Raise where `atomic_write` would refuse the name; asked before long work, so that nobody waits in vain."""
     target = Path(path)
-    if target.is_dir():
+    if _RESERVED.fullmatch(target.name):
+        raise DisMoError(f"Cannot write {target}: Windows keeps that name for a device. Choose another file name.")
+    try:
+        status = os.lstat(target)  # a link to nowhere takes the name, too
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except (OSError, ValueError) as error:  # ValueError: characters that no file name can have
+        reason = getattr(error, "strerror", None) or error
+        raise DisMoError(f"Cannot write {str(target)[:200]!r}: {reason}. Choose another file name.") from error
+    if stat.S_ISDIR(status.st_mode):
         raise DisMoError(f"Cannot write {target}: a folder has that name. Choose another file name.")
-    if target.exists() and not overwrite:
+    if not overwrite:
         raise DisMoError(f"{target} exists already. Choose another name, or allow overwriting (--overwrite).")
 
 
