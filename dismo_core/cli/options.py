@@ -47,6 +47,8 @@ def add_cogvideox(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder or hub id of CogVideoX-5b-I2V (default: where `dismo weights download` puts it)",
     )
+    group.add_argument("--text-encoder", metavar="FILE", help="a T5-XXL file to use instead of the base folder's")
+    group.add_argument("--vae", metavar="FILE", help="a CogVideoX VAE file to use instead of the base folder's")
     group.add_argument(
         "--memory",
         default="auto",
@@ -85,15 +87,17 @@ def load_cogvideox(
 
     if steps:
         require_steps(steps, strict=True)
+    files = {"text_encoder": arguments.text_encoder, "vae": arguments.vae}
     return load_video_model(
         "large" if adapter == RELEASED_ADAPTER else adapter,
-        arguments.base or require_base(),
+        arguments.base or require_base(without=[part for part, file in files.items() if file]),
         check_device(device),
         memory=arguments.memory,
         precision=arguments.precision,
         attention=arguments.attention,
         compile=arguments.compile,
         cache=arguments.cache,
+        **files,
         **options,
     )
 

@@ -30,6 +30,8 @@ def load_video_model(
     positions: Positions = "auto",
     keep_tail: bool = False,
     match_colours: bool = False,
+    text_encoder: str | os.PathLike[str] | None = None,
+    vae: str | os.PathLike[str] | None = None,
     folder: str | os.PathLike[str] | None = None,
 ) -> CogVideoXModel:
     """The adapter on its base, its extractor among the parts of the memory plan. Weights stay on the host until used.
@@ -41,6 +43,7 @@ def load_video_model(
         precision: see `compute_dtype` and `store`. memory, folder: see `MemoryPlan`. attention: see `set_attention`.
         compile: compile the blocks, with fused rounding of the adapter. cache: see `set_step_cache`.
         positions, keep_tail, match_colours: see `CogVideoXModel`.
+        text_encoder, vae: files in place of the base folder's, see `load_base`.
 
     Raises:
         DisMoError: files that are not there or do not fit, unknown choices, or a library that a choice needs.
@@ -54,7 +57,7 @@ def load_video_model(
     require_positions(positions)
     require_step_cache(cache)
     require_attention(attention, device)
-    base = base if isinstance(base, CogVideoXBase) else load_base(base, dtype)
+    base = base if isinstance(base, CogVideoXBase) else load_base(base, dtype, text_encoder=text_encoder, vae=vae)
     store(base.transformer, precision, device)  # before something is added to the linears
     model: CogVideoXMotionAdapter = load_cogvideox_adapter(adapter, base=base, dtype=dtype)
     set_attention(base.transformer, attention, device)

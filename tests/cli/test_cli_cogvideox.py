@@ -1,6 +1,7 @@
 """`dismo transfer` with CogVideoX, on the toy base with an adapter file that holds the tiny extractor."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,17 @@ def test_a_clip_is_followed_by_the_embedded_extractor(transfer, capsys):
     assert dismo.read_video(out).frames.shape == (9, 64, 96, 3)
 
 
+def test_own_files_stand_in_for_parts_of_the_base(transfer, tmp_path):
+    lacking, own = tmp_path / "base", {"text_encoder": "model", "vae": "diffusion_pytorch_model"}
+    shutil.copytree(BASE, lacking, copy_function=shutil.copyfile)
+    words = ["--base", str(lacking), "--prompt", "a flower turns", "--frames", "9"]
+    expected = transfer(*words, out="a.webp")[1].read_bytes()
+    for part, stem in own.items():
+        file = shutil.move(lacking / part / f"{stem}.safetensors", tmp_path / f"{part}.safetensors")
+        words += [f"--{part.replace('_', '-')}", str(file)]
+    assert transfer(*words, out="b.webp")[1].read_bytes() == expected
+
+
 def test_same_seed_same_file_whatever_the_memory(transfer):
     files = [
         transfer("--frames", "9", "--seed", "7", "--memory", memory, out=f"{i}.webp")[1]
@@ -80,6 +92,10 @@ BAD = {
     "model": (["--model", "no.safetensors"], "no.safetensors"),
     "another extractor": (["--extractor", "no.safetensors"], "no.safetensors"),
     "too short": (["--frames", "6"], "too few"),
+    "no adapter": (
+        ["--model", str(BASE / "vae/diffusion_pytorch_model.safetensors")],
+        "is a VAE, not a motion adapter",
+    ),
 }
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import dismo_core as dismo
+from benchmarks.random_cogvideox import random_adapter
 from dismo_core.cogvideox.colours import Colours, match_colours
 from dismo_core.cogvideox.memory import MemoryPlan
 from dismo_core.cogvideox.preview import preview
@@ -190,6 +191,16 @@ def test_preview_of_cogvideox_latents():
     red, green, blue = picture.getpixel((5, 5))
     assert red > 150 and green < blue < 150
     assert preview(torch.zeros(1, 3, 4, 8, 12)) is None
+
+
+def test_every_step_shows_a_preview():
+    """With latents of 16 channels, which the toy has not."""
+    small = random_adapter(True, torch.device("cpu"))
+    runtime, seen = dismo.Runtime.cpu(), []
+    runtime.progress = lambda done, total, picture: seen.append((done, total, picture.size))
+    picture = torch.rand(*small.size, 3)
+    CogVideoXModel(small).transfer(motion_of(small, 9), picture, steps=2, runtime=runtime)
+    assert seen == [(1, 2, (20, 12)), (2, 2, (20, 12))]
 
 
 class Stop(Exception):
