@@ -11,12 +11,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from record import Record
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent / "nodes"), str(HERE.parent / "weights")]  # schema_reader, hub_server
 
-OUTCOMES: dict[str, str] = {}
-COMFYUI: dict[str, str] = {}
+RECORD = Record("tests/comfyui")
 
 
 @pytest.fixture(scope="session")
@@ -40,20 +40,23 @@ def server(hub, tmp_path_factory):
 
     base = tmp_path_factory.mktemp("comfyui")
     with Server(Path(folder), base, hub_server.environment(hub.endpoint, base / "hub")) as running:
-        COMFYUI.update(running.description())
+        RECORD.comfyui = running.description()
         yield running
+
+
+@pytest.fixture(scope="session")
+def toy(server):
+    """Toy files of CogVideoX in the server's models folder."""
+    import toy_base
+
+    toy_base.make_toy(server.base / "models")
 
 
 def pytest_runtest_logreport(report):
     """Collect outcomes of the tests in this folder."""
-    path, _, name = report.nodeid.partition("::")
-    if path.startswith("tests/comfyui/") and (report.when == "call" or report.outcome != "passed"):
-        OUTCOMES[name] = report.outcome
+    RECORD.add(report)
 
 
 def pytest_sessionfinish():
     """Write `last_run.json`, if a server ran."""
-    if COMFYUI:
-        import record
-
-        record.write(COMFYUI, OUTCOMES)
+    RECORD.write()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import json
+import re
 from urllib.parse import urlencode
 
 import pytest
@@ -95,6 +96,22 @@ def test_no_file_outside_is_read(server, port, name):
     assert error["type"] == "execution_error" and "leads out" in error["data"]["exception_message"]
 
 
+CAMERA = json.loads((ROOT / "tests/comfyui/camera_motion_to_photo_tiny.api.json").read_text("utf-8"))
+
+
+def test_the_camera_workflow_is_served_and_runs(server):
+    """The photo moved, and the same beside the clip, 2 x 256 px and a gap of 4."""
+    import av
+
+    assert server.json("/api/workflow_templates/dismo-pack/camera_motion_to_photo_tiny.json")["nodes"]
+    run = server.run(CAMERA)
+    assert run.events[-1]["type"] == "execution_success", run.events[-1]
+    (result,), (beside,) = files_of(server, run, "7"), files_of(server, run, "10")
+    assert frame_count(result) == frame_count(beside) == 25
+    with av.open(io.BytesIO(beside)) as container:
+        assert (container.streams.video[0].width, container.streams.video[0].height) == (516, 256)
+
+
 @pytest.mark.parametrize("name", ["motion_library_tiny", "motion_analysis_tiny"])
 def test_a_motion_workflow_is_served_and_runs(server, name):
     assert server.json(f"/api/workflow_templates/dismo-pack/{name}.json")["nodes"]
@@ -107,6 +124,10 @@ def test_a_motion_workflow_is_served_and_runs(server, name):
         assert len(files_of(server, run, "7")[0]) > 20_000
 
 
-def test_help_pictures_are_served(server):
-    for name in ("motion_edits", "motion_mixes", "motion_plot"):
-        assert server.get(f"/extensions/dismo-pack/docs/{name}.png")[1:4] == b"PNG"
+def test_each_help_page_has_a_picture(server):
+    from PIL import Image
+
+    for page in (ROOT / "web/docs").glob("*.md"):
+        (picture,) = re.findall(r"!\[.+\]\((.+)\)", page.read_text("utf-8"))
+        served = server.get(f"/extensions/dismo-pack/docs/{picture}")
+        assert Image.open(io.BytesIO(served)).width > 200

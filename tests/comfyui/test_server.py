@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 import pytest
 from record import ROOT
-from schema_reader import CONTRACT, contract_of_server, read_schemas, saved_contract
+from schema_reader import CONTRACT, OBJECT_INFO, contract_of_server, read_schemas, saved_contract
 
 GRAPH = json.loads((ROOT / "workflows/motion_transfer_tiny.json").read_text("utf-8"))
 PROMPT = json.loads((ROOT / "tests/comfyui/motion_transfer_tiny.api.json").read_text("utf-8"))
@@ -47,11 +47,25 @@ def test_import_is_quick(server):
 
 
 def test_contract(server):
-    """DISMO_WRITE_CONTRACT=1 takes the snapshot anew: for added inputs and nodes, never for changed ones."""
-    live = contract_of_server(server.json("/object_info"), sorted(read_schemas()))
+    """DISMO_WRITE_CONTRACT=1 takes the snapshots anew: for added inputs and nodes, never for changed ones."""
+    info = server.json("/object_info")
+    live, saved = contract_of_server(info, sorted(read_schemas())), saved_contract()
+    assert_only_added(saved, live)
     if os.environ.get("DISMO_WRITE_CONTRACT"):
+        graphs = [json.loads(file.read_text("utf-8")) for file in (ROOT / "workflows").glob("*.json")]
+        used = {node["type"] for graph in graphs for node in graph["nodes"]}
+        kept = {name: info[name] for name in sorted(used | set(live)) if name in info}
         CONTRACT.write_text(json.dumps(live, indent=1) + "\n", "utf-8")
-    assert live == saved_contract()
+        OBJECT_INFO.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
+        saved = live
+    assert live == saved
+
+
+def assert_only_added(saved, live):
+    """Nodes and inputs stay as and where they were; new inputs stand after them."""
+    for node_id, old in saved.items():
+        for group, ports in old.items():
+            assert live[node_id][group][: len(ports)] == ports, f"{group} of {node_id}"
 
 
 def test_help_locales_and_template_are_served(server):
@@ -156,5 +170,13 @@ def test_bad_input_is_a_clear_error(server, node, inputs, message):
 
 
 def test_no_model_is_left_loaded_after_free(server):
+    again = changed(SAMPLE, seed=77)
+    assert server.run(again).events[-1]["type"] == "execution_success"
+    assert len(server.json("/dismo_probe")["registered"]) >= 2
     server.post("/free", {"unload_models": True, "free_memory": True})
-    assert server.run(PROMPT).events[-1]["type"] == "execution_success"
+    deadline = time.monotonic() + 60
+    while server.json("/dismo_probe")["registered"]:
+        assert time.monotonic() < deadline, "models are still registered"
+        time.sleep(0.5)
+    run = server.run(again)
+    assert run.events[-1]["type"] == "execution_success" and run.data("progress"), "it is computed anew"

@@ -9,6 +9,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTRACT = Path(__file__).with_name("contract.json")
+OBJECT_INFO = ROOT / "tests/comfyui/object_info.json"
 IO_TYPES = {"Int": "INT", "Float": "FLOAT", "String": "STRING", "Boolean": "BOOLEAN", "Combo": "COMBO"}
 IO_TYPES |= {"Image": "IMAGE", "Video": "VIDEO", "Audio": "AUDIO"}
 LIMITS = ("default", "min", "max", "step")
@@ -70,6 +71,25 @@ def contract_of_server(object_info: dict[str, Any], node_ids: list[str]) -> dict
 def saved_contract() -> dict[str, Any]:
     """The committed snapshot of a real server."""
     return json.loads(CONTRACT.read_text("utf-8"))
+
+
+def saved_object_info() -> dict[str, Any]:
+    """What a real server said of this pack's nodes and of ComfyUI's own nodes in the workflow files."""
+    return json.loads(OBJECT_INFO.read_text("utf-8"))
+
+
+def schema_of_server(info: dict[str, Any]) -> dict[str, Any]:
+    """One entry of `/object_info` in the form of `read_schemas`."""
+    ports = []
+    for group in ("required", "optional"):
+        for key in info["input_order"].get(group, []):
+            kind, *settings = info["input"][group][key]
+            port = {"id": key, "type": kind, "optional": group == "optional"} | dict(*settings)
+            if isinstance(kind, list):  # a combo of the old node interface
+                port |= {"type": "COMBO", "options": kind}
+            ports.append(port)
+    outputs = [{"id": name, "type": kind} for name, kind in zip(info["output_name"], info["output"], strict=True)]
+    return {"display_name": info["display_name"], "inputs": ports, "outputs": outputs}
 
 
 def _socket_types() -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from schema_reader import ROOT, contract_of_source, read_schemas, saved_contract
@@ -42,6 +43,9 @@ def test_help_page(node_id):
     text = (ROOT / f"web/docs/{node_id}.md").read_text("utf-8")
     for port in SCHEMAS[node_id]["inputs"] + SCHEMAS[node_id]["outputs"]:
         assert f"**{port['id']}**" in text, port["id"]
+    (picture,) = re.findall(r"!\[.+\]\((.+)\)", text)
+    assert (ROOT / "web/docs" / picture).is_file()
+    assert "\n|" not in text, "the page shows help in a narrow strip, which a table does not fit"
 
 
 @pytest.mark.parametrize("node_id", SCHEMAS)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import subprocess
 import sys
 
 import pytest
 from schema_reader import ROOT, read_schemas
 
+HOST = ("comfy", "folder_paths")
 IMPORT_ALONE = """
 import importlib.util, sys
 name = "/somewhere/custom_x_nodes/dismo-pack"
@@ -32,6 +34,20 @@ def test_entrypoint_gives_every_node(pack):
     nodes = asyncio.run(extension.get_node_list())
     schemas = [node.define_schema() for node in nodes]
     assert sorted(schema.node_id for schema in schemas) == sorted(read_schemas())
+
+
+def test_the_pack_changes_nothing_of_its_host(pack):
+    """No function of ComfyUI is replaced, no logging set up."""
+
+    def state():
+        modules = {name: dict(vars(module)) for name, module in sys.modules.items() if name.startswith(HOST)}
+        loggers = [logging.getLogger(), logging.getLogger("dismo")]
+        return modules, [(logger.level, list(logger.handlers), logger.propagate) for logger in loggers]
+
+    before = state()
+    for node in asyncio.run(asyncio.run(pack().comfy_entrypoint()).get_node_list()):
+        node.define_schema()
+    assert state() == before
 
 
 NODE_LIST = """

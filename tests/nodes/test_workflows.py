@@ -5,12 +5,18 @@ from __future__ import annotations
 import json
 
 import pytest
-from schema_reader import ROOT, read_schemas
+from schema_reader import (
+    ROOT,
+    contract_of_server,
+    read_schemas,
+    saved_contract,
+    saved_object_info,
+    schema_of_server,
+)
 
 OWN = read_schemas()
-CORE = {  # ComfyUI's own nodes in the files
-    "PreviewImage": {"display_name": "Preview Image", "inputs": [{"id": "images", "type": "IMAGE"}], "outputs": []},
-}
+OBJECT_INFO = saved_object_info()
+CORE = {name: schema_of_server(info) for name, info in OBJECT_INFO.items() if name not in OWN}
 SCHEMAS = OWN | CORE
 FILES = sorted((ROOT / "workflows").glob("*.json"))
 PAGE_ONLY = {"MarkdownNote", "Note"}
@@ -44,6 +50,20 @@ def api_form(graph):
 
 def test_there_are_workflows():
     assert FILES
+
+
+def test_the_saved_object_info_is_that_of_these_nodes():
+    """`comfy workflow validate` reads it, see docs/development.md."""
+    assert contract_of_server(OBJECT_INFO, sorted(OWN)) == saved_contract()
+    used = {node["type"] for file in FILES for node in json.loads(file.read_text("utf-8"))["nodes"]} - PAGE_ONLY
+    assert used - set(OWN) == set(CORE)
+    for node_id, schema in OWN.items():
+        info = OBJECT_INFO[node_id]
+        assert (info["display_name"], info["description"]) == (schema["display_name"], schema["description"])
+        inputs = info["input"]["required"] | info["input"].get("optional", {})
+        assert {key: spec[1].get("tooltip") for key, spec in inputs.items()} == {
+            port["id"]: port["tooltip"] for port in schema["inputs"]
+        }
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

@@ -8,8 +8,6 @@ import torch
 from aiohttp import web
 from server import PromptServer
 
-NODE_CLASS_MAPPINGS = {}
-
 
 @PromptServer.instance.routes.get("/dismo_probe")
 async def probe(request):
@@ -27,3 +25,19 @@ async def probe(request):
             "rss": psutil.Process().memory_info().rss,
         }
     )
+
+
+class Half:
+    """Images as some packs and ComfyUI's --fp16-intermediates give them."""
+
+    CATEGORY, FUNCTION, RETURN_TYPES = "tests", "halve", ("IMAGE",)
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"images": ("IMAGE",)}}
+
+    def halve(self, images):
+        return (images.half(),)
+
+
+NODE_CLASS_MAPPINGS = {"DisMoProbeHalf": Half}

@@ -1,0 +1,161 @@
+"""The pack in the page of a real ComfyUI: what a person sees and does."""
+
+from __future__ import annotations
+
+import json
+from itertools import combinations
+
+import pytest
+from comfy_page import ROOT
+from schema_reader import read_schemas
+
+PACK = "dismo-pack"
+FILES = sorted((ROOT / "workflows").glob("*.json"))
+TINY = json.loads((ROOT / "workflows/motion_transfer_tiny.json").read_text("utf-8"))
+
+
+def saved_parts(graph):
+    """What a saved graph is made of, whichever program wrote it."""
+    nodes = {
+        node["id"]: (node["type"], node.get("widgets_values") or [], node["properties"].get("cnr_id"))
+        for node in graph["nodes"]
+    }
+    links = {(link[1], link[2], link[3], link[5]) for link in graph["links"]}
+    return nodes, links
+
+
+def overlap(one, other):
+    return all(one[i] < other[i] + other[i + 2] and other[i] < one[i] + one[i + 2] for i in (0, 1))
+
+
+def test_three_actions_to_a_video(page):
+    """A newcomer who has the pack opens the template and presses Run; its video shows, and holds the graph."""
+    page.open_template(PACK, "motion_transfer_tiny")
+    page.tab.wait_for_timeout(1000)
+    page.picture("docs/screens/templates.jpg")
+    page.choose("motion_transfer_tiny")
+    page.wait_until_open("motion_transfer_tiny", len(TINY["nodes"]))
+    page.run()
+    page.wait_for_videos(1)
+    assert not any(node["red"] for node in page.nodes())
+    page.picture("docs/screens/result.jpg")
+    page.picture("web/docs/save_video.jpg", "DisMoSaveVideo")
+    page.picture("web/docs/load_models.jpg", "LoadDisMoExtractor", "ExtractMotion", "DisMoLoadFrameGenerator")
+
+    saved = page.server.base / "output/video/dismo_00001_.mp4"
+    assert page.tab.locator("video").get_attribute("src").count(saved.name) == 1
+    page.new_graph()
+    page.drop(saved.name, saved.read_bytes())
+    page.wait_until_open("dismo_00001_", len(TINY["nodes"]))
+    assert saved_parts(page.graph()) == saved_parts(TINY)
+    assert page.faults == []
+
+
+@pytest.mark.parametrize("format", ["webm", "webp"])
+def test_other_formats_hold_the_graph_too(server, page, format):
+    prompt = json.loads((ROOT / "tests/comfyui/motion_transfer_tiny.api.json").read_text("utf-8"))
+    (save,) = (node for node in prompt.values() if node["class_type"] == "DisMoSaveVideo")
+    save["inputs"] |= {"format": format, "filename_prefix": f"video/as_{format}"}
+    assert server.run(prompt, TINY).events[-1]["type"] == "execution_success"
+    saved = server.base / f"output/video/as_{format}_00001_.{format}"
+    page.new_graph()
+    page.drop(saved.name, saved.read_bytes())
+    page.wait_until_open(saved.stem, len(TINY["nodes"]))
+    assert saved_parts(page.graph()) == saved_parts(TINY)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_dropped_workflow_opens_whole(page, file):
+    """Nothing is missing or red, values and links are the file's, and no node hides another."""
+    graph = json.loads(file.read_text("utf-8"))
+    page.drop(file.name, file.read_bytes())
+    page.wait_until_open(file.stem, len(graph["nodes"]))
+    nodes = page.nodes()
+    assert all(node["known"] and not node["red"] for node in nodes)
+    assert page.tab.get_by_role("dialog").count() == 0, "a dialog tells of missing nodes or models"
+    assert saved_parts(page.graph()) == saved_parts(graph)
+    for one, other in combinations(nodes, 2):
+        assert not overlap(one["box"], other["box"]), (one["type"], other["type"])
+    page.picture(f"docs/screens/{file.stem}.jpg")
+    if file.stem == "motion_transfer_cogvideox":
+        page.picture("web/docs/load_cogvideox.jpg", "LoadCogVideoXMotionAdapter", "ExtractMotion")
+    if file.stem == "motion_library_tiny":
+        page.picture("web/docs/motion_library.jpg", "ExtractMotion", "DisMoSaveMotion", "DisMoLoadMotion")
+    assert page.faults == []
+
+
+@pytest.mark.parametrize("name", ["camera_motion_to_photo_tiny", "motion_library_tiny", "motion_analysis_tiny"])
+def test_other_workflows_run_in_the_page(page, name):
+    """What they show keeps clear of other nodes, too."""
+    file = ROOT / f"workflows/{name}.json"
+    graph = json.loads(file.read_text("utf-8"))
+    page.drop(file.name, file.read_bytes())
+    page.wait_until_open(name, len(graph["nodes"]))
+    page.run()
+    if name == "motion_analysis_tiny":
+        page.tab.wait_for_function("app.graph.nodes.some(node => node.imgs?.[0]?.naturalWidth > 1000)")
+    else:
+        page.wait_for_videos(sum(node["type"] == "DisMoSaveVideo" for node in graph["nodes"]))
+    nodes = page.nodes()
+    assert not any(node["red"] for node in nodes)
+    for one, other in combinations(nodes, 2):
+        assert not overlap(one["box"], other["box"]), (one["type"], other["type"])
+    page.picture(f"docs/screens/{name}.jpg")
+
+
+def test_every_widget_says_what_it_is_for(page):
+    file = ROOT / "workflows/motion_transfer_cogvideox.json"
+    page.drop(file.name, file.read_bytes())
+    page.wait_until_open(file.stem, len(json.loads(file.read_text("utf-8"))["nodes"]))
+    for node, widgets in (("LoadCogVideoXMotionAdapter", ("adapter", "cache")), ("MotionTransferSample", ("steps",))):
+        tooltips = {port["id"]: port["tooltip"] for port in read_schemas()[node]["inputs"]}
+        for widget in widgets:
+            assert page.hover(node, widget) == tooltips[widget]
+            page.tab.mouse.move(5, 895)
+            page.tab.wait_for_timeout(300)
+
+
+def test_a_lora_goes_between_loader_and_transfer(page):
+    """Two links, drawn from output to input; the page sends what they say to the server."""
+    page.new_graph()
+    types = ("LoadCogVideoXMotionAdapter", "DisMoVideoLoRA", "MotionTransferSample")
+    page.tab.evaluate(
+        """types => {
+            const [loader, lora, sample] = types.map(type => app.graph.add(LiteGraph.createNode(type)) ?? app.graph.nodes.at(-1))
+            const places = [[40, 60], [440, 60], [840, 60]]
+            for (const [i, node] of [loader, lora, sample].entries()) node.pos = places[i]
+            loader.connect(0, lora, 0)
+            lora.connect(0, sample, 0)
+        }""",
+        types,
+    )
+    page.fit_view()
+    sent = page.tab.evaluate("app.graphToPrompt().then(prompt => prompt.output)")
+    by_type = {node["class_type"]: (number, node["inputs"]) for number, node in sent.items()}
+    loader, lora, sample = (by_type[node_type] for node_type in types)
+    assert (lora[1]["model"], sample[1]["model"]) == ([loader[0], 0], [lora[0], 0])
+    page.picture("web/docs/video_lora.jpg", "DisMoVideoLoRA")
+
+
+def test_every_help_page_shows_its_picture(page):
+    page.new_graph()
+    for node_type, schema in read_schemas().items():
+        page.add(node_type)
+        help_page = page.open_help()
+        help_page.get_by_text(schema["description"][:20]).or_(
+            help_page.get_by_text(schema["display_name"])
+        ).first.wait_for()
+        picture = help_page.locator("img").first.element_handle()
+        page.tab.wait_for_function("image => image.complete && image.naturalWidth > 200", arg=picture)
+        if node_type == "ExtractMotion":
+            page.picture("docs/screens/help.jpg")
+
+
+def test_the_nodes_speak_the_language_of_the_page(server, page):
+    """Chinese; the last test, as it loads the page anew."""
+    server.post("/settings/Comfy.Locale", "zh")
+    page.tab.reload()
+    page.tab.wait_for_function("window.app?.vueAppReady && 'ExtractMotion' in window.LiteGraph.registered_node_types")
+    chinese = json.loads((ROOT / "locales/zh/nodeDefs.json").read_text("utf-8"))
+    title = page.tab.evaluate("LiteGraph.createNode('ExtractMotion').title")
+    assert title == chinese["ExtractMotion"]["display_name"] != "Extract Motion"
