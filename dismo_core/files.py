@@ -8,11 +8,14 @@ import os
 import re
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import DisMoError, first_line
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)\s*(\..*)?", re.IGNORECASE)  # on any system: files are passed on
 
@@ -66,6 +69,21 @@ def check_free(path: str | os.PathLike[str], *, overwrite: bool = False) -> None
         raise DisMoError(f"Cannot write {target}: a folder has that name. Choose another file name.")
     if not overwrite:
         raise DisMoError(f"{target} exists already. Choose another name, or allow overwriting (--overwrite).")
+
+
+def save_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
+    """Write safetensors, inside `atomic_write`.
+
+    Raises:
+        OSError: the disk, which the library itself tells by an exception of its own.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    try:
+        save_file(dict(tensors), path, metadata)
+    except SafetensorError as error:
+        raise OSError(str(error)) from error
 
 
 def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from .errors import DisMoError
 from .models.generator import FrameGenerator
 from .models.space_to_depth import SpaceToDepth
 from .motion import LOOK_AHEAD, Motion
+from .sanity import require_finite
 from .transfer import SamplingDefaults
 
 if TYPE_CHECKING:
@@ -84,6 +85,8 @@ class FrameGeneratorModel:
                 embeddings[start].expand(count, -1),
                 torch.arange(1, count + 1, device=device).float(),
             )
+            require_finite(conditions.source, "encoding the picture")
+            require_finite(conditions.motion, "encoding the motion")
 
             preview = Image.fromarray(_bytes(frames[-1][0]).numpy())
 
@@ -96,12 +99,9 @@ class FrameGeneratorModel:
             latents = generator.sample_latents(noise, conditions, steps, step)
             if steps == 1:  # the mean of what can follow; what the noise leaves in it is odd in the noise and cancels
                 latents = (latents + generator.sample_latents(-noise, conditions, steps)) / 2
-            made = generator.decode(latents).float().clamp(-1, 1)
-            frames.extend(made.split(1))
-        video = torch.cat(frames)
-        if not bool(torch.isfinite(video).all()):
-            raise DisMoError("The frames made hold NaN. The weights are damaged or the precision is too low; try fp32.")
-        return _bytes(video)
+            made = generator.decode(require_finite(latents, "generation")).float()
+            frames.extend(require_finite(made, "decoding").clamp(-1, 1).split(1))
+        return _bytes(torch.cat(frames))
 
 
 def _bytes(frames: Tensor) -> Tensor:

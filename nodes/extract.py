@@ -90,15 +90,16 @@ class ExtractMotion(io.ComfyNode):
             source, start, frame_count = clips.from_video(video, fps, start, frame_count, InputImpl.VideoFromFile)
         else:
             source = images
-        host.bring_to_device(extractor)
-        motion, frames = extract_motion(
-            extractor,
-            source,
-            fps=fps,
-            start=start,
-            frames=frame_count,
-            reverse=reverse,
-            runtime=host.runtime(),
-            return_frames=True,
-        )
+        with host.advising_on_memory():
+            host.bring_to_device(extractor)
+            motion, frames = extract_motion(
+                extractor,
+                source,
+                fps=fps,
+                start=start,
+                frames=frame_count,
+                reverse=reverse,
+                runtime=host.runtime(),
+                return_frames=True,
+            )
         return io.NodeOutput(motion, frames.float() / 255)

@@ -6,7 +6,9 @@ nothing else; a large model is moved by its `MemoryPlan` and by nothing else, fo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import comfy.model_management as management
@@ -21,7 +23,14 @@ if TYPE_CHECKING:
 
     from ..dismo_core.cogvideox.memory import MemoryPlan
 
+log = logging.getLogger("dismo")
+
 PREVIEW_SIZE = 512
+OUT_OF_MEMORY = (
+    "Out of memory. Make fewer frames (frame_count in Extract Motion), choose a memory setting further down the list in Load "
+    "CogVideoX Motion Adapter, or a smaller precision; close other programs that use the GPU."
+)
+_told: set[str] = set()  # nodes that show a warning
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -134,3 +143,28 @@ def download_progress() -> Callable[[int, int], None]:
     """The running node's progress bar for (bytes done, bytes in all); raises when the user cancels."""
     report = runtime().progress
     return lambda done, total: report(done, total, None)
+
+
+def tell(message: str | None) -> None:
+    """Show a warning in the log and on the running node, to whoever queued it; None takes an earlier one away."""
+    from server import PromptServer
+
+    server = PromptServer.instance
+    node = server.last_node_id
+    if message:
+        log.warning("DisMo: %s", message)
+    if node is None or not (message or node in _told):  # nobody watches, or there is nothing to take away
+        return
+    (_told.add if message else _told.discard)(node)
+    server.send_progress_text(message or " ", node, server.client_id)  # the page ignores an empty text
+
+
+@contextmanager
+def advising_on_memory() -> Iterator[None]:
+    """Say what to change when memory runs out; the exception itself is ComfyUI's to handle."""
+    try:
+        yield
+    except management.OOM_EXCEPTION:
+        tell(OUT_OF_MEMORY)
+        raise
+    tell(None)

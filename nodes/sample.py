@@ -123,6 +123,7 @@ class MotionTransferSample(io.ComfyNode):
     ) -> io.NodeOutput:
         """Fit picture and motion to the model, then leave it to `model.transfer`."""
         from ..dismo_core.fit import fit_image, fit_motion, one_picture, shown_part, to_rgb
+        from ..dismo_core.sanity import doubt
 
         motion.require_extractor(model.extractor_id)
         fitted = fit_motion(model, motion, length)
@@ -133,19 +134,22 @@ class MotionTransferSample(io.ComfyNode):
             guidance = 1.0
         picture = to_rgb(one_picture(image))
         rows, columns = shown_part(*picture.shape[:2], model.defaults.size, fit)
-        host.bring_to_device(model)
-        frames = model.transfer(
-            fitted,
-            fit_image(picture, model.defaults.size, fit, model.defaults.antialias),
-            prompt=prompt,
-            negative_prompt=negative_prompt.strip() or model.defaults.negative_prompt,
-            steps=steps,
-            guidance=guidance,
-            strength=strength,
-            seed=seed,
-            runtime=host.runtime(model),
-        )
-        images = frames.cpu()[:, rows, columns].float() / 255
+        with host.advising_on_memory():
+            host.bring_to_device(model)
+            frames = model.transfer(
+                fitted,
+                fit_image(picture, model.defaults.size, fit, model.defaults.antialias),
+                prompt=prompt,
+                negative_prompt=negative_prompt.strip() or model.defaults.negative_prompt,
+                steps=steps,
+                guidance=guidance,
+                strength=strength,
+                seed=seed,
+                runtime=host.runtime(model),
+            )
+        frames = frames.cpu()[:, rows, columns]
+        host.tell(doubt(frames, picture, strength))
+        images = frames.float() / 255
         rate = Fraction(fitted.fps).limit_denominator(1001)
         components = Types.VideoComponents(images=images, frame_rate=rate, audio=cut(audio, len(images) / rate))
         return io.NodeOutput(InputImpl.VideoFromComponents(components), images)

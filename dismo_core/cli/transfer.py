@@ -90,6 +90,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Extract where needed, transfer, write."""
     from ..files import check_free
     from ..fit import fit_image, fit_motion, shown_part
+    from ..sanity import doubt
     from ..video import output_format, read_image, write_video
 
     output_format(arguments.output)
@@ -134,6 +135,8 @@ def run(arguments: argparse.Namespace) -> None:
         )
     rows, columns = shown_part(picture.shape[0], picture.shape[1], size, arguments.fit)
     frames = frames[:, rows, columns]
+    if warning := doubt(frames, picture, arguments.strength):
+        log.warning("%s", warning)
     write_video(arguments.output, frames, motion.fps, crf=arguments.crf, overwrite=arguments.overwrite)
     _, height, width, _ = frames.shape
     print(f"{arguments.output}: {len(frames)} frames of {width}x{height} px at {motion.fps:g} fps.")

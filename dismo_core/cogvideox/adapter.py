@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from ..errors import DisMoError
 from ..models.inputs import check_frames, check_video
 from ..motion import LOOK_AHEAD, Motion
+from ..sanity import require_finite
 from . import checks
 from .attached import AttachedAdapter
 from .objective import denoising_loss
@@ -131,7 +132,7 @@ class CogVideoXMotionAdapter(AttachedAdapter):
         if prompts is None:
             prompts, text_guidance_scale = [""] * len(pictures), 1.0
         prompts = [prompts] if isinstance(prompts, str) else list(prompts)
-        conditions = self.encode_motion(motion_videos, motions)
+        conditions = require_finite(self.encode_motion(motion_videos, motions), "encoding the motion")
         checks.require_motion_length((conditions.shape[1] - 1) * 4 + 1, num_frames)
         checks.warn_of_length(num_frames)
         checks.require_same_count(motions=len(conditions), images=len(pictures), prompts=len(prompts))

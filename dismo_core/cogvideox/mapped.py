@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import DisMoError
-from ..files import read_json
+from ..files import atomic_write, read_json, save_tensors
 from ..weights.files import differences
 from ..weights.kinds import recognise
 
@@ -150,7 +150,6 @@ def spill(module: nn.Module, folder: Path) -> None:
         DisMoError: the disk has not enough room.
     """
     from safetensors import safe_open
-    from safetensors.torch import save_file
 
     held = [t for t in (*module.parameters(), *module.buffers()) if is_plain(t) and not is_mapped(t)]
     needed, free = sum(t.nbytes for t in held), shutil.disk_usage(folder).free
@@ -161,7 +160,8 @@ def spill(module: nn.Module, folder: Path) -> None:
         )
     for i, tensor in enumerate(held):
         path = folder / f"{i}-{uuid.uuid4().hex}.safetensors"
-        save_file({"weight": tensor.data.contiguous()}, path)
+        with atomic_write(path) as temporary:
+            save_tensors({"weight": tensor.data.contiguous()}, temporary)
         with safe_open(path, framework="pt") as file:
             tensor.data = file.get_tensor("weight")
         setattr(tensor, MAPPED, tensor.data_ptr())

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import DisMoError
+from ..sanity import require_finite
 from .base import CogVideoXBase
 
 NEGATIVE_PROMPT = "worst quality, inconsistent motion, blurry, jittery, distorted"
@@ -140,12 +140,12 @@ def sample_video(
         uint8 [frames,H,W,3] on the CPU.
 
     Raises:
-        DisMoError: NaN after denoising or decoding.
+        DisMoError: NaN after encoding the picture, denoising or decoding.
     """
     from diffusers.utils.torch_utils import randn_tensor
 
     with using("vae"):
-        first = encode(base, picture[None, None], generator)
+        first = require_finite(encode(base, picture[None, None], generator), "encoding the picture")
     latent_frames = (frames - 1) // base.vae.config["temporal_compression_ratio"] + 1
     shape = (1, latent_frames, *first.shape[2:])
     noise = randn_tensor(shape, generator=generator, device=picture.device, dtype=picture.dtype)
@@ -181,12 +181,3 @@ def decode(base: CogVideoXBase, latents: Tensor) -> Tensor:
 def to_bytes(frames: Tensor) -> Tensor:
     """-1..1 -> uint8 on the CPU."""
     return ((frames.float() / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8).cpu()
-
-
-def require_finite(x: Tensor, stage: str) -> None:
-    """Raise where a stage gave NaN or infinite values."""
-    if not bool(torch.isfinite(x).all()):
-        raise DisMoError(
-            f"There are NaN or infinite values after {stage}. The precision is too low for this model (float16 often "
-            "is; bfloat16 is the reference), or the weights are damaged."
-        )

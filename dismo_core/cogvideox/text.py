@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import DisMoError
+from ..sanity import require_finite
 from .base import CogVideoXBase
 
 HELD = 64  # prompts whose embeddings are kept; 1.9 MB each at full size
@@ -41,7 +42,7 @@ class PromptEncoder:
             using: makes the part "text_encoder" of the base ready to run there; entered for new prompts only.
 
         Raises:
-            DisMoError: a prompt is new and the text encoder was released.
+            DisMoError: a prompt is new and the text encoder was released, or it gave NaN.
         """
         found = {prompt: self._held[prompt] for prompt in prompts if prompt in self._held}
         if new := [prompt for prompt in dict.fromkeys(prompts) if prompt not in found]:
@@ -60,4 +61,4 @@ class PromptEncoder:
             [prompt], padding="max_length", max_length=self.max_tokens, truncation=True, return_tensors="pt"
         ).input_ids
         embedding: Tensor = self.base.text_encoder(tokens.to(device))[0]
-        return embedding.to(self.dtype)
+        return require_finite(embedding.to(self.dtype), "encoding the text")

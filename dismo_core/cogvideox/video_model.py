@@ -83,7 +83,7 @@ class CogVideoXModel:
 
         Raises:
             DisMoError: another extractor, a length or a number of steps that cannot be made, a picture that does not fit,
-                or NaN after denoising or decoding.
+                or NaN after any stage.
         """
         motion.require_extractor(self.extractor_id)
         check_picture(image, self.defaults.size)

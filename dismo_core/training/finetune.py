@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
@@ -22,7 +21,7 @@ from ..cogvideox.speed import compile_blocks
 from ..data.addresses import is_remote
 from ..data.index import ShardIndex
 from ..errors import DisMoError
-from ..files import atomic_write
+from ..files import atomic_write, save_tensors
 from ..weights.geometry import KEY as GEOMETRY
 from ..weights.geometry import describe
 from .captioned import CaptionedClip, CaptionedClips, CaptionedStream, collate
@@ -235,5 +234,5 @@ def export(adapter: CogVideoXMotionAdapter, folder: Path) -> Path:
     tensors = {k: v.detach().cpu().contiguous() for k, v in adapter.state_dict().items()}
     with atomic_write(path, overwrite=True) as temporary:
         card = {"format": "pt", "extractor": adapter.extractor_id, GEOMETRY: describe(adapter.motion_extractor)}
-        save_file(tensors, temporary, card)
+        save_tensors(tensors, temporary, card)
     return path

@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from ..cogvideox.adapter import CogVideoXMotionAdapter
 from ..cogvideox.base import CogVideoXBase
 from ..data.frames import Unusable
 from ..extract import extract_motion
-from ..files import atomic_write
+from ..files import atomic_write, save_tensors
 from .captioned import CaptionedClips
 from .distributed import World
 
@@ -97,7 +97,7 @@ class LatentCache:
                 adapter.encode_prompts([clip.caption], adapter.device)[0],
             )._asdict()
         with atomic_write(self.path(entry), overwrite=True) as temporary:
-            save_file({k: v.cpu().contiguous() for k, v in tensors.items()}, temporary)
+            save_tensors({k: v.cpu().contiguous() for k, v in tensors.items()}, temporary)
 
 
 def remembering(base: CogVideoXBase, moments: Tensor) -> CogVideoXBase:

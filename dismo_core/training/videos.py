@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ..data.batches import clip_batches
 from ..data.clips import VideoSample
-from ..files import atomic_write
+from ..files import atomic_write, save_tensors
 from ..models.extractor import MotionExtractor, fingerprint
 from ..models.generator import FrameGenerator
 from ..weights.geometry import AUTOENCODER, describe
@@ -255,6 +254,6 @@ def export(extractor: MotionExtractor, generator: FrameGenerator, folder: Path, 
         path = folder / f"{name}.safetensors"
         content = {k: v.detach().float().cpu().contiguous() for k, v in content.items()}
         with atomic_write(path, overwrite=True) as temporary:
-            save_file(content, temporary, card | {GEOMETRY: describe(model)})
+            save_tensors(content, temporary, card | {GEOMETRY: describe(model)})
         written.append(path)
     return written

@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import Tensor
 
 from ..errors import DisMoError
-from ..files import atomic_write, check_free
+from ..files import atomic_write, check_free, save_tensors
 from .files import read_weights, sha256
 from .manifest import SOURCE, check_released
 
@@ -28,9 +28,6 @@ def convert(
         DisMoError: suffixes of other formats, an existing target, a source that is damaged or holds more than tensors,
             no room.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
-
     source, target = Path(source), Path(target)
     if source.suffix not in (".pt", ".pth"):
         raise DisMoError(f"{source.name} is not a .pt or .pth file. Only those are converted.")
@@ -41,10 +38,7 @@ def convert(
     tensors = read_weights(source, unwrap=True).tensors
     metadata = {"format": "pt", "source": source.name, SOURCE: sha256(source)}
     with atomic_write(target, overwrite=overwrite) as temporary:
-        try:
-            save_file(_separate(tensors), temporary, metadata)
-        except SafetensorError as error:
-            raise DisMoError(f"Cannot write {target} ({error}). Check that the disk has free space.") from error
+        save_tensors(_separate(tensors), temporary, metadata)
     return tensors
 
 

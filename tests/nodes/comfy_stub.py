@@ -104,6 +104,7 @@ def installed(base: Path) -> Iterator[None]:
             "free_memory": mock.MagicMock(),
             "LoadedModel": lambda patcher: ("loaded", patcher),
             "throw_exception_if_processing_interrupted": lambda: None,
+            "OOM_EXCEPTION": torch.OutOfMemoryError,
         },
         "comfy_api": {},
         "comfy_api.latest": {
@@ -116,6 +117,9 @@ def installed(base: Path) -> Iterator[None]:
             "Types": types.SimpleNamespace(VideoComponents=types.SimpleNamespace),
         },
         "folder_paths": _folder_paths(base),
+        "server": {
+            "PromptServer": types.SimpleNamespace(instance=mock.MagicMock(last_node_id="7", client_id="a page"))
+        },
     }
     loaded = {}
     for name, content in modules.items():

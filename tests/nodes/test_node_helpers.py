@@ -119,3 +119,31 @@ def test_only_registered_owners_are_moved(pack):
     host.bring_to_device(owner)
     host.management.load_models_gpu.assert_called_once_with([owner.comfy_patcher], force_full_load=True)
     assert owner.comfy_patcher.model.module is module
+
+
+def told(host):
+    """What the running node of the stand-in, 7, was told to show."""
+    from server import PromptServer
+
+    return [call.args for call in PromptServer.instance.send_progress_text.call_args_list]
+
+
+def test_a_warning_stands_on_the_node_until_it_is_taken_away(pack, caplog):
+    host = pack("nodes.host")
+    host.tell(None)
+    assert told(host) == []
+    host.tell("It is black.")
+    host.tell(None)
+    host.tell(None)
+    assert told(host) == [("It is black.", "7", "a page"), (" ", "7", "a page")]
+    assert [record.getMessage() for record in caplog.records] == ["DisMo: It is black."]
+
+
+def test_out_of_memory_passes_through_with_advice(pack):
+    host = pack("nodes.host")
+    error = torch.OutOfMemoryError("CUDA out of memory.")
+    with pytest.raises(torch.OutOfMemoryError) as raised, host.advising_on_memory():
+        raise error
+    assert raised.value is error and str(error) == "CUDA out of memory."
+    ((text, node, _),) = told(host)
+    assert node == "7" and "fewer frames" in text and "memory setting" in text

@@ -17,7 +17,9 @@ class Model:
     """A video model of 8 x 6 pixels that makes up to 13 frames and remembers how it was called."""
 
     extractor_id = "0" * 16
-    defaults = types.SimpleNamespace(steps=4, guidance=6.0, negative_prompt="blurry", fps=8.0, size=(6, 8), antialias=True)
+    defaults = types.SimpleNamespace(
+        steps=4, guidance=6.0, negative_prompt="blurry", fps=8.0, size=(6, 8), antialias=True
+    )
 
     def valid_lengths(self, motion):
         return list(range(5, 14))
@@ -97,3 +99,18 @@ def test_audio_is_cut(sample):
 def test_bad_input(pack, sample, wrong, message):
     with pytest.raises(pack("dismo_core").DisMoError, match=message):
         sample(**wrong)
+
+
+def test_a_blank_video_is_told_on_the_node(sample, caplog):
+    sample()  # the model of these tests makes white frames
+    assert "9 of the 9 frames are of one colour" in caplog.text
+
+
+def test_out_of_memory_is_comfyuis_to_handle(sample, caplog, monkeypatch):
+    def transfer(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(Model, "transfer", transfer)
+    with pytest.raises(torch.OutOfMemoryError, match="^CUDA out of memory.$"):
+        sample()
+    assert "Make fewer frames" in caplog.text
