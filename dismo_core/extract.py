@@ -79,7 +79,10 @@ def extract_motion(
     Raises:
         DisMoError: not a video, too short, or values out of range.
     """
-    if frames != 0 and frames <= LOOK_AHEAD:
+    from .video.read import check_sampling
+
+    check_sampling(fps, start, frames or None)
+    if frames is None or 0 != frames <= LOOK_AHEAD:
         raise DisMoError(
             f"frames is {frames}; motion needs at least {LOOK_AHEAD + 1} frames, because it looks {LOOK_AHEAD} ahead (0 = to the end)."
         )
@@ -158,8 +161,6 @@ def _frames(video: Clip, fps: float, start: float, frames: int) -> Iterator[Tens
         raise DisMoError(
             f"The frames have shape {list(video.shape)}; expected [frames, height, width, 3] (RGB, channels last)."
         )
-    if not fps > 0 or start < 0:
-        raise DisMoError(f"fps must be above 0 and start not below 0, not {fps} and {start}.")
     first = round(start * fps)
     yield from _checked(video[first : first + frames] if frames else video[first:])
 

@@ -31,7 +31,7 @@ def find_shards(paths: Sequence[str | os.PathLike[str]]) -> list[str]:
                 )
             found += tars
             continue
-        names = _expanded(path) if "{" in path else [path]
+        names = _expanded(path) if "{" in path and not os.path.isfile(path) else [path]
         for name in names:
             if not is_remote(name) and not os.path.isfile(name):
                 raise DisMoError(f"There is no shard {name}. Give a folder of .tar files, a .tar file or an address.")
@@ -47,7 +47,12 @@ def is_remote(shard: str) -> bool:
 def _expanded(pattern: str) -> list[str]:
     if not is_remote(pattern):
         pattern = Path(pattern).as_posix()  # a backslash would be read as an escape
-    names: list[str] = webdataset().shardlists.expand_urls(pattern)
+    try:
+        names: list[str] = webdataset().shardlists.expand_urls(pattern)
+    except ValueError as error:
+        raise DisMoError(
+            f"{pattern} is no pattern of shards: {error}. Braces stand for many names, as in part-{{000..127}}.tar."
+        ) from error
     return names
 
 

@@ -158,13 +158,18 @@ def _not_empty(pixels: Iterator[Tensor], count: int | None, source: Source, star
         raise DisMoError(f"start is {start:g} s, but {label(source)} lasts {length}. Choose a start before its end.")
 
 
-def _check(fps: float | None, start: float, frames: int | None, backend: str) -> None:
-    if fps is not None and not (_is_number(fps) and 0 < fps <= 1000):
-        raise DisMoError(f"fps must be a number above 0 and at most 1000, or None for the file's own, not {fps!r}.")
+def check_sampling(fps: float, start: float, frames: int | None) -> None:
+    """Raise unless these are a rate, a time and a number of frames that `iter_video` can read."""
+    if not (_is_number(fps) and 0 < fps <= 1000):
+        raise DisMoError(f"fps must be a number above 0 and at most 1000, not {fps!r}.")
     if not (_is_number(start) and 0 <= start < math.inf):
         raise DisMoError(f"start must be a number of seconds, 0 or more, not {start!r}.")
     if frames is not None and not _is_whole(frames):
         raise DisMoError(f"frames must be a whole number, at least 1, or None for all, not {frames!r}.")
+
+
+def _check(fps: float | None, start: float, frames: int | None, backend: str) -> None:
+    check_sampling(1.0 if fps is None else fps, start, frames)
     if backend not in ("auto", "pyav", "torchcodec"):
         raise DisMoError(f"backend must be 'auto', 'pyav' or 'torchcodec', not {backend!r}.")
 
