@@ -16,15 +16,16 @@ from dismo_core.training.tiny import read_log
 
 def draw(runs: dict[str, Path], out: Path) -> None:
     """One panel a figure; runs without a labelled stage have no trained readout to show."""
-    figure = Figure(figsize=(16, 3.6), layout="constrained")
+    figure = Figure(figsize=(19, 3.6), layout="constrained")
     FigureCanvasAgg(figure)
-    panels = figure.subplots(1, 5)
+    panels = figure.subplots(1, 6)
     titles = (
         ("warmup", "r2", "Warm-up: R² of the readout in training"),
         ("warmup", "probe_r2", "Warm-up: R² of a fresh linear probe"),
         ("joint", "flow", "Joint: flow loss"),
         ("joint", "label", "Joint: error of the trained readout"),
         ("joint", "probe_r2", "Joint: R² of a fresh linear probe"),
+        ("refine", "flow", "Refine: flow loss"),
     )
     for panel, (stage, field, title) in zip(panels, titles, strict=True):
         for name, folder in runs.items():
