@@ -35,6 +35,7 @@ _LAYOUTS = ("mono", "stereo", "2.1", "quad", "5.0", "5.1", "6.1", "7.1")
 _AUDIO = {"mp4": "aac", "webm": "libopus"}
 # use_metadata_tags: else MP4 drops all tags but title, artist and the like; ComfyUI looks for `prompt` and `workflow`
 _CONTAINER = {"mp4": {"movflags": "+faststart+use_metadata_tags"}, "webm": {}}
+_HEADER = bytes(1 << 16)  # more than a header needs
 
 
 def write_container(
@@ -54,6 +55,7 @@ def write_container(
         OSError: the disk (turned into `DisMoError` by `atomic_write`).
     """
     try:
+        path.write_bytes(_HEADER)  # PyAV never closes a file whose header did not fit on the disk
         with av.open(str(path), "w", format=kind, options=_CONTAINER[kind]) as container:
             container.metadata.update(metadata)
             video = _video_stream(container, first, rate, kind, crf)
