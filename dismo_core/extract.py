@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO, Literal, overload
 
 import torch
@@ -12,15 +13,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .errors import DisMoError
-from .models.extractor import MotionExtractor
+from .models.extractor import ENCODER_CHUNK, MotionExtractor
 from .motion import LOOK_AHEAD, Motion, base_name
 
 if TYPE_CHECKING:
     from .runtime import Runtime
 
 log = logging.getLogger(__name__)
-
-PIECE = 64  # new frames that are held at the extractor's size at a time
 
 Clip = str | os.PathLike[str] | bytes | BinaryIO | Tensor
 
@@ -89,18 +88,20 @@ def extract_motion(
     used: list[Tensor] = []
 
     def sampled() -> Iterator[Tensor]:
+        count = 0
         for frame in _frames(video, fps, start, frames):
+            count += 1
             if return_frames:
                 used.append(frame if frame.dtype == torch.uint8 else (frame * 255).round().to(torch.uint8))
             yield _resized(frame, extractor.size)
+        if count <= LOOK_AHEAD:
+            raise DisMoError(
+                f"The clip gave too few frames at {fps:g} fps from second {start:g}; motion needs at least {LOOK_AHEAD + 1}. "
+                "Use a longer clip, an earlier start or a higher fps."
+            )
 
     clip: Iterable[Tensor] = reversed(list(sampled())) if reverse else sampled()
     embeddings, still = _embeddings(extractor, clip, frames, runtime)
-    if not len(embeddings):
-        raise DisMoError(
-            f"The clip gave too few frames at {fps:g} fps from second {start:g}; motion needs at least {LOOK_AHEAD + 1}. "
-            "Use a longer clip, an earlier start or a higher fps."
-        )
     found = len(embeddings) + LOOK_AHEAD
     if found < frames:
         log.info("The clip gave %d frames at %g fps, not the %d asked for.", found, fps, frames)
@@ -114,40 +115,29 @@ def extract_motion(
 def _embeddings(
     extractor: MotionExtractor, clip: Iterable[Tensor], expected: int, runtime: Runtime | None
 ) -> tuple[Tensor, Tensor]:
-    """Embeddings [P, d] of frames that come one by one, a piece at a time, and the one [d] of the first frame held still.
-
-    Pieces overlap by the seven frames that a window shares with the next, so the result is that of the whole clip.
-    """
-    device = extractor.query_tokens.device
-    overlap, past = extractor.window - 1, extractor.window - 1 - LOOK_AHEAD
-    buffer: list[Tensor] = []
+    """Embeddings [P, d] of frames that come one by one, and the one [d] of the first frame held still."""
+    device, windows = extractor.query_tokens.device, expected - extractor.window + 1
     found: list[Tensor] = []
     still = torch.empty(0)
-    windows = 0
+    done = 0
 
-    def report(done: int, _: int) -> None:
+    def pieces() -> Iterator[Tensor]:
+        nonlocal still
+        frames = iter(clip)
+        while buffer := list(islice(frames, ENCODER_CHUNK)):
+            piece = torch.stack(buffer)[None].to(device)
+            if not len(still):
+                held = extractor.encode(piece[:, :1]).expand(-1, LOOK_AHEAD + 1, -1, -1)
+                still = extractor.motion(held)[0, 0].float().cpu()
+            yield piece
+
+    for done, embeddings in extractor.stream(pieces()):
+        found.append(embeddings[0].float().cpu())
         if runtime is not None:
-            runtime.progress(windows + done, max(windows + done, expected - overlap), None)
-
-    def extract_piece() -> None:
-        nonlocal windows
-        piece = extractor.forward_sliding(torch.stack(buffer)[None].to(device), progress=report)[0].float().cpu()
-        found.append(piece[past:] if found else piece)
-        windows += max(1, len(buffer) - overlap)
-        del buffer[:-overlap]
-
-    for frame in clip:
-        if not len(still):
-            held = frame[None, None].expand(-1, LOOK_AHEAD + 1, -1, -1, -1).to(device)
-            still = extractor.forward_sliding(held)[0, 0].float().cpu()
-        buffer.append(frame)
-        if len(buffer) == PIECE + overlap:
-            extract_piece()
-    if len(buffer) > (overlap if found else LOOK_AHEAD):
-        extract_piece()
-    if runtime is not None and 0 < windows < expected - overlap:  # the clip was shorter than asked for
-        runtime.progress(windows, windows, None)
-    return torch.cat(found) if found else torch.empty(0, extractor.d_motion), still
+            runtime.progress(done, max(done, windows), None)
+    if runtime is not None and done < windows:  # the clip was shorter than asked for
+        runtime.progress(done, done, None)
+    return torch.cat(found), still
 
 
 def _frames(video: Clip, fps: float, start: float, frames: int) -> Iterator[Tensor]:
@@ -171,16 +161,17 @@ def _checked(video: Tensor) -> Iterable[Tensor]:
     if not video.is_floating_point():
         raise DisMoError(f"The frames are {video.dtype}; expected uint8, or floating values in 0..1.")
     if video.numel():
-        low, high = (float(v) for v in video.float().aminmax())
+        low, high = (float(v) for v in video.aminmax())
         if not (low >= -1e-3 and high <= 1 + 1e-3):
             raise DisMoError(
                 f"The frames hold values from {low:.3g} to {high:.3g} (NaN counts); expected 0..1, or uint8."
             )
-    return video.clamp(0, 1)
+    return (frame.clamp(0, 1) for frame in video)  # one at a time: no second clip in memory
 
 
 def _resized(frame: Tensor, size: tuple[int, int]) -> Tensor:
     """[H,W,3] uint8 or 0..1 -> float32 [h,w,3] in -1..1."""
-    x = frame.float() / 127.5 - 1 if frame.dtype == torch.uint8 else frame.float() * 2 - 1
-    x = F.interpolate(x.movedim(-1, 0)[None], size=size, mode="bilinear", antialias=True, align_corners=False)
-    return x[0].movedim(0, -1).clamp(-1, 1)
+    half = 127.5 if frame.dtype == torch.uint8 else 0.5
+    x = frame.float().movedim(-1, 0)[None]
+    x = F.interpolate(x, size=size, mode="bilinear", antialias=True, align_corners=False)  # then few pixels to rescale
+    return (x[0].movedim(0, -1) / half - 1).clamp(-1, 1)

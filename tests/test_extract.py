@@ -45,7 +45,7 @@ def test_the_frames_used_come_back_and_reverse_turns_them(extractor, real_clip):
     )
 
 
-@pytest.mark.parametrize("frames", [71, 72, 140])
+@pytest.mark.parametrize("frames", [16, 17, 45])
 def test_a_long_clip_read_piece_by_piece_equals_the_whole(extractor, frames):
     seed = torch.randint(0, 255, (frames, 8, 8, 3), generator=torch.Generator().manual_seed(1), dtype=torch.uint8)
     clip = seed.repeat_interleave(8, dim=1).repeat_interleave(8, dim=2)
@@ -78,7 +78,7 @@ def test_progress_reports_windows_and_may_stop(extractor, real_clip):
     seen = []
     runtime.progress = lambda done, total, preview: seen.append((done, total))
     dismo.extract_motion(extractor, real_clip, frames=20, runtime=runtime)
-    assert seen == [(8, 13), (13, 13)]  # chunks of eight windows
+    assert seen == [(done, 13) for done in range(1, 14)]
 
     class Stop(Exception):
         pass

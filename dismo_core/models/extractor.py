@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
@@ -16,7 +16,8 @@ from .layers import FeedForward, RMSNorm
 from .rotary import AxialRotary3D, RotaryTable, clip_positions
 from .transformer import TransformerLayer
 
-ENCODER_CHUNK = 16
+ENCODER_CHUNK = 16  # frames
+CHUNK = 8  # windows
 
 
 class MotionExtractor(nn.Module):
@@ -132,7 +133,7 @@ class MotionExtractor(nn.Module):
             DisMoError: wrong shape, range or length.
         """
         check_video(x)
-        self._check_length(x)
+        self._check_length(x.shape[1])
         if x.shape[1] > self.window:
             raise DisMoError(
                 f"forward takes one window of {self.look_ahead + 1} to {self.window} frames, not {x.shape[1]}: the model never "
@@ -144,7 +145,7 @@ class MotionExtractor(nn.Module):
         self,
         x: Tensor,
         window_stride: int = 1,
-        chunk_windows: int = 8,
+        chunk_windows: int | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> Tensor:
         """A clip of any length; memory beyond the clip does not grow with it (specs/dismo.md, 3.2 and 3.3).
@@ -153,7 +154,7 @@ class MotionExtractor(nn.Module):
             x: [B,T,H,W,3], float, -1..1, T >= 5.
             window_stride: 1 = as published: every window adds its last embedding; 4 = windows side by side, all
                 embeddings kept: faster, and not what the CogVideoX adapter was trained on.
-            chunk_windows: windows that run at a time.
+            chunk_windows: windows that run at a time; None = 8, and 1 on a CPU, whose cache holds no more.
             progress: called with (windows done, windows in all); may raise to cancel.
 
         Returns:
@@ -163,56 +164,81 @@ class MotionExtractor(nn.Module):
             DisMoError: wrong shape, range, length or stride.
         """
         check_video(x)
-        self._check_length(x)
-        frames = x.shape[1]
-        if window_stride not in (1, self.window - self.look_ahead):
-            raise DisMoError(f"window_stride must be 1 or {self.window - self.look_ahead}, not {window_stride}.")
-        if chunk_windows < 1:
-            raise DisMoError(f"chunk_windows must be at least 1, not {chunk_windows}.")
-        if frames <= self.window:
-            out = self.motion(self.encode(x))
-            if progress is not None:
-                progress(1, 1)
-            return out
-        starts = list(range(0, frames - self.window, window_stride)) + [frames - self.window]
-        table = self.window_table(self.window)
+        self._check_length(x.shape[1])
+        chunk_windows = self._chunk(window_stride, chunk_windows)
+        total = len(range(0, x.shape[1] - self.window, window_stride)) + 1
         pieces: list[Tensor] = []
-        have = 0  # embeddings so far
-        done = 0
-        for chunk, tokens in self._token_chunks(x, starts, chunk_windows):
-            windows = [tokens[:, s - chunk[0] : s - chunk[0] + self.window] for s in chunk]
-            if x.device.type == "cpu":  # one at a time its activations stay in the cache
-                found = torch.stack([self.motion(window, table) for window in windows], dim=1)
-            else:
-                found = self.motion(torch.cat(windows), table).unflatten(0, (len(chunk), -1)).transpose(0, 1)
-            for index, start in enumerate(chunk):
-                # Keep of each window what no earlier window has given: all of the first, later the last ones.
-                pieces.append(found[:, index, have - start :])
-                have = start + found.shape[2]
-            done += len(chunk)
+        for done, found in self.stream(x.split(ENCODER_CHUNK, dim=1), window_stride, chunk_windows):
+            pieces.append(found)
             if progress is not None:
-                progress(done, len(starts))
+                progress(done, total)
         return torch.cat(pieces, dim=1)
 
-    def _token_chunks(self, x: Tensor, starts: list[int], chunk_windows: int) -> Iterator[tuple[list[int], Tensor]]:
-        """Chunks of window starts with the tokens of just the frames they cover; each frame is encoded once."""
-        held: Tensor | None = None
-        held_from, encoded = 0, 0
-        for first in range(0, len(starts), chunk_windows):
-            chunk = starts[first : first + chunk_windows]
-            end = chunk[-1] + self.window
-            kept = [] if held is None else [held[:, chunk[0] - held_from :]]
-            while encoded < end:
-                upto = min(encoded + ENCODER_CHUNK, x.shape[1])
-                kept.append(self.encode(x[:, encoded:upto]))
-                encoded = upto
-            held, held_from = torch.cat(kept, dim=1), chunk[0]
-            yield chunk, held
+    def stream(
+        self, clip: Iterable[Tensor], window_stride: int = 1, chunk_windows: int | None = None
+    ) -> Iterator[tuple[int, Tensor]]:
+        """`forward_sliding` of a clip that comes piece by piece; of its tokens only those still needed are held.
 
-    def _check_length(self, x: Tensor) -> None:
-        if x.shape[1] <= self.look_ahead:
+        Args:
+            clip: pieces [B,n,H,W,3] that follow each other, at least 5 frames in all; -1..1, which is not checked.
+            window_stride, chunk_windows: as in `forward_sliding`.
+
+        Yields:
+            Windows done so far, and the next embeddings [B,m,d_motion].
+
+        Raises:
+            DisMoError: wrong stride, or too few frames.
+        """
+        chunk = self._chunk(window_stride, chunk_windows)
+        table = self.window_table(self.window)
+        held, first, frames = None, 0, 0  # tokens of the frames from `first` on, of `frames` so far
+        start = have = done = 0  # of the next window; embeddings and windows so far
+
+        def run(starts: list[int]) -> tuple[int, Tensor]:
+            nonlocal have, done
+            assert held is not None
+            views = [held[:, s - first : s - first + self.window] for s in starts]
+            windows = torch.cat(views) if len(views) > 1 else views[0]
+            kept = []
+            for s, found in zip(starts, self.motion(windows, table).unflatten(0, (len(starts), -1)), strict=True):
+                kept.append(found[:, have - s :])  # of each window what no earlier one has given
+                have = s + found.shape[1]
+            done += len(starts)
+            return done, torch.cat(kept, dim=1)
+
+        for piece in clip:
+            tokens = self.encode(piece)
+            needed = max(0, min(start, frames - self.window))  # the last window may be any from here on
+            held = tokens if held is None else torch.cat((held[:, needed - first :], tokens), dim=1)
+            first, frames = needed, frames + piece.shape[1]
+            while start + (chunk - 1) * window_stride + self.window <= frames:
+                yield run([start + i * window_stride for i in range(chunk)])
+                start += chunk * window_stride
+        self._check_length(frames)
+        assert held is not None
+        if frames < self.window:
+            yield 1, self.motion(held)
+            return
+        rest = list(range(start, frames - self.window, window_stride))
+        if have < frames - self.look_ahead:
+            rest.append(frames - self.window)
+        for i in range(0, len(rest), chunk):
+            yield run(rest[i : i + chunk])
+
+    def _chunk(self, window_stride: int, chunk_windows: int | None) -> int:
+        """Windows that run at a time."""
+        if window_stride not in (1, self.window - self.look_ahead):
+            raise DisMoError(f"window_stride must be 1 or {self.window - self.look_ahead}, not {window_stride}.")
+        if chunk_windows is None:
+            return 1 if self.query_tokens.device.type == "cpu" else CHUNK
+        if chunk_windows < 1:
+            raise DisMoError(f"chunk_windows must be at least 1, not {chunk_windows}.")
+        return chunk_windows
+
+    def _check_length(self, frames: int) -> None:
+        if frames <= self.look_ahead:
             raise DisMoError(
-                f"The video has {x.shape[1]} frames; motion extraction needs at least {self.look_ahead + 1}, because an embedding "
+                f"The video has {frames} frames; motion extraction needs at least {self.look_ahead + 1}, because an embedding "
                 f"looks {self.look_ahead} frames ahead. Use a longer clip or a higher sampling rate."
             )
 

@@ -1,5 +1,6 @@
 """The motion extractor against the figures of the specification and the goldens of the published implementation."""
 
+from inspect import getgeneratorlocals
 from pathlib import Path
 
 import pytest
@@ -112,20 +113,30 @@ def test_progress_counts_windows_and_may_stop_it():
 
 def test_the_token_ring_does_not_grow_with_the_clip():
     extractor = figure_extractor()
-    held = []
-    original = extractor.motion
-
-    def watch(window, table):
-        held.append(window.untyped_storage().nbytes() / window[0, 0].nbytes)  # windows are views of the ring
-        return original(window, table)
-
-    extractor.motion = watch
     encoded = []
     encode = extractor.encode
     extractor.encode = lambda x: encoded.append(x.shape[1]) or encode(x)
-    extractor.forward_sliding(wave(0.0007, 1, 60, 28, 28, 3), chunk_windows=4)
-    assert max(held) <= 4 + 7 + 16 and max(encoded) <= 16
+    stream = extractor.stream(wave(0.0007, 1, 60, 28, 28, 3).split(16, dim=1), chunk_windows=4)
+    held = [getgeneratorlocals(stream)["held"].shape[1] for _ in stream]
+    assert len(held) == 14 and max(held) <= 3 + 7 + 16  # windows that wait for a chunk, overlap, new frames
     assert sum(encoded) == 60  # every frame is encoded once
+
+
+@pytest.mark.parametrize("stride", [1, 4])
+@pytest.mark.parametrize("frames", [5, 8, 9, 26, 33])
+def test_pieces_of_any_length_give_the_whole(frames, stride):
+    x = wave(0.0007, 2, frames, 28, 28, 3)
+    extractor = figure_extractor()
+    whole = extractor.forward_sliding(x, window_stride=stride)
+    for lengths in ([1] * frames, [3, frames - 3], [frames]):
+        done, found = zip(*extractor.stream(x.split(lengths, dim=1), stride), strict=True)
+        assert list(done) == list(range(1, len(done) + 1))
+        torch.testing.assert_close(torch.cat(found, dim=1), whole, atol=1e-5, rtol=0)
+
+
+def test_a_stream_without_frames_is_too_short():
+    with pytest.raises(dismo.DisMoError, match="0 frames"):
+        list(figure_extractor().stream([]))
 
 
 def test_the_large_geometry_is_that_of_the_released_file():
