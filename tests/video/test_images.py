@@ -32,8 +32,9 @@ def test_rgb_is_scaled_to_one(tmp_path):
 def test_other_modes_become_rgb(mode):
     picture = Image.fromarray(COLOURS).convert(mode)
     kind = "tiff" if mode in ("CMYK", "YCbCr") else "png"
+    options = {"compression": "tiff_lzw"} if mode == "YCbCr" else {}  # a plain one Pillow reads from its version 13 on
     expected = torch.from_numpy(np.array(picture.convert("RGB"))).float() / 255
-    assert torch.allclose(read_image(saved(picture, kind)), expected, atol=1 / 255)
+    assert torch.allclose(read_image(saved(picture, kind, **options)), expected, atol=1 / 255)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+import pytest
 import torch
 
 ROOT = Path(__file__).parents[2]
@@ -79,6 +80,8 @@ def set_display_matrix(path, a: int, b: int, c: int, d: int) -> None:
 
 def repeat_packets(source, path, times: int) -> Path:
     """The clip `source` (without B-frames) again and again, by copying its packets: long clips in no time."""
+    if av.__version__.startswith("14."):
+        pytest.skip("PyAV 14 writes files that nothing reads when it copies packets")
     with av.open(str(source)) as container:
         packets = [packet for packet in container.demux(video=0) if packet.dts is not None]
         with av.open(str(path), "w") as output:
