@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +18,7 @@ from dismo_core import CogVideoXMotionAdapter
 from dismo_core.cogvideox.base import CogVideoXBase
 from dismo_core.cogvideox.memory import MemoryPlan, cogvideox_parts
 from dismo_core.cogvideox.sampling import Guidance, rotary_positions, sample_video
-from dismo_core.cogvideox.speed import set_step_cache
+from dismo_core.cogvideox.speed import compile_blocks, set_step_cache
 
 CAP = 7e9  # bytes of GPU memory that the capped rows may reserve
 GUIDANCE = 6.0
@@ -32,7 +33,7 @@ class Row:
         loop: "adapter", "bare" (the base alone) or "straightforward" (nothing is made once).
         exact: rounding of the adapter as the reference. cache: of steps. halves: run the guidance halves in turn.
         memory: setting of a memory plan; empty = everything lies on the device.
-        frugal: guidance halves in turn and tiled decoding. capped: within `CAP` bytes.
+        frugal: guidance halves in turn and tiled decoding. capped: within `CAP` bytes. compiled: blocks or their parts.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Row:
     memory: str = ""
     frugal: bool = False
     capped: bool = False
+    compiled: bool = False
 
 
 @dataclass
@@ -84,6 +86,8 @@ class Bench:
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()
         with ExitStack() as stack:
+            if row.compiled:
+                stack.enter_context(_compiled(self._transformer(row), row.cache))
             counts = stack.enter_context(_counted(self._transformer(row)))
             video = self._sample(row, steps, progress, stack)
         if measured is not None:
@@ -169,7 +173,7 @@ class Bench:
 def _counted(transformer: Any) -> Iterator[dict[str, int]]:
     """Guidance halves that the last block's attention and feed-forward have seen; nothing of compiled blocks."""
     block, counts = transformer.transformer_blocks[-1], dict[str, int]()
-    if block._compiled_call_impl is not None:
+    if block._compiled_call_impl is not None or block.ff._compiled_call_impl is not None:
         yield counts
         return
 
@@ -186,6 +190,21 @@ def _counted(transformer: Any) -> Iterator[dict[str, int]]:
     finally:
         for handle in handles:
             handle.remove()
+
+
+@contextmanager
+def _compiled(transformer: Any, cache: str) -> Iterator[None]:
+    processors = [block.attn1.processor for block in transformer.transformer_blocks]
+    for block in transformer.transformer_blocks:
+        block.attn1.processor = copy(block.attn1.processor)
+    compile_blocks(transformer, cache)
+    try:
+        yield
+    finally:
+        for block, processor in zip(transformer.transformer_blocks, processors, strict=True):
+            block.attn1.processor = processor
+            for module in (block, block.norm1, block.norm2, block.ff):
+                module._compiled_call_impl = None
 
 
 @contextmanager

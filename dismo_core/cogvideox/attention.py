@@ -76,6 +76,11 @@ class DispatchedAttention:
         self._rotate: Any = apply_rotary_emb
         self.backend = AttentionBackendName(backend)
         self._dispatch = dispatch_attention_fn
+        self._run: Any = self._attend
+
+    def compile(self, backend: str) -> None:
+        """Compile the attention by itself. backend: of torch.compile."""
+        self._run = torch.compile(self._attend, backend=backend)
 
     def __call__(
         self,
@@ -86,6 +91,19 @@ class DispatchedAttention:
         image_rotary_emb: tuple[Tensor, Tensor] | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Image tokens [B,N,width] and text tokens [B,M,width] attend to each other; rotary positions of image tokens."""
+        mixed: tuple[Tensor, Tensor] = self._run(
+            attn, hidden_states, encoder_hidden_states, attention_mask, image_rotary_emb
+        )
+        return mixed
+
+    def _attend(
+        self,
+        attn: Any,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor,
+        attention_mask: Tensor | None,
+        image_rotary_emb: tuple[Tensor, Tensor] | None,
+    ) -> tuple[Tensor, Tensor]:
         text = encoder_hidden_states.shape[1]
         tokens = torch.cat((encoder_hidden_states, hidden_states), dim=1)
         query, key, value = (

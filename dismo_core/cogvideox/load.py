@@ -64,7 +64,7 @@ def load_video_model(
     set_step_cache(base.transformer, cache)
     if compile:
         model.set_exact(False)
-        compile_blocks(base.transformer)
+        compile_blocks(base.transformer, cache)
     plan.parts = cogvideox_parts(base, TRAINED_FRAMES, model.motion_extractor)
     model.plan = plan
     return CogVideoXModel(model, positions=positions, keep_tail=keep_tail, match_colours=match_colours)

@@ -13,19 +13,31 @@ log = logging.getLogger(__name__)
 
 StepCache = Literal["off", "first block", "pyramid", "faster"]
 STEP_CACHES: tuple[str, ...] = get_args(StepCache)
+ATTENTION_CACHES = ("pyramid", "faster")
 FIRST_BLOCK_THRESHOLD = 0.05  # relative change of what the first block adds, from step to step
 WATCH = "dismo_step_watch"
 
 
-def compile_blocks(transformer: nn.Module, backend: str = "inductor") -> None:
+def compile_blocks(transformer: nn.Module, cache: str = "off", backend: str = "inductor") -> None:
     """Compile the repeated block instead of the whole transformer: two graphs (the first block gets strided tensors)
     serve all blocks. diffusers' own `compile_repeated_blocks` does not know CogVideoX's.
 
+    Caches that leave attention out put a hook of its own into every block, which counts steps: traced, it would make a new
+    graph for each block and step. With these the parts of a block are compiled, and the hook stays outside.
+
     Args:
+        transformer: after `set_attention`.
+        cache: step cache that is in force, see `set_step_cache`.
         backend: of torch.compile.
     """
     for block in transformer.get_submodule("transformer_blocks").children():
-        block.compile(backend=backend)
+        if cache in ATTENTION_CACHES:
+            attention: Any = block.get_submodule("attn1")
+            attention.processor.compile(backend)
+            for part in ("norm1", "norm2", "ff"):
+                block.get_submodule(part).compile(backend=backend)
+        else:
+            block.compile(backend=backend)
 
 
 def set_step_cache(transformer: Any, kind: str, threshold: float = FIRST_BLOCK_THRESHOLD) -> None:

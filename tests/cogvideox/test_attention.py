@@ -82,14 +82,13 @@ def test_two_compiled_graphs_serve_all_blocks_and_give_the_same_numbers(make_bas
         graphs.append(graph)
         return graph.forward
 
-    compile_blocks(base.transformer, backend)
+    compile_blocks(base.transformer, backend=backend)
     torch.testing.assert_close(one_call(adapter, golden), expected, atol=1e-5, rtol=0)
     assert len(graphs) == 2, "one for the first block, whose inputs have other strides, and one for the rest"
 
 
 def sample(adapter, golden, guidance=4.5, one_by_one=False, steps=20):
     """Latents of one video, and how many attention and feed-forward calls, counted by halves, the last block saw."""
-    adapter.set_conditions(golden["cond"])
     base, calls = adapter.base, {"attention": 0, "feed-forward": 0}
     block = base.transformer.transformer_blocks[-1]
 
@@ -100,23 +99,47 @@ def sample(adapter, golden, guidance=4.5, one_by_one=False, steps=20):
         block.attn1.to_q.register_forward_hook(count("attention")),
         block.ff.register_forward_hook(count("feed-forward")),
     ]
-    negative, positive = golden["step.enc"][:1], golden["step.enc"][1:]
-    noise = torch.randn(1, 7, 4, 8, 12, generator=torch.Generator().manual_seed(0))
     try:
-        with torch.no_grad():
-            latents = denoise(
-                base.transformer,
-                make_scheduler(base.scheduler_config),
-                noise,
-                torch.zeros_like(noise),
-                Guidance(positive, negative if guidance > 1 else None, guidance, one_by_one),
-                steps,
-                torch.Generator().manual_seed(1),
-            )
+        return latents(adapter, golden, guidance, one_by_one, steps), calls
     finally:
         for hook in hooks:
             hook.remove()
-    return latents, calls
+
+
+@torch.no_grad()
+def latents(adapter, golden, guidance=4.5, one_by_one=False, steps=20):
+    """Of one video."""
+    adapter.set_conditions(golden["cond"])
+    negative, positive = golden["step.enc"][:1], golden["step.enc"][1:]
+    noise = torch.randn(1, 7, 4, 8, 12, generator=torch.Generator().manual_seed(0))
+    return denoise(
+        adapter.base.transformer,
+        make_scheduler(adapter.base.scheduler_config),
+        noise,
+        torch.zeros_like(noise),
+        Guidance(positive, negative if guidance > 1 else None, guidance, one_by_one),
+        steps,
+        torch.Generator().manual_seed(1),
+    )
+
+
+@pytest.mark.parametrize("kind", CACHES)
+def test_with_a_cache_later_steps_and_videos_are_compiled_no_further(kind, make_adapter, golden):
+    adapter, graphs = make_adapter(), []
+    transformer = adapter.base.transformer
+    set_attention(transformer, "sdpa", CPU)
+    set_step_cache(transformer, kind)
+    expected = latents(adapter, golden, steps=10)
+
+    def backend(graph, inputs):
+        graphs.append(graph)
+        return graph.forward
+
+    compile_blocks(transformer, kind, backend)
+    torch.testing.assert_close(latents(adapter, golden, steps=10), expected, atol=1e-4, rtol=0)
+    count = len(graphs)
+    latents(adapter, golden, steps=20)
+    assert len(graphs) == count < 20
 
 
 @pytest.mark.parametrize("kind", CACHES)
