@@ -47,7 +47,12 @@ def read_audio(source: Source, start: float, duration: float) -> Audio | None:
                 wanted = round(((frame.time or 0.0) - zero - start) * rate)
                 if position is None or abs(wanted - position) > _GAP * rate:
                     position = wanted
-                for part in resampler.resample(frame):
+                try:
+                    parts = resampler.resample(frame)
+                except ValueError:  # the sound changes its kind half-way
+                    resampler = av.AudioResampler(format="fltp", layout=stream.layout, rate=rate)
+                    parts = resampler.resample(frame)
+                for part in parts:
                     position = _place(wave, part.to_ndarray(), position)
             if position is not None and position >= wave.shape[1]:
                 break

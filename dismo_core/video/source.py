@@ -145,8 +145,8 @@ def demuxed(container: InputContainer, stream: AnyStream) -> Iterator[Packet[Any
     """
     try:
         yield from container.demux(stream)
-    except IndexError as error:  # PyAV's, about streams that damage makes appear half-way
-        raise av.error.InvalidDataError(0, "a stream appears that was not declared") from error
+    except (IndexError, MemoryError) as error:  # a stream that was not declared; a packet larger than memory can be
+        raise av.error.InvalidDataError(0, f"the container breaks off: {error}") from error
 
 
 def _video_stream(container: InputContainer, source: Source) -> VideoStream:
