@@ -27,10 +27,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.extraction_memory import reset_peak, resident
 from benchmarks.real_clips import folder
 from benchmarks.report import OUT, table, write_json
+from benchmarks.suite import verdict
 from dismo_core import read_video
 
 FPS, SIDE = 8, 256
-WANTED = {"of_ffmpeg": 0.9, "times_comfyui": 5.0, "memory_share": 0.1}
 
 
 def make_clip(path: Path, seconds: float) -> None:
@@ -100,7 +100,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print the table, write the JSON."""
     parser = argparse.ArgumentParser(description="1080p H.264 to 256 px at 8 fps, against FFmpeg and ComfyUI's route.")
     parser.add_argument("--seconds", type=float, default=10, help="of the clip (default 10)")
-    parser.add_argument("--short", type=float, default=4, help="seconds of the clip for ComfyUI's route (default 4: 5 GB)")
+    parser.add_argument(
+        "--short", type=float, default=4, help="seconds of the clip for ComfyUI's route (default 4: 5 GB)"
+    )
     parser.add_argument("--repeats", type=int, default=5, help="turns (default 5)")
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, default=OUT / "decoding.json", metavar="JSON")
@@ -124,9 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             turns["ours"].append(timed(ours, clip))
         apart_runs = {name: apart(name, tiny, short) for name in ROUTES}
     median = {name: statistics.median(values) for name, values in turns.items()}
-    shares = {
-        name: statistics.median(a / b for a, b in zip(turns[name], turns["ours"], strict=True)) for name in jobs
-    }
+    shares = {name: statistics.median(a / b for a, b in zip(turns[name], turns["ours"], strict=True)) for name in jobs}
     (our_time, our_peak), (comfy_time, comfy_peak) = apart_runs["ours"], apart_runs["comfyui"]
     result = {
         "seconds": median,
@@ -137,10 +137,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "peak_mb": {"ours": our_peak / 1e6, "comfyui": comfy_peak / 1e6},
     }
     rows = [(name, f"{median[name]:.2f}", f"{shares.get(name, 1.0):.2f}", "") for name in turns]
-    rows.append(("ComfyUI's route, shorter clip", f"{comfy_time:.2f}", f"{comfy_time / our_time:.1f}", f"{comfy_peak / 1e6:.0f}"))
+    rows.append(
+        (
+            "ComfyUI's route, shorter clip",
+            f"{comfy_time:.2f}",
+            f"{comfy_time / our_time:.1f}",
+            f"{comfy_peak / 1e6:.0f}",
+        )
+    )
     rows.append(("ours, shorter clip", f"{our_time:.2f}", "1.00", f"{our_peak / 1e6:.0f}"))
     print(table("1080p H.264 to 256 px at 8 fps", ("route", "processor s", "time over ours", "peak MB"), rows))
-    print(f"wanted: FFmpeg / ours >= {WANTED['of_ffmpeg']}, ComfyUI / ours >= {WANTED['times_comfyui']}, memory share <= {WANTED['memory_share']}")
+    print(verdict("decoding", result))
     write_json(options.out, "decoding", result)
     print(f"written: {options.out}")
 

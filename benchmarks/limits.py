@@ -14,11 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
 from torch.nn import functional as F
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
+from torch.overrides import TorchFunctionMode
 
 
 @dataclass(frozen=True)
@@ -36,31 +33,30 @@ class Work:
         return Work(times * self.products, times * self.attention, times * self.bytes)
 
 
-class _Tally(TorchDispatchMode):
-    """Adds up the products that are dispatched; batched ones are attention."""
+class _Tally(TorchFunctionMode):
+    """Adds up the linears, convolutions and attentions that are called."""
 
     def __init__(self) -> None:
         super().__init__()
         self.work = Work()
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
-        if (count := flop_registry.get(func.overloadpacket)) is not None:
-            flops = float(count(*args, **(kwargs or {}), out_val=out))
-            if "bmm" in str(func):  # q k^T and the product with v: of their three sides, scores never leave the chip
-                scores = max((*args[:2], out), key=lambda t: t.numel())
-                moved = sum(t.nbytes for t in (*args[:2], out) if t is not scores)
-                self.work += Work(attention=flops, bytes=moved)
-            else:
-                moved = sum(t.nbytes for t in (*args, out) if isinstance(t, Tensor))
-                self.work += Work(products=flops, bytes=moved)
+        if func is F.scaled_dot_product_attention:  # scores need not leave the chip
+            q, k, v = args[:3]
+            flops = 2.0 * q.shape[:-1].numel() * k.shape[-2] * (q.shape[-1] + v.shape[-1])
+            self.work += Work(attention=flops, bytes=sum(t.nbytes for t in (q, k, v, out)))
+        elif func in (F.linear, F.conv2d):
+            x, weight = args[:2]
+            flops = 2.0 * out.numel() * weight[0].numel()
+            self.work += Work(products=flops, bytes=sum(t.nbytes for t in (x, weight, out)))
         return out
 
 
 def count(run: Callable[[], object]) -> Work:
-    """Work of `run`, which is called; on the meta device that costs nothing."""
+    """Work of the linears, convolutions and attentions of `run`, which is called; on the meta device that costs nothing."""
     tally = _Tally()
-    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), tally:
+    with torch.no_grad(), tally:
         run()
     return tally.work
 

@@ -27,7 +27,8 @@ def table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) ->
     widths = [max(len(row[i]) for row in (headings, *rows)) for i in range(len(headings))]
     lines = [
         "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width) for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in (headings, *rows)
     ]

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .errors import DisMoError
-from .models.extractor import ENCODER_CHUNK, MotionExtractor
+from .models.extractor import MotionExtractor
 from .motion import LOOK_AHEAD, Motion, base_name
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def _embeddings(
     def pieces() -> Iterator[Tensor]:
         nonlocal still
         frames = iter(clip)
-        while buffer := list(islice(frames, ENCODER_CHUNK)):
+        while buffer := list(islice(frames, extractor.frames_at_once)):
             piece = torch.stack(buffer)[None].to(device)
             if not len(still):
                 held = extractor.encode(piece[:, :1]).expand(-1, LOOK_AHEAD + 1, -1, -1)

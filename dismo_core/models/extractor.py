@@ -16,8 +16,9 @@ from .layers import FeedForward, RMSNorm
 from .rotary import AxialRotary3D, RotaryTable, clip_positions
 from .transformer import TransformerLayer
 
-ENCODER_CHUNK = 16  # frames
-CHUNK = 8  # windows
+# Frames and windows that run at a time. A CPU gains nothing from more, and its cache holds one window.
+FRAMES, FRAMES_CPU = 16, 8
+WINDOWS, WINDOWS_CPU = 8, 1
 
 
 class MotionExtractor(nn.Module):
@@ -165,10 +166,10 @@ class MotionExtractor(nn.Module):
         """
         check_video(x)
         self._check_length(x.shape[1])
-        chunk_windows = self._chunk(window_stride, chunk_windows)
+        chunk_windows = self._windows_at_once(window_stride, chunk_windows)
         total = len(range(0, x.shape[1] - self.window, window_stride)) + 1
         pieces: list[Tensor] = []
-        for done, found in self.stream(x.split(ENCODER_CHUNK, dim=1), window_stride, chunk_windows):
+        for done, found in self.stream(x.split(self.frames_at_once, dim=1), window_stride, chunk_windows):
             pieces.append(found)
             if progress is not None:
                 progress(done, total)
@@ -189,7 +190,7 @@ class MotionExtractor(nn.Module):
         Raises:
             DisMoError: wrong stride, or too few frames.
         """
-        chunk = self._chunk(window_stride, chunk_windows)
+        chunk = self._windows_at_once(window_stride, chunk_windows)
         table = self.window_table(self.window)
         held, first, frames = None, 0, 0  # tokens of the frames from `first` on, of `frames` so far
         start = have = done = 0  # of the next window; embeddings and windows so far
@@ -225,12 +226,16 @@ class MotionExtractor(nn.Module):
         for i in range(0, len(rest), chunk):
             yield run(rest[i : i + chunk])
 
-    def _chunk(self, window_stride: int, chunk_windows: int | None) -> int:
-        """Windows that run at a time."""
+    @property
+    def frames_at_once(self) -> int:
+        """Length of the pieces of a clip that suit the device."""
+        return FRAMES_CPU if self.query_tokens.device.type == "cpu" else FRAMES
+
+    def _windows_at_once(self, window_stride: int, chunk_windows: int | None) -> int:
         if window_stride not in (1, self.window - self.look_ahead):
             raise DisMoError(f"window_stride must be 1 or {self.window - self.look_ahead}, not {window_stride}.")
         if chunk_windows is None:
-            return 1 if self.query_tokens.device.type == "cpu" else CHUNK
+            return WINDOWS_CPU if self.query_tokens.device.type == "cpu" else WINDOWS
         if chunk_windows < 1:
             raise DisMoError(f"chunk_windows must be at least 1, not {chunk_windows}.")
         return chunk_windows

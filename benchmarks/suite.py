@@ -1,0 +1,148 @@
+"""The benchmarks, and of each the figures that the suite's table shows. The one list: README and results follow it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number of a benchmark's JSON.
+
+    Args:
+        what: in the table. path: of keys in the JSON, joined by "/".
+        wanted: number to reach, None where none is set. at_most: it is a ceiling.
+        limit: path of the fraction of its limit that is reached, where there is one.
+    """
+
+    what: str
+    path: str
+    wanted: float | None = None
+    at_most: bool = False
+    limit: str = ""
+
+    def word(self, value: float) -> str:
+        """Whether `value` is as wanted; empty where nothing is."""
+        if self.wanted is None:
+            return ""
+        return "reached" if (value <= self.wanted if self.at_most else value >= self.wanted) else "NOT reached"
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A module of this folder with `main(arguments)` that writes JSON.
+
+    Args:
+        name: of the module. figures: for the table. quick: its arguments for a short run.
+    """
+
+    name: str
+    figures: Sequence[Figure]
+    quick: Sequence[str] = ()
+
+
+FIRST = "first/fractions"
+BENCHMARKS = (
+    Benchmark(
+        "extraction",
+        (
+            Figure("exact, fp32: share of the product limit", f"{FIRST}/products", 0.8),
+            Figure("exact, fp32: share of products and attention alone", f"{FIRST}/parts"),
+            Figure("exact, fp32: bytes at the copy rate, of the time", f"{FIRST}/copy"),
+            Figure("times as fast as the published procedure", "ratios/published"),
+            Figure("bf16 autocast: times as fast as fp32 (3 with AMX)", "ratios/bf16"),
+            Figure("stride 4, long clip: times as fast as exact", "ratios/stride_4_long", 3.0),
+            Figure("bf16 autocast: least cosine with fp32, real clips", "cosines/bf16 autocast/least", 0.999),
+            Figure("stride 4: median cosine with exact, real clips", "cosines/stride 4/median"),
+        ),
+        ("--frames", "12", "--published", "12", "--long", "32", "--width", "256", "--depth", "4"),
+    ),
+    Benchmark(
+        "extraction_memory",
+        (
+            Figure("exact: peak by length, largest over least", "flat/sliding", 1.1, at_most=True),
+            Figure("of a file: peak by length, largest over least", "flat/file", 1.1, at_most=True),
+        ),
+        ("--frames", "25", "120", "--published", "25"),
+    ),
+    Benchmark(
+        "decoding",
+        (
+            Figure("times as fast as FFmpeg's command line", "of_ffmpeg", 0.9, limit="of_decoding"),
+            Figure("times as fast as ComfyUI's route", "times_comfyui", 5.0),
+            Figure("memory, of ComfyUI's route", "memory_share", 0.1, at_most=True),
+        ),
+        ("--seconds", "3", "--short", "1", "--repeats", "3"),
+    ),
+    Benchmark(
+        "start_up",
+        (
+            Figure("pack import, s", "seconds/pack", 0.1, at_most=True),
+            Figure("dismo --help, s", "seconds/help", 0.3, at_most=True),
+            Figure("demo's first video, s", "seconds/demo", 15.0, at_most=True),
+        ),
+        ("--repeat", "2"),
+    ),
+    # What is wanted of the following stands in their own tables.
+    Benchmark("train_step", (Figure("training step: share of its limit", "share", limit="share"),), ("--repeats", "3")),
+    Benchmark(
+        "data_pipeline",
+        (Figure("training clips: rate, of decoding alone", "share_of_decoding", limit="share_of_decoding"),),
+        ("--clips", "8", "--videos", "1"),
+    ),
+    Benchmark(
+        "sample",
+        (
+            Figure("CogVideoX adapter: time over the bare base", "tables/speed/adapter/ratio", limit="limits/adapter_fraction"),
+            Figure("CogVideoX adapter: times as fast as recomputing", "tables/speed/adapter/speed_up"),
+        ),
+        ("--steps", "3", "--repeats", "1", "--tables", "speed"),
+    ),
+    Benchmark(
+        "transfer",
+        tuple(
+            Figure(f"transfer, {family}: velocity cosine", f"rows/transfer/same/{family}/velocity_cosine")
+            for family in ("translation", "pan")
+        ),
+        ("--scenes", "8"),
+    ),
+    Benchmark(
+        "edits",
+        (Figure("unedited motion: velocity cosine", "summary/no edit/all/velocity_cosine"),),
+        ("--scenes", "8", "--edits", "no edit"),
+    ),
+    Benchmark("real_clips", (Figure("real clips: least path cosine", "rows/*/path_cosine"),)),
+    Benchmark(
+        "families",
+        (
+            Figure("families: 5-NN, share right", "rows/motion extractor/knn"),
+            Figure("families: appearance probe, share right", "rows/motion extractor/appearance_probe"),
+        ),
+        ("--each", "2"),
+    ),
+)  # fmt: skip
+
+
+def read(result: Any, path: str) -> float | None:
+    """The number at `path` (`*`: the least over a list), None where there is none."""
+    if not path:
+        return float(result) if isinstance(result, (int, float)) else None
+    key, _, rest = path.partition("/")
+    if key == "*":
+        values = [value for value in (read(item, rest) for item in result or ()) if value is not None]
+        return min(values, default=None)
+    return read(result.get(key), rest) if isinstance(result, dict) else None
+
+
+def verdict(name: str, result: dict[str, Any]) -> str:
+    """A line for each figure of a benchmark that something is wanted of."""
+    (benchmark,) = (b for b in BENCHMARKS if b.name == name)
+    lines = []
+    for figure in benchmark.figures:
+        value = read(result, figure.path)
+        if value is not None and figure.wanted is not None:
+            sign = "at most" if figure.at_most else "at least"
+            lines.append(f"{figure.what}: {value:.3g}, wanted {sign} {figure.wanted:g}: {figure.word(value)}")
+    return "\n".join(lines)
