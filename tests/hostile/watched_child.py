@@ -83,6 +83,8 @@ def main() -> None:
     out.mkdir(exist_ok=True)
     tempfile.tempdir = str(out)
     sys.dont_write_bytecode = True
+    import torch._dynamo  # noqa: F401  torch imports it at the first need, and makes a folder outside for it
+
     logging.disable()
     warnings.simplefilter("ignore")
     if resource is not None:
