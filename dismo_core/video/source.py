@@ -129,7 +129,8 @@ def open_video(source: Source) -> Iterator[tuple[InputContainer, VideoStream]]:
 def _opened(file: str | IO[bytes], source: Source) -> InputContainer:
     """`file` as a container that reaches for no other file or address."""
     try:
-        return av.open(file, mode="r", options={"protocol_whitelist": "file", **_LIMITS}, metadata_errors="replace")
+        # Not as `options`, for which older PyAV frees memory that it never had where streams show only later (MPEG, FLV)
+        return av.open(file, mode="r", container_options={"protocol_whitelist": "file"}, metadata_errors="replace")
     except MemoryError as error:  # FFmpeg's answer to sizes that no file can mean, too
         raise DisMoError(
             f"{label(source)} asks for more memory than there is before its first frame. It is damaged, or the memory is full; "
