@@ -163,5 +163,9 @@ def _video_stream(container: InputContainer, source: Source) -> VideoStream:
                     f"{label(source)}: this FFmpeg has no decoder for its video stream. Convert the file to H.264 MP4."
                 )
             return stream
-    others = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing at all"
+    # not by `stream.type`: PyAV before 17 crashes where that is unknown
+    others = (
+        ", ".join(kind for kind in ("audio", "data", "subtitles") if getattr(container.streams, kind))
+        or "nothing known"
+    )
     raise DisMoError(f"{label(source)} has no video stream (it holds {others}). Give a file with moving pictures.")
