@@ -1,7 +1,8 @@
 """Peak memory of motion extraction over the clip itself, by length: `python benchmarks/extraction_memory.py --help`.
 
 Every row is a process of its own at an eighth of the released width. It runs a short clip first, gives back what is free,
-and counts from there: the largest resident size minus the size before. Linux only (/proc).
+and counts from there: the largest resident size minus the size before. Linux only (/proc). The limit is what the tensors
+alive at once take, counted: kernels and allocators take the rest.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ WAYS = {
     "file": "extract_motion of a file, with the decoder",
     "published": "all windows in one batch",
 }
+SIZE = 128, 2  # width, depth
 
 
 def resident(field: str) -> int:
@@ -50,7 +52,7 @@ def child(way: str, frames: int) -> int:
     from dismo_core import extract_motion, write_video
 
     torch.set_num_threads(1)
-    extractor = random_extractor(128, 2, torch.device("cpu"))
+    extractor = random_extractor(*SIZE, torch.device("cpu"))
     clip = torch.rand(1, frames, 64, 64, 3) * 2 - 1
     with torch.no_grad(), tempfile.TemporaryDirectory() as folder:
         if way == "file":
@@ -68,6 +70,22 @@ def child(way: str, frames: int) -> int:
         before = resident("VmRSS")
         runs[1]()
         return resident("VmHWM") - before
+
+
+def alive(frames: int = 25) -> int:
+    """Bytes of the tensors that extraction holds at once, at the most, counted without computing."""
+    import torch
+
+    from benchmarks.extraction import random_extractor
+    from benchmarks.live_bytes import LiveBytes
+    from dismo_core.models.extractor import FRAMES_CPU, WINDOWS_CPU
+
+    extractor = random_extractor(*SIZE, torch.device("meta"))
+    clip = torch.empty(1, frames, 64, 64, 3, device="meta")
+    with torch.no_grad(), LiveBytes() as live:
+        for _ in extractor.stream(clip.split(FRAMES_CPU, dim=1), chunk_windows=WINDOWS_CPU):
+            pass
+    return live.peak
 
 
 def peak(way: str, frames: int) -> int:
@@ -89,20 +107,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.child:
         print(child(options.child[0], int(options.child[1])))
         return
-    megabytes = {
-        way: {n: peak(way, n) / 1e6 for n in (options.published if way == "published" else options.frames)}
-        for way in WAYS
-    }
+    megabytes: dict[str, dict[int, float]] = {way: {} for way in WAYS}
+    for way in WAYS:
+        for n in options.published if way == "published" else options.frames:
+            megabytes[way][n] = peak(way, n) / 1e6
+            print(f"{way}, {n} frames: {megabytes[way][n]:.1f} MB", flush=True)
+    limit = alive() / 1e6
     flat = {way: max(mb.values()) / min(mb.values()) for way, mb in megabytes.items() if way != "published"}
     lengths = sorted({n for mb in megabytes.values() for n in mb})
     rows = [
-        (f"{way}: {WAYS[way]}", *(f"{mb[n]:.0f}" if n in mb else "" for n in lengths),
-         f"{flat[way]:.2f}" if way in flat else "") for way, mb in megabytes.items()
+        (f"{way}: {WAYS[way]}", *(f"{mb[n]:.1f}" if n in mb else "" for n in lengths),
+         f"{flat[way]:.2f}" if way in flat else "", f"{limit / max(mb.values()):.2f}" if way in flat else "")
+        for way, mb in megabytes.items()
     ]  # fmt: skip
-    print(
-        table("MB over the clip, width 128, depth 2, fp32", ("way", *(f"{n} frames" for n in lengths), "max/min"), rows)
-    )
-    result = {"megabytes": megabytes, "flat": flat}
+    title = f"MB over the clip, width {SIZE[0]}, depth {SIZE[1]}, fp32; limit: {limit:.1f} MB of tensors alive at once"
+    print(table(title, ("way", *(f"{n} frames" for n in lengths), "max/min", "limit/max"), rows))
+    result = {
+        "megabytes": megabytes,
+        "flat": flat,
+        "limit": limit,
+        "fraction": limit / max(megabytes["sliding"].values()),
+    }
     print(verdict("extraction_memory", result))
     write_json(options.out, "extraction_memory", result)
     print(f"written: {options.out}")

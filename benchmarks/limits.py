@@ -83,21 +83,26 @@ class Rates:
     Take readings before, between and after what they are compared with: a shared machine changes its pace.
 
     Args:
-        device, dtype: of the work. heads, tokens, d_head: of its attention.
+        device, dtype: of the work. heads, tokens, d_head, batch: of its attention.
     """
 
-    def __init__(self, device: torch.device, dtype: torch.dtype, heads: int, tokens: int, d_head: int) -> None:
+    def __init__(
+        self, device: torch.device, dtype: torch.dtype, heads: int, tokens: int, d_head: int, batch: int = 1
+    ) -> None:
         cuda = device.type == "cuda"
         n = 8192 if cuda else 1024
         self.device = device
-        self.repeats = 20 if cuda else 2
+        self.repeats = 5 if cuda else 2
         square = torch.randn(n, n, device=device, dtype=dtype)
-        q, k, v = torch.randn(3, 1, heads, tokens, d_head, device=device, dtype=dtype)
+        q, k, v = torch.randn(3, batch, heads, tokens, d_head, device=device, dtype=dtype)
         block = torch.empty(2**28 if cuda else 2**26, dtype=torch.uint8, device=device).fill_(1)
         other = torch.empty_like(block)
         self._work: dict[str, tuple[float, Callable[[], object]]] = {
             "products": (2.0 * n**3, lambda: square @ square),
-            "attention": (4.0 * heads * tokens**2 * d_head, lambda: F.scaled_dot_product_attention(q, k, v, scale=0.1)),
+            "attention": (
+                4.0 * batch * heads * tokens**2 * d_head,
+                lambda: F.scaled_dot_product_attention(q, k, v, scale=0.1),
+            ),
             "copy": (2.0 * block.nbytes, lambda: other.copy_(block)),
         }
         self.readings: dict[str, list[float]] = {name: [] for name in self._work}

@@ -2,7 +2,8 @@
 
 The pack is loaded as ComfyUI does it, from its folder under a path-like module name, in a fresh interpreter that has
 torch already; `import dismo_core` must not bring torch; `dismo --help` is a whole process; the demo counts from its start
-until its first video is written, which is after its first frame. Processor time, the best of several runs: on a quiet
+until its first video is written, which is after its first frame. The limits are what Python alone takes to start, and for
+the demo Python with torch and PyAV, which it computes and reads with. Processor time, the best of several runs: on a quiet
 machine waiting takes no longer, and the others measure what else the machine was doing.
 """
 
@@ -47,6 +48,8 @@ with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
 print(time.process_time())
 print(*sorted({"torch", "numpy", "diffusers", "transformers", "peft", "av", "torchcodec", "PIL"} & set(sys.modules)))
 """
+PYTHON = "import time; print(time.process_time())"
+LIBRARIES = "import time, av, torch; print(time.process_time())"
 
 
 def run(program: str) -> tuple[float, str]:
@@ -87,21 +90,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     seconds = {"pack": min(run(PACK)[0] for _ in range(options.repeat))}
     found = {name: [run(program) for _ in range(options.repeat)] for name, program in (("core", CORE), ("help", HELP))}
     seconds |= {name: min(s for s, _ in runs) for name, runs in found.items()}
+    limits = {"help": min(run(PYTHON)[0] for _ in range(options.repeat))}
     heavy = {name: runs[0][1].split() for name, runs in found.items()}
     if not options.no_demo:
         seconds["demo"] = min(demo() for _ in range(2))
+        limits["demo"] = run(LIBRARIES)[0]
+    fractions = {name: limit / seconds[name] for name, limit in limits.items()}
     names = {
         "pack": "the pack, beside torch",
         "core": "import dismo_core",
-        "help": "dismo --help",
-        "demo": "dismo demo, first video",
+        "help": "dismo --help (limit: Python alone)",
+        "demo": "dismo demo, first video (limit: Python, torch and PyAV alone)",
     }
     rows = [
-        (names[name], f"{s:.3f}", " ".join(heavy[name]) or "none" if name in heavy else "")
-        for name, s in seconds.items()
-    ]
-    print(table(f"processor time, best of {options.repeat}", ("what", "seconds", "heavy libraries"), rows))
-    result = {"seconds": seconds, "heavy": heavy}
+        (names[name], f"{s:.3f}", f"{limits[name]:.3f} ({fractions[name]:.2f})" if name in limits else "",
+         " ".join(heavy[name]) or "none" if name in heavy else "") for name, s in seconds.items()
+    ]  # fmt: skip
+    print(table(f"processor time, best of {options.repeat}", ("what", "seconds", "limit", "heavy libraries"), rows))
+    result = {"seconds": seconds, "limits": limits, "fractions": fractions, "heavy": heavy}
     print(verdict("start_up", result))
     write_json(options.out, "start_up", result)
     print(f"written: {options.out}")

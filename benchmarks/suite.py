@@ -13,7 +13,7 @@ class Figure:
 
     Args:
         what: in the table. path: of keys in the JSON, joined by "/".
-        wanted: number to reach, None where none is set. at_most: it is a ceiling.
+        wanted: number to reach, None where none is set. at_most: it is a ceiling; without a number: less is better.
         limit: path of the fraction of its limit that is reached, where there is one.
     """
 
@@ -36,14 +36,22 @@ class Benchmark:
 
     Args:
         name: of the module. figures: for the table. quick: its arguments for a short run.
+        device: "cuda" where the figures are those of a GPU. arguments: for every run.
     """
 
     name: str
     figures: Sequence[Figure]
     quick: Sequence[str] = ()
+    device: str = ""
+    arguments: Sequence[str] = ()
+
+    @property
+    def title(self) -> str:
+        """Name, and device where it is not the processor."""
+        return f"{self.name}-{self.device}" if self.device else self.name
 
 
-FIRST = "first/fractions"
+FIRST, SPEED, COMPILED = "first/fractions", "tables/speed/adapter", "tables/compiled"
 BENCHMARKS = (
     Benchmark(
         "extraction",
@@ -53,16 +61,19 @@ BENCHMARKS = (
             Figure("exact, fp32: bytes at the copy rate, of the time", f"{FIRST}/copy"),
             Figure("times as fast as the published procedure", "ratios/published"),
             Figure("bf16 autocast: times as fast as fp32 (3 with AMX)", "ratios/bf16"),
-            Figure("stride 4, long clip: times as fast as exact", "ratios/stride_4_long", 3.0),
+            Figure("bf16 weights: times as fast as fp32", "ratios/bf16_weights"),
+            Figure("stride 4: times as fast as exact", "ratios/stride_4", 3.0, limit="ratios/stride_4_fraction"),
+            Figure("stride 4, long clip: times as fast as exact", "ratios/stride_4_long", 3.0, limit="ratios/stride_4_long_fraction"),
             Figure("bf16 autocast: least cosine with fp32, real clips", "cosines/bf16 autocast/least", 0.999),
             Figure("stride 4: median cosine with exact, real clips", "cosines/stride 4/median"),
         ),
-        ("--frames", "12", "--published", "12", "--long", "32", "--width", "256", "--depth", "4"),
+        ("--frames", "12", "--long", "32", "--width", "256", "--depth", "4"),
+        arguments=("--device", "cpu"),
     ),
     Benchmark(
         "extraction_memory",
         (
-            Figure("exact: peak by length, largest over least", "flat/sliding", 1.1, at_most=True),
+            Figure("exact: peak by length, largest over least", "flat/sliding", 1.1, True, "fraction"),
             Figure("of a file: peak by length, largest over least", "flat/file", 1.1, at_most=True),
         ),
         ("--frames", "25", "120", "--published", "25"),
@@ -80,13 +91,17 @@ BENCHMARKS = (
         "start_up",
         (
             Figure("pack import, s", "seconds/pack", 0.1, at_most=True),
-            Figure("dismo --help, s", "seconds/help", 0.3, at_most=True),
-            Figure("demo's first video, s", "seconds/demo", 15.0, at_most=True),
+            Figure("dismo --help, s", "seconds/help", 0.3, True, "fractions/help"),
+            Figure("demo's first video, s", "seconds/demo", 15.0, True, "fractions/demo"),
         ),
         ("--repeat", "2"),
     ),
     # What is wanted of the following stands in their own tables.
-    Benchmark("train_step", (Figure("training step: share of its limit", "share", limit="share"),), ("--repeats", "3")),
+    Benchmark(
+        "train_step",
+        (Figure("training step: share of its limit", "share", limit="share"),),
+        arguments=("--device", "cpu", "--batch", "1", "--repeats", "1"),
+    ),
     Benchmark(
         "data_pipeline",
         (Figure("training clips: rate, of decoding alone", "share_of_decoding", limit="share_of_decoding"),),
@@ -95,10 +110,11 @@ BENCHMARKS = (
     Benchmark(
         "sample",
         (
-            Figure("CogVideoX adapter: time over the bare base", "tables/speed/adapter/ratio", limit="limits/adapter_fraction"),
-            Figure("CogVideoX adapter: times as fast as recomputing", "tables/speed/adapter/speed_up"),
+            Figure("CogVideoX adapter: time over the bare base", f"{SPEED}/ratio", at_most=True, limit="limits/adapter_fraction"),
+            Figure("CogVideoX adapter: times as fast as recomputing", f"{SPEED}/speed_up"),
         ),
         ("--steps", "3", "--repeats", "1", "--tables", "speed"),
+        arguments=("--device", "cpu"),
     ),
     Benchmark(
         "transfer",
@@ -122,6 +138,48 @@ BENCHMARKS = (
         ),
         ("--each", "2"),
     ),
+    Benchmark(
+        "extraction",
+        (
+            *(
+                Figure(f"GPU: exact, {way}: share of the product limit", f"rows/exact, {way}/fractions/products", wanted)
+                for way, wanted in (
+                    ("fp32, 300 frames", None),
+                    ("tf32, 300 frames", None),
+                    ("bf16 autocast, 300 frames", 0.5),
+                    ("bf16 weights, 300 frames", 0.5),
+                    ("bf16 weights, 300 frames, compiled", 0.5),
+                    ("bf16 weights, 300 frames, graphs", 0.5),
+                    ("bf16 weights, 300 frames, compiled and graphs", 0.5),
+                )
+            ),
+            Figure("GPU: bf16 autocast, 25 frames: times as fast as fp32", "ratios/bf16"),
+            Figure("GPU: times as fast as the published procedure, 25 frames", "ratios/published"),
+            Figure("GPU: peak GB beside weights and clip, bf16, 300 frames", "rows/exact, bf16 autocast, 300 frames/peak_gb", at_most=True),
+        ),
+        ("--frames", "25", "--forms", "graphs"),
+        "cuda",
+        ("--device", "cuda"),
+    ),
+    Benchmark(
+        "sample",
+        (
+            Figure("GPU: CogVideoX adapter: time over the bare base", f"{SPEED}/ratio", 1.2, True, "limits/adapter_fraction"),
+            Figure("GPU: CogVideoX adapter: times as fast as recomputing", f"{SPEED}/speed_up", 1.05),
+            Figure("GPU: adapter compiled and fused: time over the bare base", f"{COMPILED}/adapter, compiled and fused/ratio", 1.08, True),
+            Figure("GPU: CogVideoX adapter, faster cache: times as fast as recomputing", f"{COMPILED}/... and cache: faster/speed_up", 2.0),
+        ),
+        ("--steps", "3", "--repeats", "1", "--tables", "speed"),
+        "cuda",
+        ("--device", "cuda"),
+    ),
+    Benchmark(
+        "train_step",
+        (Figure("GPU: training step: share of its limit", "share", 0.6, limit="share"),),
+        ("--repeats", "2"),
+        "cuda",
+        ("--device", "cuda"),
+    ),
 )  # fmt: skip
 
 
@@ -136,9 +194,9 @@ def read(result: Any, path: str) -> float | None:
     return read(result.get(key), rest) if isinstance(result, dict) else None
 
 
-def verdict(name: str, result: dict[str, Any]) -> str:
+def verdict(name: str, result: dict[str, Any], device: str = "") -> str:
     """A line for each figure of a benchmark that something is wanted of."""
-    (benchmark,) = (b for b in BENCHMARKS if b.name == name)
+    (benchmark,) = (b for b in BENCHMARKS if (b.name, b.device) == (name, device))
     lines = []
     for figure in benchmark.figures:
         value = read(result, figure.path)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from benchmarks import __main__ as command
-from benchmarks import extraction, extraction_memory
+from benchmarks import compare, extraction, extraction_memory
 from benchmarks.limits import Rates, Work, count
 from benchmarks.suite import BENCHMARKS, Benchmark, Figure, read, verdict
 
@@ -20,19 +20,20 @@ def extractor() -> extraction.MotionExtractor:
     return extraction.random_extractor(64, 2, CPU)
 
 
-@pytest.mark.parametrize("benchmark", BENCHMARKS, ids=lambda b: b.name)
+@pytest.mark.parametrize("benchmark", BENCHMARKS, ids=lambda b: b.title)
 def test_every_benchmark_is_a_command(benchmark: Benchmark, capsys: pytest.CaptureFixture[str]) -> None:
     module = importlib.import_module(f"benchmarks.{benchmark.name}")
     with pytest.raises(SystemExit) as ended:
         module.main(["--help"])
     assert ended.value.code == 0
     options = capsys.readouterr().out
-    assert all(word in options for word in ("--out", *benchmark.quick) if word.startswith("--"))
+    assert all(word in options for word in ("--out", *benchmark.arguments, *benchmark.quick) if word.startswith("--"))
 
 
 def test_names_of_figures_are_unique() -> None:
     names = [figure.what for benchmark in BENCHMARKS for figure in benchmark.figures]
-    assert len(names) == len(set(names))
+    titles = [benchmark.title for benchmark in BENCHMARKS]
+    assert len(names) == len(set(names)) and len(titles) == len(set(titles))
 
 
 def test_a_figure_is_read_and_judged() -> None:
@@ -57,6 +58,38 @@ def test_the_command_makes_one_table_and_says_what_did_not_run(
     assert "no_such_module" in found["not_run"][0]
     printed = capsys.readouterr().out
     assert "dismo --help, s" in printed and "not run: no_such_module" in printed
+
+
+def test_changes_are_told_in_words() -> None:
+    rate, ceiling, plain = Figure("rate", "", 0.8), Figure("ceiling", "", 1.0, at_most=True), Figure("plain", "")
+    figures = [rate, ceiling, plain, Figure("other", ""), Figure("not run", "")]
+
+    def results(machine: str, **values: float) -> dict[str, dict[str, object]]:
+        return {name: {"value": value, "date": "2026-01-02", "machine": machine} for name, value in values.items()}
+
+    last = results("this", rate=0.9, ceiling=0.001, plain=1.0)
+    found = results("this", rate=0.7, ceiling=0.04, plain=1.2, other=3.0)
+    lines = compare.compare(figures, found, last)
+    assert lines[0].startswith("Against the last results (2026-01-02): 1 better, 1 worse, 1 the same, 1 new")
+    assert lines[1:] == ["  worse: rate: 0.7, was 0.9 (no longer as wanted)", "  better: plain: 1.2, was 1"]
+    back = ["  worse: plain: 1, was 1.2", "  better: rate: 0.9, was 0.7 (as wanted now)"]
+    assert compare.compare(figures, last, found)[1:] == back
+    assert "another machine (that)" in compare.compare(figures, found, results("that", rate=0.7))[-1]
+    assert compare.compare(figures, found, {}) == ["There are no last results to compare with."]
+    assert compare.change(ceiling, 2.0, 1.0) == "better" and compare.change(rate, 2.0, 1.0) == "worse"
+
+
+def test_last_results_are_of_the_figures_that_are() -> None:
+    last = json.loads(command.LAST.read_text())
+    assert set(last) <= {figure.what for benchmark in BENCHMARKS for figure in benchmark.figures}
+    assert all({"value", "date", "machine"} <= set(result) for result in last.values())
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_gpu_tables_need_a_gpu(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        command.main(["--device", "cuda"])
+    assert "no CUDA GPU" in capsys.readouterr().err
 
 
 def test_unknown_names_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
@@ -104,15 +137,35 @@ def test_extraction_command(
 ) -> None:
     monkeypatch.setattr(extraction, "CLIPS", ("carphone_pristine.mp4",))
     out, threads = tmp_path / "e.json", torch.get_num_threads()
-    arguments = ["--width", "64", "--depth", "1", "--frames", "9", "--published", "9", "--long", "0", "--out", str(out)]
+    arguments = [
+        "--width",
+        "64",
+        "--depth",
+        "1",
+        "--frames",
+        "9",
+        "--long",
+        "0",
+        "--forms",
+        "graphs",
+        "--out",
+        str(out),
+    ]
     extraction.main([*arguments, "--device", "cpu"])
     torch.set_num_threads(threads)
     result = json.loads(out.read_text())
     assert 0 < result["first"]["fractions"]["products"] < 2
+    assert result["rows"]["exact, bf16 weights, 9 frames"]["cosine"] > 0.99
+    assert result["ratios"]["stride_4_limit"] == 1 and result["ratios"]["published"] > 0
+    assert result["left_out"][0].startswith("exact, fp32, 9 frames, graphs: ")
     assert result["cosines"]["bf16 autocast"]["least"] > 0.999 > result["cosines"]["stride 4"]["least"]
     assert "share of the product limit" in capsys.readouterr().out
 
 
+def test_tensors_alive_at_once_do_not_grow_with_the_clip() -> None:
+    assert extraction_memory.alive(24) == pytest.approx(extraction_memory.alive(32), rel=0.02)
+
+
 def test_memory_of_the_published_procedure_grows_and_ours_does_not() -> None:
     ours, theirs = extraction_memory.peak("sliding", 30), extraction_memory.peak("published", 30)
-    assert 0 < ours < theirs / 5
+    assert 0.3 * extraction_memory.alive() < ours < theirs / 5
