@@ -1,15 +1,18 @@
 """How long starting takes: `python benchmarks/start_up.py --help`.
 
 The pack is loaded as ComfyUI does it, from its folder under a path-like module name, in a fresh interpreter that has
-torch already; `import dismo_core` must not bring torch; `dismo --help` is a whole process; the demo counts from its start
-until its first video is written, which is after its first frame. The limits are what Python alone takes to start, and for
-the demo Python with torch and PyAV, which it computes and reads with. Processor time, the best of several runs: on a quiet
-machine waiting takes no longer, and the others measure what else the machine was doing.
+torch already; its nodes are loaded with their schemas beside all that ComfyUI has loaded by then, where the variable
+COMFYUI_DIR names a ComfyUI (COMFYUI_PYTHON, COMFYUI_SHIM: as for tests/comfyui). `import dismo_core` must not bring torch;
+`dismo --help` is a whole process; the demo counts from its start until its first video is written, which is after its
+first frame. The limits are what Python alone takes to start, and for the demo Python with torch and PyAV, which it
+computes and reads with. Processor time, the best of several runs: on a quiet machine waiting takes no longer, and the
+others measure what else the machine was doing.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
@@ -23,15 +26,35 @@ from benchmarks.report import OUT, table, write_json
 from benchmarks.suite import verdict
 
 ROOT = Path(__file__).resolve().parents[1]
-PACK = """
-import importlib.util, sys, time
-import torch
-start = time.process_time()
+LOAD = """
 spec = importlib.util.spec_from_file_location("custom_nodes/pack", "__init__.py", submodule_search_locations=["."])
 module = importlib.util.module_from_spec(spec)
 sys.modules["custom_nodes/pack"] = module
 spec.loader.exec_module(module)
+"""
+PACK = f"""
+import importlib.util, sys, time
+import torch
+start = time.process_time()
+{LOAD}
 print(time.process_time() - start)
+"""
+NODES = f"""
+import asyncio, importlib.util, os, sys, time
+sys.path.insert(0, os.environ["COMFYUI_DIR"])
+sys.argv[1:] = ["--cpu"]
+import comfy.options
+comfy.options.enable_args_parsing()
+import nodes, comfy_api.latest
+async def load():
+    return [node.GET_SCHEMA() for node in await (await module.comfy_entrypoint()).get_node_list()]
+before = set(sys.modules)
+start = time.process_time()
+{LOAD}
+schemas = asyncio.run(load())
+print(time.process_time() - start)
+heavy = {{"diffusers", "transformers", "peft", "av", "torchcodec"}} & (set(sys.modules) - before)
+print(*sorted(heavy))
 """
 CORE = """
 import sys, time
@@ -52,9 +75,12 @@ PYTHON = "import time; print(time.process_time())"
 LIBRARIES = "import time, av, torch; print(time.process_time())"
 
 
-def run(program: str) -> tuple[float, str]:
+def run(program: str, python: str = sys.executable, first_on_path: str = "") -> tuple[float, str]:
     """Run `program` in a fresh interpreter in the repository: the seconds it printed, and its second line."""
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    environment = os.environ | ({"PYTHONPATH": first_on_path} if first_on_path else {})
+    done = subprocess.run(
+        [python, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
     seconds, _, rest = done.stdout.partition("\n")
     return float(seconds), rest.strip()
 
@@ -89,6 +115,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     seconds = {"pack": min(run(PACK)[0] for _ in range(options.repeat))}
     found = {name: [run(program) for _ in range(options.repeat)] for name, program in (("core", CORE), ("help", HELP))}
+    if "COMFYUI_DIR" in os.environ:
+        python, shim = os.environ.get("COMFYUI_PYTHON", sys.executable), os.environ.get("COMFYUI_SHIM", "")
+        found["nodes"] = [run(NODES, python, shim) for _ in range(options.repeat)]
     seconds |= {name: min(s for s, _ in runs) for name, runs in found.items()}
     limits = {"help": min(run(PYTHON)[0] for _ in range(options.repeat))}
     heavy = {name: runs[0][1].split() for name, runs in found.items()}
@@ -99,6 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     names = {
         "pack": "the pack, beside torch",
         "core": "import dismo_core",
+        "nodes": "the pack's nodes and schemas, beside ComfyUI",
         "help": "dismo --help (limit: Python alone)",
         "demo": "dismo demo, first video (limit: Python, torch and PyAV alone)",
     }

@@ -91,6 +91,7 @@ BENCHMARKS = (
         "start_up",
         (
             Figure("pack import, s", "seconds/pack", 0.1, at_most=True),
+            Figure("pack import with its nodes, beside ComfyUI, s", "seconds/nodes", 0.1, at_most=True),
             Figure("dismo --help, s", "seconds/help", 0.3, True, "fractions/help"),
             Figure("demo's first video, s", "seconds/demo", 15.0, True, "fractions/demo"),
         ),
