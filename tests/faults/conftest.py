@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE.parent / "comfyui"), str(HERE.parent / "weights")]  # server, toy_base; hub_server
+sys.path[:0] = [
+    str(HERE.parent / folder) for folder in ("comfyui", "weights", "browser")
+]  # server, toy_base; hub_server; comfy_page
 
 
 @pytest.fixture(scope="session")
