@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import re
 import stat
+import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import DisMoError, first_line
 
+if sys.platform != "win32":
+    import fcntl
+
 if TYPE_CHECKING:
     from torch import Tensor
+
+_UNFINISHED = ".unfinished"  # in the names of temporary files, before the suffix
+_ABANDONED = 24 * 3600  # seconds since a temporary file was last written
 
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)\s*(\..*)?", re.IGNORECASE)  # on any system: files are passed on
 
@@ -24,7 +33,8 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)\s*(\..*)?", re.IGNORECASE
 def atomic_write(path: str | os.PathLike[str], *, overwrite: bool = False) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on a clean exit it takes the name `path`, otherwise nothing is left.
 
-    The temporary name keeps the suffix, because encoders choose the container by it.
+    The temporary name keeps the suffix, because encoders choose the container by it. Where a process is killed, its temporary
+    file stays; the first write into the folder by a later process, a day on, removes it.
 
     Args:
         path: the file to make; its folder is made if missing.
@@ -38,10 +48,11 @@ def atomic_write(path: str | os.PathLike[str], *, overwrite: bool = False) -> It
     temporary: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{target.stem[:40]}-", suffix=target.suffix, dir=target.parent)
-        os.close(handle)
+        _remove_abandoned(target.parent.absolute())
+        handle, name = tempfile.mkstemp(f"{_UNFINISHED}{target.suffix}", f".{target.stem[:40]}-", target.parent)
         temporary = Path(name)
-        yield temporary
+        with _claimed(handle):
+            yield temporary
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, target)
     except OSError as error:
@@ -103,6 +114,35 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
             f"{path} holds a JSON {type(content).__name__}, not an object with names. Fetch or make it again."
         )
     return content
+
+
+@contextlib.contextmanager
+def _claimed(handle: int) -> Iterator[None]:
+    """Lock an open file as long as this process lives; closes it."""
+    if sys.platform == "win32":  # where nobody can remove a file that its writer holds open
+        os.close(handle)
+        yield
+        return
+    try:
+        with contextlib.suppress(OSError):  # not every network disk has locks
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(handle)
+
+
+@functools.cache  # once a process: folders may be large
+def _remove_abandoned(folder: Path) -> None:
+    """Delete what killed processes left in a folder: unfinished files that nobody holds, nor wrote to for a day."""
+    for path in folder.glob(f".*-*{_UNFINISHED}*"):
+        with contextlib.suppress(OSError):  # another process removes it, or holds it, or owns it
+            status = path.lstat()
+            if time.time() - status.st_mtime < _ABANDONED or not stat.S_ISREG(status.st_mode):
+                continue
+            if sys.platform != "win32":
+                with path.open("rb") as file:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
 
 
 def _umask() -> int:

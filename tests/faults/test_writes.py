@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ import torch
 from writers import WRITERS
 
 import dismo_core as dismo
+from dismo_core.files import atomic_write
 
 ROOT = Path(__file__).resolve().parents[2]
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="limits file sizes and kills as POSIX systems do")
@@ -122,6 +124,51 @@ def test_killed_while_saving_the_old_file_stays_and_a_restart_completes(tmp_path
     assert again == list(old) and any(path.read_bytes() != old[path] for path in again)
     fresh = WRITERS[name](tmp_path / "fresh", 2)
     assert [meaning(path) for path in again] == [meaning(path) for path in fresh]
+
+
+def write_for_ever(folder, begun):
+    """Runs in a process of its own: a file of which nothing was written for long, by a process that lives."""
+    with atomic_write(folder / "live.mp4") as temporary:
+        temporary.write_bytes(b"half")
+        os.utime(temporary, (0, 0))
+        begun.set()
+        time.sleep(600)
+
+
+def killed_while_writing(folder, when):
+    """Runs in a process of its own."""
+    with atomic_write(folder / "v.mp4") as temporary:
+        os.utime(temporary, (when, when))
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@POSIX
+def test_unfinished_files_of_killed_processes_do_not_stay_for_ever(tmp_path, processes):
+    """A later process removes them a day on, but none that somebody writes, none of today, and nothing of others."""
+
+    def run(function, *arguments):
+        process = processes.Process(target=function, args=(tmp_path, *arguments))
+        process.start()
+        return process
+
+    begun = processes.Event()
+    living = run(write_for_ever, begun)
+    assert begun.wait(60)
+    (live,) = tmp_path.iterdir()
+    run(killed_while_writing, time.time()).join()
+    (today,) = set(tmp_path.iterdir()) - {live}
+    others = tmp_path / ".clip-abcd1234.mp4"
+    others.touch()
+    os.utime(others, (0, 0))
+    run(killed_while_writing, 0).join()
+    assert len(list(tmp_path.iterdir())) == 4
+
+    run(WRITERS["motion"], 1).join()
+    assert set(tmp_path.iterdir()) == {live, today, others, tmp_path / "m.safetensors"}
+    living.kill()
+    living.join()
+    run(WRITERS["motion"], 2).join()
+    assert set(tmp_path.iterdir()) == {today, others, tmp_path / "m.safetensors"}
 
 
 FETCH = """
