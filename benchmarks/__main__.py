@@ -17,17 +17,17 @@ from benchmarks.suite import BENCHMARKS, Benchmark, read
 LAST = Path(__file__).parent / "last.json"
 
 
-def run(benchmark: Benchmark, arguments: Sequence[str], out: Path) -> dict[str, Any] | str:
-    """Run one in a process of its own: its JSON, or why there is none."""
+def run(benchmark: Benchmark, arguments: Sequence[str], out: Path) -> tuple[dict[str, Any], str]:
+    """Run one in a process of its own: its JSON, as far as it came, and what stopped it, where something did."""
     path = out / f"{benchmark.title}.json"
     path.unlink(missing_ok=True)
     given = [*benchmark.arguments, *arguments]
     command = [sys.executable, "-m", f"benchmarks.{benchmark.name}", *given, "--out", str(path)]
     done = subprocess.run(command, cwd=Path(__file__).parents[1], stderr=subprocess.PIPE, text=True)
-    if done.returncode == 0 and path.is_file():
-        result: dict[str, Any] = json.loads(path.read_text())
-        return result
-    return (done.stderr.strip().splitlines() or ["no result"])[-1]
+    result: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    if done.returncode == 0 and result:
+        return result, ""
+    return result, (done.stderr.strip().splitlines() or ["no result"])[-1]
 
 
 def has_gpu() -> bool:
@@ -64,10 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if not devices[benchmark.device] or (options.names and benchmark.name not in options.names):
             continue
         print(f"== {benchmark.title}", flush=True)
-        result = run(benchmark, benchmark.quick if options.quick else (), options.out)
-        if isinstance(result, str):
-            missing.append(f"not run: {benchmark.title}: {result}")
-            continue
+        result, stopped = run(benchmark, benchmark.quick if options.quick else (), options.out)
+        if stopped:
+            missing.append(f"{'stopped' if result else 'not run'}: {benchmark.title}: {stopped}")
         for figure in benchmark.figures:
             value, limit = read(result, figure.path), read(result, figure.limit) if figure.limit else None
             if value is None:

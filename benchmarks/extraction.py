@@ -9,6 +9,7 @@ import argparse
 import copy
 import statistics
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -36,7 +37,7 @@ PRECISIONS = {  # and their products; tf32 (float32 weights, products of 10 bits
     "bf16 autocast": torch.bfloat16,
     "bf16 weights": torch.bfloat16,
 }
-FORMS = ("compiled", "graphs", "compiled and graphs")
+FORMS = ("graphs", "compiled", "compiled and graphs")
 NARROW = ", width 256"
 LIMITS = ("products", "parts", "copy")
 HEADINGS = ("extraction", "seconds", *(f"limit: {name}" for name in LIMITS), "cosine", "GB")
@@ -242,8 +243,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--long", type=int, help="frames for stride 4 at width 256; 0: none (default 120; on a GPU none)")  # fmt: skip
     parser.add_argument("--forms", nargs="*", choices=FORMS, metavar="FORM", help=f"also in these: {', '.join(FORMS)} (default: "
                         "all on a GPU, none else; graphs need a GPU)")  # fmt: skip
+    parser.add_argument(
+        "--minutes", type=float, default=float("inf"), help="begin no row after these (default: no limit)"
+    )
     parser.add_argument("--out", type=Path, default=OUT / "extraction.json", metavar="JSON")
     options = parser.parse_args(arguments)
+    deadline = time.monotonic() + 60 * options.minutes
     device = torch.device(options.device)
     cuda = device.type == "cuda"
     if not cuda:
@@ -260,14 +265,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     bench = Bench(random_extractor(width, depth, device), device)
     rows: dict[str, dict[str, Any]] = {}
     result: dict[str, Any] = {"where": machine, "width": width, "depth": depth, "rows": rows, "left_out": []}
+    result |= {"rates": {}, "ratios": {}}
 
     def measure(title: str, run: Callable[[], dict[str, Any]], optional: bool = False) -> None:
+        if time.monotonic() > deadline:
+            result["left_out"].append(f"{title}: not begun within {options.minutes:g} minutes")
+            return
         try:
             rows[title] = run()
-        except RuntimeError as reason:
+        except Exception as reason:
             if not (optional or isinstance(reason, torch.OutOfMemoryError)):
                 raise
-            result["left_out"].append(f"{title}: {str(reason).strip().splitlines()[0]}")
+            result["left_out"].append(f"{title}: {(str(reason).strip().splitlines() or [type(reason).__name__])[0]}")
         result["rates"] = {name: rates.medians() for name, rates in bench.rates.items() if rates.readings["products"]}
         result["ratios"] = ratios(rows, bench.rates, first, procedure)
         result["first"] = rows.get(f"exact, fp32, {first} frames")
@@ -287,7 +296,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             measure(f"{way}, fp32, {long} frames{NARROW}", partial(narrow.run, long, stride))
     for form in forms:
         for frames in lengths:
-            for name in bench.rates:
+            for name in ("fp32", "bf16 autocast", "bf16 weights"):
                 run = partial(bench.run, frames, name=name, form=form)
                 measure(f"exact, {name}, {frames} frames, {form}", run, optional=True)
 
