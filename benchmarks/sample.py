@@ -188,15 +188,14 @@ def verdict(tables: dict[str, dict[str, dict[str, float]]]) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print the tables, write the JSON."""
-    cuda = torch.cuda.is_available()
     parser = argparse.ArgumentParser(
         description="Cost of the motion adapter on CogVideoX, by memory setting and option."
     )
-    parser.add_argument("--device", default="cuda" if cuda else "cpu")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--tables", nargs="+", choices=TABLES, metavar="TABLE", help=f"of: {' '.join(TABLES)} (default: all "
                         "with a GPU, all but compiled without)")  # fmt: skip
-    parser.add_argument("--steps", type=int, default=20 if cuda else 10, help="of a video (default 20; CPU: 10)")
-    parser.add_argument("--repeats", type=int, default=3 if cuda else 5, help="turns (default 3; CPU: 5)")
+    parser.add_argument("--steps", type=int, help="of a video (default 20; CPU: 10)")
+    parser.add_argument("--repeats", type=int, help="turns (default 3; CPU: 5)")
     parser.add_argument("--frames", type=int, default=25)
     parser.add_argument("--attention", default="auto", help="kernel, see dismo_core.cogvideox.attention")
     parser.add_argument(
@@ -204,10 +203,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--out", type=Path, default=OUT / "sample.json", metavar="JSON")
     options = parser.parse_args(arguments)
-    if options.steps < 2:
-        parser.error("--steps must be at least 2: the first step is not counted")
     device = torch.device(options.device)
     cuda = device.type == "cuda"
+    options.steps = (20 if cuda else 10) if options.steps is None else options.steps
+    options.repeats = (3 if cuda else 5) if options.repeats is None else options.repeats
+    if options.steps < 2:
+        parser.error("--steps must be at least 2: the first step is not counted")
     if cuda:
         torch.cuda.set_device(device.index or 0)
     else:
