@@ -79,18 +79,18 @@ def plot_motions(motions: Mapping[str, Motion], panels: Collection[str] = PANELS
         panels: of `PANELS`. "energy": distance from the still embedding (from the motion's own mean where none is stored)
             over time. "path": the embeddings in the plane of their largest spread, one plane for all. "self-similarity":
             for each motion, the cosine of the embeddings of every two moments.
-        width: of the picture, px.
+        width: of the picture, px, 100 to 10,000.
 
     Returns:
         uint8 [H, width, 3].
 
     Raises:
-        DisMoError: no motion, motions of different extractors, or an unknown panel.
+        DisMoError: no motion, motions of different extractors, an unknown panel, or a width out of range.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    _check_plot(motions, panels)
+    _check_plot(motions, panels, width)
     curves = [panel for panel in PANELS[:2] if panel in panels]
     rows = [4.0] * bool(curves) + [10 / max(len(motions), 2.5) + 0.4] * ("self-similarity" in panels)
     figure = Figure(figsize=(10, sum(rows)), dpi=width / 10, layout="constrained")
@@ -106,7 +106,9 @@ def plot_motions(motions: Mapping[str, Motion], panels: Collection[str] = PANELS
     return torch.from_numpy(pixels[..., :3].copy())
 
 
-def _check_plot(motions: Mapping[str, Motion], panels: Collection[str]) -> None:
+def _check_plot(motions: Mapping[str, Motion], panels: Collection[str], width: int) -> None:
+    if not 100 <= width <= 10_000:
+        raise DisMoError(f"A plot is 100 to 10,000 px wide, not {width}.")
     if not motions or not panels or not set(panels) <= set(PANELS):
         raise DisMoError(
             f"A plot needs at least one motion and one panel of {', '.join(PANELS)}; got {len(motions)} and {list(panels)}."

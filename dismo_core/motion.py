@@ -72,8 +72,10 @@ class Motion:
             k: 0 = still, 1 = unchanged, 2 = exaggerated.
 
         Raises:
-            DisMoError: no `still` embedding is stored (needed unless k is 1).
+            DisMoError: no `still` embedding is stored (needed unless k is 1), or a k beyond all use.
         """
+        if not abs(k) <= 100:
+            raise DisMoError(f"A strength of {k} is out of range: 0 = still, 1 = unchanged, 2 = exaggerated.")
         if k == 1:
             return self
         if self.still is None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SAME_FPS = 1e-4  # relative; 29.97 and 30000/1001 are one rate
+MAX_FRAMES = 500_000  # of a motion that an edit makes: hours, and still some hundred megabytes
 
 
 def hold(motion: Motion, frame: int, count: int) -> Motion:
@@ -32,9 +33,9 @@ def hold(motion: Motion, frame: int, count: int) -> Motion:
         count: at least 1.
 
     Raises:
-        DisMoError: out of range.
+        DisMoError: out of range, or longer than `MAX_FRAMES`.
     """
-    return _with_inserted(motion, frame, count, _steps(motion)[min(frame, motion.frames - 2)])
+    return _with_inserted(motion, frame, count, None)
 
 
 def pause(motion: Motion, frame: int, count: int) -> Motion:
@@ -45,7 +46,7 @@ def pause(motion: Motion, frame: int, count: int) -> Motion:
         count: at least 1.
 
     Raises:
-        DisMoError: out of range, or no `still` embedding is stored.
+        DisMoError: out of range, longer than `MAX_FRAMES`, or no `still` embedding is stored.
     """
     if motion.still is None:
         raise DisMoError(
@@ -59,10 +60,11 @@ def loop(motion: Motion, times: int, crossfade: int = 0) -> Motion:
     """Play a motion `times` times: times (F - 1) + 1 frames, less `crossfade` at each seam.
 
     Raises:
-        DisMoError: times below 1, or a crossfade that `chain` refuses.
+        DisMoError: times below 1, longer than `MAX_FRAMES`, or a crossfade that `chain` refuses.
     """
     if times < 1:
         raise DisMoError(f"A motion is played at least once, not {times} times.")
+    _require_length(times * (motion.frames - 1) + 1 - (times - 1) * crossfade)
     return chain([motion] * times, crossfade)
 
 
@@ -80,15 +82,13 @@ def blend(first: Motion, second: Motion, balance: float = 0.5) -> Motion:
     Raises:
         DisMoError: balance out of range, or motions that do not go together.
     """
-    import torch
-
     if not 0 <= balance <= 1:
         raise DisMoError(f"The balance of a blend lies between 0 (first motion) and 1 (second motion), not {balance}.")
     _require_one_kind([first, second])
     frames = min(first.frames, second.frames)
-    rows = torch.stack([motion.trimmed(frames).embeddings for motion in (first, second)])
-    weights = torch.tensor([1 - balance, balance])[:, None].expand(rows.shape[:2])
-    return _merged([first, second], _mean(rows, weights))
+    a, b = (motion.trimmed(frames).embeddings for motion in (first, second))
+    lengths = (1 - balance) * a.norm(dim=-1) + balance * b.norm(dim=-1)
+    return _merged([first, second], _of_length((1 - balance) * a + balance * b, lengths))
 
 
 def chain(motions: Sequence[Motion], crossfade: int = 0) -> Motion:
@@ -100,7 +100,7 @@ def chain(motions: Sequence[Motion], crossfade: int = 0) -> Motion:
             half of the shortest motion.
 
     Raises:
-        DisMoError: no motion, motions that do not go together, or a crossfade out of range.
+        DisMoError: no motion, motions that do not go together, longer than `MAX_FRAMES`, or a crossfade out of range.
     """
     if not motions:
         raise DisMoError("There is no motion to chain. Give at least one.")
@@ -111,6 +111,7 @@ def chain(motions: Sequence[Motion], crossfade: int = 0) -> Motion:
             f"A crossfade of {crossfade} frames is out of range: the shortest motion has {shortest} frames, "
             f"which allows 0 to {(shortest - 1) // 2}."
         )
+    _require_length(sum(motion.frames - 1 for motion in motions) + 1 - (len(motions) - 1) * crossfade)
     return _merged(motions, _joined([_steps(motion) for motion in motions], crossfade))
 
 
@@ -121,13 +122,16 @@ def _steps(motion: Motion) -> Tensor:
     return torch.cat([motion.embeddings, motion.embeddings[-1:].expand(LOOK_AHEAD - 1, -1)])
 
 
-def _with_inserted(motion: Motion, frame: int, count: int, row: Tensor) -> Motion:
-    """`count` steps like `row` before step `frame`."""
+def _with_inserted(motion: Motion, frame: int, count: int, row: Tensor | None) -> Motion:
+    """`count` steps like `row` (None: as at `frame`) before step `frame`."""
     if not 0 <= frame < motion.frames:
         raise DisMoError(f"There is no frame {frame} in a motion of {motion.frames}; choose 0 to {motion.frames - 1}.")
     if count < 1:
         raise DisMoError(f"The number of frames to add must be at least 1, not {count}.")
+    _require_length(motion.frames + count)
     steps = _steps(motion)
+    if row is None:
+        row = steps[min(frame, len(steps) - 1)]
     parts = [steps[:frame], row.expand(count, -1), steps[frame:]]
     return replace(motion, embeddings=_joined([part for part in parts if len(part)], 0))
 
@@ -138,27 +142,29 @@ def _joined(parts: Sequence[Tensor], crossfade: int) -> Tensor:
     from torch.nn import functional as F
 
     total = sum(len(part) for part in parts) - crossfade * (len(parts) - 1)
-    windows = torch.arange(total - LOOK_AHEAD + 1)
+    windows = total - LOOK_AHEAD + 1
     fade = torch.arange(1, crossfade + 1) / (crossfade + 1)
-    shares, rows, begin = torch.zeros(len(parts), total), [], 0
+    sums, lengths, begin = torch.zeros(windows, parts[0].shape[1]), torch.zeros(windows), 0
     for i, part in enumerate(parts):
         end = begin + len(part)
-        shares[i, begin:end] = 1
+        seen = slice(max(0, begin - LOOK_AHEAD + 1), min(end, windows))  # the windows with a step of this part in view
+        share = torch.zeros(seen.stop - seen.start + LOOK_AHEAD - 1)  # of the steps that they view
+        share[begin - seen.start : end - seen.start] = 1
         if i > 0:
-            shares[i, begin : begin + crossfade] = fade
+            share[begin - seen.start :][:crossfade] = fade
         if i < len(parts) - 1:
-            shares[i, end - crossfade : end] = 1 - fade
-        rows.append(part[(windows - begin).clamp(0, len(part) - 1)])
+            share[end - crossfade - seen.start :][:crossfade] = 1 - fade
+        in_view = F.avg_pool1d(share[None], LOOK_AHEAD, stride=1)[0]
+        rows = part[torch.arange(seen.start - begin, seen.stop - begin).clamp(0, len(part) - 1)]
+        sums[seen] += rows * in_view[:, None]
+        lengths[seen] += rows.norm(dim=-1) * in_view
         begin = end - crossfade
-    in_view = F.avg_pool1d(shares[None], LOOK_AHEAD, stride=1)[0]
-    return _mean(torch.stack(rows), in_view)
+    return _of_length(sums, lengths)
 
 
-def _mean(rows: Tensor, weights: Tensor) -> Tensor:
-    """Weighted means [P, d] of rows [n, P, d] under weights [n, P] that sum to 1, brought to the weighted mean of the lengths."""
-    mean = (rows * weights[..., None]).sum(dim=0)
-    length = (rows.norm(dim=-1) * weights).sum(dim=0)
-    result: Tensor = mean * (length / mean.norm(dim=-1).clamp_min(1e-12))[:, None]
+def _of_length(rows: Tensor, lengths: Tensor) -> Tensor:
+    """Rows [P, d] brought to lengths [P]: a mean of vectors is shorter than they are."""
+    result: Tensor = rows * (lengths / rows.norm(dim=-1).clamp_min(1e-12))[:, None]
     return result
 
 
@@ -167,6 +173,13 @@ def _merged(motions: Sequence[Motion], embeddings: Tensor) -> Motion:
     still = next((motion.still for motion in motions if motion.still is not None), None)
     names = dict.fromkeys(motion.source for motion in motions if motion.source)
     return replace(motions[0], embeddings=embeddings, still=still, source=" + ".join(names))
+
+
+def _require_length(frames: int) -> None:
+    if frames > MAX_FRAMES:
+        raise DisMoError(
+            f"The motion would have {frames} frames; at most {MAX_FRAMES} can be made. Repeat or add fewer."
+        )
 
 
 def _require_one_kind(motions: Sequence[Motion]) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PIXEL_STEPS = 1  # on pixels more follow less
 LATENT_STEPS = 50  # as published
+MAX_STEPS = 1000
 HOP = 4  # frames made from one source frame: the gaps the generator was trained with
 
 
@@ -65,8 +66,10 @@ class FrameGeneratorModel:
         motion.require_extractor(self.extractor_id)
         steps = steps or self.defaults.steps
         check_picture(image, self.defaults.size)
-        if steps < 1:
-            raise DisMoError(f"steps must be at least 1 (0 = the model's own {self.defaults.steps}), not {steps}.")
+        if not 1 <= steps <= MAX_STEPS:
+            raise DisMoError(
+                f"steps must be 1 to {MAX_STEPS} (0 = the model's own {self.defaults.steps}), not {steps}."
+            )
         device = runtime.device
         generator = self.generator.to(device)
         embeddings = motion.with_strength(strength).embeddings.to(device, generator.dtype)

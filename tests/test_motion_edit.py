@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import psutil
 import pytest
 import torch
 
@@ -78,6 +79,20 @@ def test_a_chain_of_one_is_the_motion_itself():
     torch.testing.assert_close(edit.chain([clip()]).embeddings, clip().embeddings)
 
 
+def test_a_thousand_times_take_no_more_memory_than_the_result():
+    """As the node offers. Each time laid over the whole length would be 3 GB."""
+    resource = pytest.importorskip("resource", reason="limits memory as POSIX systems do")
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (psutil.Process().memory_info().vms + (1 << 30), before[1]))
+    try:
+        looped = edit.loop(clip(101), 1000, crossfade=2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+    assert looped.frames == 1000 * 100 + 1 - 999 * 2
+    short = edit.loop(clip(101), 5, crossfade=2)
+    torch.testing.assert_close(looped.embeddings[: 4 * 98], short.embeddings[: 4 * 98])
+
+
 def test_hold_repeats_and_goes_on():
     motion = clip()
     rows = edit.hold(motion, 10, 8).embeddings
@@ -145,6 +160,10 @@ OUT_OF_RANGE = {
     "hold nothing": (lambda m: edit.hold(m, 3, 0), "at least 1, not 0"),
     "pause behind": (lambda m: edit.pause(m, 25, 4), "no frame 25"),
     "loop": (lambda m: edit.loop(m, 0), "not 0 times"),
+    "loop without end": (lambda m: edit.loop(m, 2**62), "at most 500000 can be made"),
+    "loops of loops": (lambda m: edit.loop(edit.loop(m, 1000), 1000), "would have 24000001 frames"),
+    "chain": (lambda m: edit.chain([edit.loop(m, 20_000)] * 2), "would have 960001 frames"),
+    "hold without end": (lambda m: edit.hold(m, 3, 2**62), "at most 500000"),
     "balance": (lambda m: edit.blend(m, m, 1.5), "not 1.5"),
     "balance nan": (lambda m: edit.blend(m, m, float("nan")), "not nan"),
     "crossfade": (lambda m: edit.chain([m, clip(9)], 5), "has 9 frames, which allows 0 to 4"),

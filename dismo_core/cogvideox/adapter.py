@@ -123,6 +123,7 @@ class CogVideoXMotionAdapter(AttachedAdapter):
         """
         checks.require_length(num_frames, self.base.transformer.config["sample_frames"])
         checks.require_steps(n_steps)
+        checks.require_factors(text_guidance_scale, strength)
         require_positions(positions)
         if images is None:
             raise DisMoError("There is no picture to begin with. Give images, [batch, height, width, 3] in -1..1.")

@@ -40,6 +40,13 @@ def warn_of_length(frames: int) -> None:
         log.warning("The adapter was trained at %d frames only; %d is an experiment.", TRAINED_FRAMES, frames)
 
 
+def require_factors(guidance: float, strength: float) -> None:
+    """Raise unless these are numbers that values can be multiplied by."""
+    for name, value, usual in (("guidance", guidance, "at most 1 = none, 6"), ("strength", strength, "0 = none, 1")):
+        if not abs(value) <= 1000:
+            raise DisMoError(f"A {name} of {value} is out of range: {usual} is usual.")
+
+
 def require_size(video: Tensor, size: tuple[int, int]) -> None:
     """Raise unless a video [T,H,W,3] has the base's own size."""
     if tuple(video.shape[1:3]) != size:

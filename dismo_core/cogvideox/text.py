@@ -57,6 +57,10 @@ class PromptEncoder:
                 f"The text encoder of {self.base.name} was released, and the prompt {prompt!r} was not encoded before. "
                 "Load the base model again."
             )
+        try:
+            prompt.encode()
+        except UnicodeEncodeError as error:  # JSON can hold what no text can
+            raise DisMoError(f"The prompt {prompt[:200]!r} holds half a character. Type it anew.") from error
         tokens = self.base.tokenizer(
             [prompt], padding="max_length", max_length=self.max_tokens, truncation=True, return_tensors="pt"
         ).input_ids

@@ -21,6 +21,11 @@ from .source import Source, label, source_name
 
 Backend = Literal["auto", "pyav", "torchcodec"]
 
+MAX_SECONDS = (
+    1e9  # where to begin, and how many frames to read: more than any clip has, and FFmpeg's and Python's limits are far
+)
+MAX_COUNT = 2**31
+
 _FIRST_ALLOCATION = 1 << 30  # bytes taken on a file's word for its length; then the buffer grows with what comes
 
 
@@ -165,10 +170,10 @@ def check_sampling(fps: float, start: float, frames: int | None) -> None:
     """Raise unless these are a rate, a time and a number of frames that `iter_video` can read."""
     if not (_is_number(fps) and 0 < fps <= 1000):
         raise DisMoError(f"fps must be a number above 0 and at most 1000, not {fps!r}.")
-    if not (_is_number(start) and 0 <= start < math.inf):
-        raise DisMoError(f"start must be a number of seconds, 0 or more, not {start!r}.")
-    if frames is not None and not _is_whole(frames):
-        raise DisMoError(f"frames must be a whole number, at least 1, or None for all, not {frames!r}.")
+    if not (_is_number(start) and 0 <= start <= MAX_SECONDS):
+        raise DisMoError(f"start must be a number of seconds, 0 to {MAX_SECONDS:g}, not {start!r}.")
+    if frames is not None and not (_is_whole(frames) and frames <= MAX_COUNT):
+        raise DisMoError(f"frames must be a whole number, 1 to {MAX_COUNT}, or None for all, not {frames!r}.")
 
 
 def _check(fps: float | None, start: float, frames: int | None, backend: str) -> None:

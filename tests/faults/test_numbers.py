@@ -57,6 +57,25 @@ def test_cogvideox_names_the_stage(cogvideox, stage, value):
         run(model, motion, picture)
 
 
+BEYOND_USE = [
+    ({"prompt": "a \ud800"}, "half a character"),
+    ({"negative_prompt": "\udfff"}, "half a character"),
+    ({"guidance": NAN}, "guidance of nan"),
+    ({"guidance": INFINITY}, "guidance of inf"),
+    ({"steps": 2**70}, "1 to 1000"),
+    ({"strength": NAN}, "strength of nan"),
+    ({"strength": 1e308}, "strength of 1e"),
+]
+
+
+def test_settings_beyond_use_are_named(cogvideox):
+    model, motion, picture = cogvideox
+    for settings, message in BEYOND_USE:
+        with pytest.raises(dismo.DisMoError, match=message):
+            run(model, motion, picture, **settings)
+    assert len(run(model, motion, picture, seed=2**70)) == motion.frames
+
+
 @pytest.fixture
 def generator():
     """The tiny frame generator with its own weights, a motion, a picture."""

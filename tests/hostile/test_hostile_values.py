@@ -27,6 +27,7 @@ from dismo_core.fit import fit_image, one_picture, shown_part, to_rgb
 from dismo_core.motion import base_name
 from dismo_core.motion_edit import blend, chain, hold, loop, pause, reverse_order
 from dismo_core.video import Audio, output_format
+from dismo_core.video.read import check_sampling
 from dismo_core.weights.files import read_weights
 from dismo_core.weights.manifest import check_released, readable
 
@@ -351,6 +352,33 @@ def test_augmenting(height, width, seed, size):
 def test_sizes_for_people(size):
     with attempt("test_sizes_for_people"):
         assert len(readable(size)) <= 12
+
+
+@property_of(
+    200,
+    fps=mostly(st.just(8.0), st.floats()),
+    start=mostly(st.just(0.0), st.floats() | st.integers(0, 2**80)),
+    frames=mostly(st.just(5), st.integers(-1, 2**80)),
+)
+def test_ranges_of_sampling(fps, start, frames):
+    """What is let through can be reckoned with: rates, times and counts of FFmpeg and Python have limits."""
+    with attempt("test_ranges_of_sampling"):
+        check_sampling(fps, start, frames)
+        assert 0 <= start * fps <= 1e12 and start * 2**31 < 2**63 and 1 <= frames < 2**32
+
+
+@property_of(100, strength=st.floats(), times=whole, frame=st.integers(-(2**80), 2**80), count=st.integers(-1, 2**80))
+def test_edits_without_measure(strength, times, frame, count):
+    motion = Motion(torch.ones(3, 4), 8.0, "", "", torch.zeros(4))
+    for edit in (
+        lambda: motion.with_strength(strength),
+        lambda: loop(motion, times if times > 10**5 else times % 50),
+        lambda: hold(motion, frame, 3),
+        lambda: pause(motion, 2, count if count > 10**6 else count % 50),
+        lambda: motion.trimmed(count, frame),
+    ):
+        with attempt("test_edits_without_measure"):
+            good(edit())
 
 
 def test_fractions_are_rates(tmp_path):
