@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..dismo_core import DisMoError
+from ..dismo_core.video.read import check_sampling
 
 if TYPE_CHECKING:
     from comfy_api.latest import Input
@@ -40,6 +41,7 @@ def from_video(
     Returns:
         (source, start, frame count), to be given to `extract_motion` with the same fps.
     """
+    check_sampling(fps, start, None)  # ComfyUI checks typed-in numbers only, not linked ones
     if isinstance(video, file_type):  # type: ignore[arg-type]
         source = video.get_stream_source()
         if file_type(source).get_dimensions() == video.get_dimensions():
@@ -47,13 +49,15 @@ def from_video(
             source = video.get_stream_source()  # again: reading the size has moved the position of a file object
             return source, begin + start, _within(length - start, fps, frame_count) if length else frame_count
     components = video.get_components()
-    return sample(components.images, components.frame_rate, fps, start), 0.0, frame_count
+    frames = sample(components.images, components.frame_rate, fps, start, frame_count)
+    return frames, 0.0, frame_count
 
 
-def sample(frames: Tensor, rate: Fraction | float, fps: float, start: float) -> Tensor:
-    """Frames [T,H,W,3] at `rate` per second -> those shown at start, start + 1/fps, ... to the end."""
+def sample(frames: Tensor, rate: Fraction | float, fps: float, start: float, limit: int = 0) -> Tensor:
+    """Frames [T,H,W,3] at `rate` per second -> those shown at start, start + 1/fps, ... to the end, at most `limit` (0 = all)."""
     rate, fps_exact, start_exact = Fraction(rate), Fraction(fps), Fraction(start)
     count = max(0, math.ceil((len(frames) / rate - start_exact) * fps_exact))
+    count = min(limit or count, count)
     return frames[[math.floor((start_exact + k / fps_exact) * rate) for k in range(count)]]
 
 

@@ -18,7 +18,8 @@ VALUES = {  # what a linked number or text can be: ComfyUI checks the ranges of 
 NODES = ("ExtractMotion", "MotionTransferSample", "DisMoSaveVideo", "DisMoSaveMotion", "DisMoLoadMotion")
 NODES += ("DisMoEditMotion", "DisMoMixMotion", "DisMoPlotMotion")
 OPERATIONS = ("trim", "loop", "hold", "pause", "concatenate", "reverse order", "strength")
-GRAPHS = [(node, {}) for node in NODES if node != "DisMoEditMotion"]
+GRAPHS = [(node, {}) for node in NODES if node not in ("DisMoEditMotion", "ExtractMotion")]
+GRAPHS += [("ExtractMotion", {"video": None}), ("ExtractMotion", {"images": None})]
 GRAPHS += [("DisMoEditMotion", {"operation": operation}) for operation in OPERATIONS]
 GRAPHS += [("DisMoMixMotion", {"mode": "chain"}), ("DisMoSaveMotion", {"place": "output"})]
 
@@ -53,7 +54,7 @@ def comfy(pack, monkeypatch):
     extractor = core.load_motion_extractor("tiny")
     model = pack("dismo_core.rollout").FrameGeneratorModel(core.load_frame_generator("tiny"))
     motion = core.Motion(torch.randn(5, 32), 8.0, "clip.mp4", extractor.extractor_id, torch.ones(32))
-    components = types.SimpleNamespace(images=torch.rand(2, 16, 16, 3), frame_rate=Fraction(8), audio=None)
+    components = types.SimpleNamespace(images=torch.rand(6, 32, 32, 3), frame_rate=Fraction(8), audio=None)
     video = types.SimpleNamespace(get_components=lambda: components)
     sockets = {"DISMO_MOTION": motion, "DISMO_EXTRACTOR": extractor, "DISMO_VIDEO_MODEL": model, "VIDEO": video}
 
@@ -70,14 +71,16 @@ def comfy(pack, monkeypatch):
     return find
 
 
-@pytest.mark.parametrize(("node", "chosen"), GRAPHS, ids=[" ".join((node, *c.values())) for node, c in GRAPHS])
+@pytest.mark.parametrize(
+    ("node", "chosen"),
+    GRAPHS,
+    ids=[" ".join((node, *(value or f"without {name}" for name, value in c.items()))) for node, c in GRAPHS],
+)
 def test_any_value_of_a_widget_is_used_or_refused_in_words(pack, comfy, tmp_path, monkeypatch, node, chosen):
     error = pack("dismo_core").DisMoError
     found, sockets = comfy(node)
     monkeypatch.setattr(Bar, "limit", 0 if node == "MotionTransferSample" else 2)  # the first half step is enough there
     ports = {port["id"]: port for port in read_schemas()[node]["inputs"] if port["type"] != "AUDIO"}
-    if node == "ExtractMotion":
-        ports.pop("video")
     widgets = {name: port["default"] for name, port in ports.items() if "default" in port} | chosen
     inputs = {name: sockets[port["type"]] for name, port in ports.items() if port["type"] in sockets}
     tried = 0
