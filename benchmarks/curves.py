@@ -34,7 +34,9 @@ def draw(runs: dict[str, Path], out: Path) -> None:
             rows = [row for row in read_log(folder / stage) if field in row]
             if field == "label" and not read_log(folder / "warmup"):
                 continue  # without labels the readout stays as it was drawn
-            panel.plot([row["step"] for row in rows], [row[field] for row in rows], marker=".", markersize=3, label=name)
+            panel.plot(
+                [row["step"] for row in rows], [row[field] for row in rows], marker=".", markersize=3, label=name
+            )
         panel.set(title=title, xlabel="step", yscale="log" if field == "flow" else "linear")
         panel.grid(alpha=0.3)
         if panel.lines:

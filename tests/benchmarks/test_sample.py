@@ -55,7 +55,23 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch
     monkeypatch.setattr(sample, "SPEED", sample.SPEED[:3])  # a few rows are enough here
     monkeypatch.setattr(sample, "MEMORY", sample.MEMORY[::5])
     threads = torch.get_num_threads()
-    sample.main(["--tables", "speed", "memory", "--device", "cpu", "--steps", "2", "--repeats", "1", "--frames", "9", "--out", str(out)])
+    sample.main(
+        [
+            "--tables",
+            "speed",
+            "memory",
+            "--device",
+            "cpu",
+            "--steps",
+            "2",
+            "--repeats",
+            "1",
+            "--frames",
+            "9",
+            "--out",
+            str(out),
+        ]
+    )
     torch.set_num_threads(threads)
     result = json.loads(out.read_text())
     assert {name: list(rows) for name, rows in result["tables"].items()} == {

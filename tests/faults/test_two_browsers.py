@@ -86,7 +86,9 @@ def test_two_browsers_at_once(browsers):
         made = {id: files(history[id]) for id in own[name]}
         assert all(file.startswith(f"{name}_") for names in made.values() for file in names)
         shown = [parse_qs(urlsplit(address).query)["filename"][0] for address in seen["shown"]]
-        assert sorted(shown) == sorted({file for names in made.values() for file in names}), "shown is not what its runs made"
+        assert sorted(shown) == sorted({file for names in made.values() for file in names}), (
+            "shown is not what its runs made"
+        )
         for id in own[name]:
             assert seed(history[id]) == seeds[id]
             assert all((server.base / "output/video" / file).stat().st_size > 0 for file in made[id])
