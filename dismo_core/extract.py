@@ -172,6 +172,7 @@ def _checked(video: Tensor) -> Iterable[Tensor]:
 def _resized(frame: Tensor, size: tuple[int, int]) -> Tensor:
     """[H,W,3] uint8 or 0..1 -> float32 [h,w,3] in -1..1."""
     half = 127.5 if frame.dtype == torch.uint8 else 0.5
-    x = (frame.float() / half - 1).movedim(-1, 0)[None]  # before resizing, as published: the same bits as by the adapter
+    # Rescaled before it is resized, as published: the same bits as by the adapter.
+    x = (frame.float() / half - 1).movedim(-1, 0)[None]
     x = F.interpolate(x, size=size, mode="bilinear", antialias=True, align_corners=False)
     return x[0].movedim(0, -1).clamp(-1, 1)

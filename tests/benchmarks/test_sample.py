@@ -55,23 +55,8 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch
     monkeypatch.setattr(sample, "SPEED", sample.SPEED[:3])  # a few rows are enough here
     monkeypatch.setattr(sample, "MEMORY", sample.MEMORY[::5])
     threads = torch.get_num_threads()
-    sample.main(
-        [
-            "--tables",
-            "speed",
-            "memory",
-            "--device",
-            "cpu",
-            "--steps",
-            "2",
-            "--repeats",
-            "1",
-            "--frames",
-            "9",
-            "--out",
-            str(out),
-        ]
-    )
+    arguments = "--tables speed memory --device cpu --steps 2 --repeats 1 --frames 9 --out"
+    sample.main([*arguments.split(), str(out)])
     torch.set_num_threads(threads)
     result = json.loads(out.read_text())
     assert {name: list(rows) for name, rows in result["tables"].items()} == {
