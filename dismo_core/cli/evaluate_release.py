@@ -32,20 +32,23 @@ def release(arguments: argparse.Namespace) -> None:
     """Load, run, write."""
     import json
 
+    from ..cogvideox.base import base_folder
     from ..evaluation.release import release_report
     from ..files import atomic_write, check_free
     from ..weights import load_motion_extractor
-    from ..weights.hub import require_base
+    from ..weights.manifest import BASE
 
     check_free(arguments.out, overwrite=arguments.overwrite)
     for path in (arguments.extractor, arguments.adapter):
         if not path.is_file():
             raise DisMoError(f"There is no file {path}. Fetch it: dismo weights download {path.stem}.")
-    arguments.base = arguments.base or require_base()
+    others = {"text_encoder": arguments.text_encoder, "vae": arguments.vae}
+    without = [part for part, file in others.items() if file]
+    arguments.base = base_folder(arguments.base or BASE.repo, without)
     device = check_device(arguments.device or best_device())
     model = load_cogvideox(arguments, str(arguments.adapter), device, arguments.steps)
     extractor = load_motion_extractor(arguments.extractor, device)
-    files = {"extractor": arguments.extractor, "adapter": arguments.adapter, "base": Path(arguments.base)}
+    files = {"extractor": arguments.extractor, "adapter": arguments.adapter, "base": arguments.base}
     with progress_runtime("Running the weights", device) as runtime:
         report = release_report(extractor, model, files, arguments.steps, runtime)
     with atomic_write(arguments.out, overwrite=arguments.overwrite) as temporary:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,7 +68,8 @@ def load_base(
     Raises:
         DisMoError: nothing there, a file missing or damaged, or a base that the adapter was not made for.
     """
-    folder = _folder(source, download, {"text_encoder": text_encoder, "vae": vae})
+    others = {"text_encoder": text_encoder, "vae": vae}
+    folder = base_folder(source, [part for part, file in others.items() if file is not None], download=download)
     own_text, own_tokenizer = folder / "text_encoder", folder / "tokenizer"
     text_config: Mapping[str, Any] = COGVIDEOX_5B_I2V.text_encoder
     if text_encoder is None or (own_text / "config.json").is_file():
@@ -140,8 +141,17 @@ def require_image_to_video(config: Mapping[str, Any]) -> None:
         )
 
 
-def _folder(source: str | os.PathLike[str], download: bool, others: Mapping[str, object]) -> Path:
-    """The diffusers folder that a source stands for. others: parts -> what is taken in place of their weights, or None."""
+def base_folder(
+    source: str | os.PathLike[str] = BASE.repo, without: Collection[str] = (), *, download: bool = False
+) -> Path:
+    """The diffusers folder that a source of `load_base` stands for.
+
+    Args:
+        without: parts ("text_encoder", "vae") whose weights come from elsewhere.
+
+    Raises:
+        DisMoError: nothing there.
+    """
     name, folder = os.fspath(source), Path(source)
     if (folder / "model_index.json").is_file():
         return folder
@@ -149,8 +159,8 @@ def _folder(source: str | os.PathLike[str], download: bool, others: Mapping[str,
         raise DisMoError(f"{folder} is no diffusers folder: it has no model_index.json. Give the folder that holds it.")
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
         raise DisMoError(f"There is no folder {name}. Give a diffusers folder, or a hub id such as {BASE.repo}.")
-    without = [part for part, other in others.items() if other is not None]
-    return require_base(model=replace(BASE, repo=name), without=without, download=download)
+    model = BASE if name == BASE.repo else replace(BASE, repo=name, formerly=())
+    return require_base(model=model, without=without, download=download)
 
 
 def _config(folder: Path, name: str = "config.json") -> dict[str, Any]:

@@ -79,9 +79,9 @@ def require_base(
     from .base_folder import check_base
 
     places = _places(folders)
-    cached = _cached(model.repo, "model_index.json")
+    cached = [_cached(repo, "model_index.json") for repo in (model.repo, *model.formerly)]
     problems = []
-    for folder in [place / model.name for place in places] + ([cached.parent] if cached else []):
+    for folder in [place / model.name for place in places] + [index.parent for index in cached if index]:
         if folder.is_dir():
             try:
                 check_base(folder, without)

@@ -61,12 +61,14 @@ class HubModel:
         patterns: of the files that are needed.
         size: about how large they are together, bytes; only for messages.
         licence: shown where it is fetched.
+        formerly: names that the repository had before; the hub library's cache may hold it under one of these.
     """
 
     repo: str
     patterns: tuple[str, ...]
     size: int
     licence: str
+    formerly: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -109,6 +111,7 @@ BASE = HubModel(
     ),
     size=21_200_000_000,
     licence="CogVideoX licence, see the repository",
+    formerly=("THUDM/CogVideoX-5b-I2V",),
 )
 
 

@@ -118,6 +118,21 @@ def test_the_released_adapter_is_looked_for_where_weights_lie(photograph, real_c
     assert "dismo weights download cogvideox5b_i2v_large" in capsys.readouterr().err
 
 
+def test_release_report_on_a_base_in_the_cache_of_the_hub_library(adapter_file, tmp_path, monkeypatch):
+    extractor, cache = tmp_path / "my_extractor.safetensors", tmp_path / "models--someone--toy"
+    save_file(dismo.load_motion_extractor("tiny").state_dict(), extractor)
+    shutil.copytree(BASE, cache / "snapshots" / "0123", copy_function=shutil.copyfile)
+    (cache / "refs").mkdir()
+    (cache / "refs" / "main").write_text("0123")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setenv("DISMO_WEIGHTS", str(tmp_path))
+    out = tmp_path / "release.json"
+    words = ["evaluate", "release", "--extractor", str(extractor), "--adapter", str(adapter_file)]
+    words += ["--base", "someone/toy", "--precision", "fp32", "--device", "cpu", "--steps", "1", "--out", str(out)]
+    assert main(words) == 0
+    assert "transformer/config.json" in json.loads(out.read_text())["files"]["base"]["bytes of files"]
+
+
 def test_release_report(adapter_file, tmp_path, capsys):
     extractor = tmp_path / "my_extractor.safetensors"
     save_file(dismo.load_motion_extractor("tiny").state_dict(), extractor)

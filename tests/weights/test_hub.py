@@ -255,6 +255,19 @@ def test_weights_that_come_from_elsewhere_are_neither_fetched_nor_missed(base_on
     assert hub.require_base([tmp_path]) == folder
 
 
+def test_a_base_is_found_in_the_hub_librarys_cache_under_its_former_name_too(tmp_path, monkeypatch):
+    cache = tmp_path / "cache"
+    snapshot = cache / "models--THUDM--CogVideoX-5b-I2V" / "snapshots" / hub_server.COMMIT
+    for path, content in toy_base().items():
+        file = snapshot / path.removeprefix(f"{BASE.repo}/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+    (snapshot.parents[1] / "refs").mkdir()
+    (snapshot.parents[1] / "refs" / "main").write_text(hub_server.COMMIT)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))
+    assert hub.require_base([tmp_path]) == snapshot
+
+
 def test_a_base_that_was_cut_off_is_completed(base_online, tmp_path):
     server, run = base_online
     server.faults = [("", 0), ("status", 503)]
