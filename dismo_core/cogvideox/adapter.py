@@ -79,9 +79,11 @@ class CogVideoXMotionAdapter(AttachedAdapter):
         extractor = self.motion_extractor
         check_video(video[None], "motion video")
         with self._using("motion_extractor"):
-            x = video.to(extractor.query_tokens.device, torch.float32).movedim(-1, 1)
+            # where the video lies: a clip at its own size can be larger than the extractor
+            x = video.float().movedim(-1, 1)
             x = F.interpolate(x, size=extractor.size, mode="bilinear", antialias=True, align_corners=False)
-            return extractor.forward_sliding(x.movedim(1, -1).clamp(-1, 1)[None], progress=progress)[0]
+            x = x.movedim(1, -1).clamp(-1, 1).to(extractor.query_tokens.device)
+            return extractor.forward_sliding(x[None], progress=progress)[0]
 
     @torch.inference_mode(False)
     @torch.no_grad()
@@ -144,6 +146,7 @@ class CogVideoXMotionAdapter(AttachedAdapter):
         negatives = [NEGATIVE_PROMPT if negative_prompt is None else negative_prompt] if guided else []
         texts = self.encode_prompts([*prompts, *negatives], device, self._using).split(1)
         frugal = frozenset() if self.plan is None else self.plan.choice.frugal
+        tiled = self.base.vae.use_tiling
         if "vae" in frugal:
             self.base.vae.enable_tiling()
         one_by_one = self.sequential_guidance or "transformer" in frugal
@@ -163,6 +166,7 @@ class CogVideoXMotionAdapter(AttachedAdapter):
                     sample_video(self.base, first, num_frames, guidance, n_steps, generators[i], step, self._using)
                 )
         finally:
+            self.base.vae.use_tiling = tiled  # tiles change the pixels: they are not for later videos with more memory
             self.set_conditions(None)
         return torch.stack(videos)
 

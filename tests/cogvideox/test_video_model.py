@@ -8,7 +8,7 @@ import torch
 import dismo_core as dismo
 from benchmarks.random_cogvideox import random_adapter
 from dismo_core.cogvideox.colours import Colours, match_colours
-from dismo_core.cogvideox.memory import MemoryPlan
+from dismo_core.cogvideox.memory import MemoryPlan, cogvideox_parts
 from dismo_core.cogvideox.preview import preview
 from dismo_core.cogvideox.video_model import CogVideoXModel
 from dismo_core.fit import fit_image
@@ -275,6 +275,22 @@ def test_the_host_is_asked_for_memory_before_anything_is_loaded(make_adapter, im
     asked.clear()
     transfer(adapter, image, runtime=runtime)
     assert asked == [(adapter.plan.choice.bytes_needed, 0)] and asked[0][0] < needed
+
+
+def test_tiles_taken_for_want_of_memory_end_with_it(make_adapter, image):
+    adapter = make_adapter()
+    vae = adapter.base.vae
+    vae.enable_tiling(48, 80)  # sizes that suit the toy
+    seen = []
+    vae.decoder.register_forward_pre_hook(lambda *_: seen.append(vae.use_tiling))
+    parts = cogvideox_parts(adapter.base, 9)
+    for frugal, before, expected in ((True, False, True), (False, False, False), (False, True, True)):
+        vae.use_tiling = before
+        adapter.plan = MemoryPlan(parts, "cpu", "full", frugal=frugal)
+        seen.clear()
+        transfer(adapter, image)
+        assert set(seen) == {expected} and vae.use_tiling == before
+        adapter.plan.release()
 
 
 def test_the_plan_reckons_with_the_length(adapter, image):
