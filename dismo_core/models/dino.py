@@ -120,8 +120,11 @@ class DinoViT(nn.Module):
         """The class token's position [1,1,C] and the table resized to side x side, [1, side^2, C]."""
         cls, table = self.pos_embed[:, :1], self.pos_embed[:, 1:]
         table = table.unflatten(1, (TABLE_SIDE, TABLE_SIDE)).movedim(-1, 1).float()
+        device = table.device
+        if device.type == "mps":  # PyTorch resizes like this there from 2.8 on
+            table = table.cpu()
         table = F.interpolate(table, size=(side, side), mode="bicubic", align_corners=False, antialias=True)
-        return cls, table.flatten(2).transpose(1, 2).to(cls.dtype)
+        return cls, table.flatten(2).transpose(1, 2).to(device, cls.dtype)
 
     def forward(self, x: Tensor) -> Tensor:
         """x [N, 3, S, S], normalised -> [N, (S/14)^2, embed_dim]."""
