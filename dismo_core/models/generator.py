@@ -305,5 +305,5 @@ TINY: dict[str, Any] = dict(
     d_motion=32,
     patch_size=(1, 1),
     mapping_width=128,
-    source_encoder=dict(embed_dim=128, depth=1, num_heads=4, image_size=224),
+    source_encoder=dict(embed_dim=128, depth=3, num_heads=4, image_size=224),
 )

@@ -84,7 +84,13 @@ class ClipGenerator:
         self._pool: tuple[int, Tensor] | None = None
 
     def batch(
-        self, index: int, clips: int, difficulty: float = 1.0, pairs: int = SOURCES, whole: float = 0.5
+        self,
+        index: int,
+        clips: int,
+        difficulty: float = 1.0,
+        pairs: int = SOURCES,
+        whole: float = 0.5,
+        turning: float = 0.25,
     ) -> ClipBatch:
         """Draw batch number `index`.
 
@@ -93,10 +99,11 @@ class ClipGenerator:
             difficulty: 0 = plain grounds, contrasting objects, one object that moves; 1 = everything.
             pairs: S, how many of the four sources a clip gives, 1..4.
             whole: share of the gaps that are whole steps, all alike, instead of following the published law.
+            turning: share of the moves that are growth or rotation on the spot.
         """
         draws = Draws(self.seed * 1_000_003 + index * 7919 + 1, self.device)
         pool = self._textures(index // BLOCK)
-        moves = self._moves(clips, difficulty, draws)
+        moves = self._moves(clips, difficulty, turning, draws)
         looks = self._looks(clips, moves, difficulty, pool, draws)
         # Half of the clips show the generator other things that move alike: strong content augmentation.
         others = self._looks(clips, moves, difficulty, pool, draws)
@@ -119,7 +126,7 @@ class ClipGenerator:
     def pictures(self, index: int, count: int) -> Tensor:
         """Single frames [count, H, W, 3] in -1..1, for the start of the encoders."""
         draws = Draws(self.seed * 1_000_003 + index * 7919 + 2, self.device)
-        moves = self._moves(count, 1.0, draws)
+        moves = self._moves(count, 1.0, 0.25, draws)
         looks = self._looks(count, moves, 1.0, self._textures(index // BLOCK), draws)
         frames = self._render(looks, moves, torch.zeros(count, 1, device=self.device), self._view(count, 1, draws))
         return _jitter(frames, 0.35, draws)[:, 0]
@@ -133,7 +140,7 @@ class ClipGenerator:
             self._pool = (block, texture_pool(self.textures, draws))
         return self._pool[1]
 
-    def _moves(self, clips: int, difficulty: float, draws: Draws) -> _Moves:
+    def _moves(self, clips: int, difficulty: float, turning: float, draws: Draws) -> _Moves:
         steps, unit = WINDOW - 1, self.size / 64
         roll = draws.rand(clips)
         mixed = roll < 0.16 * difficulty
@@ -142,14 +149,14 @@ class ClipGenerator:
         moving_object = ~camera_only & ~still
         moving_camera = mixed | camera_only
         turn = draws.rand(clips)
-        shift = turn > 0.25 * difficulty  # else it grows or turns on the spot
-        turns = (turn < 0.35 * difficulty)[:, None, None]
+        shift = turn > turning * difficulty  # else it grows or turns on the spot
+        turns = (turn < (turning + 0.1) * difficulty)[:, None, None]
 
         objects = torch.stack([rates(clips, steps, 4.0 * unit, draws) for _ in range(2)], dim=1)
-        object_turn = torch.stack([rates(clips, steps, 1.0, draws) for _ in range(2)], dim=1) * self._tensor(0.09, 0.16)
+        object_turn = torch.stack([rates(clips, steps, 1.0, draws) for _ in range(2)], dim=1) * self._tensor(0.14, 0.24)
         one_kind = F.one_hot(draws.integers(0, 2, clips), 2).float()[:, None]
         camera = rates(clips, steps, 3.2 * unit, draws)
-        camera_turn = rates(clips, steps, 1.0, draws) * self._tensor(0.05, 0.07) * one_kind
+        camera_turn = rates(clips, steps, 1.0, draws) * self._tensor(0.07, 0.10) * one_kind
         return _Moves(
             object=objects * (moving_object & shift)[:, None, None, None],
             object_turn=object_turn * one_kind[:, None] * (turns & moving_object[:, None, None])[:, None],
@@ -184,7 +191,7 @@ class ClipGenerator:
         # A camera that moves over a still ground needs no object.
         object_moves = moves.object.abs().sum((1, 2, 3)) + moves.object_turn.abs().sum((1, 2, 3)) > 0
         first = ~(camera_moves & ~object_moves)[:, None] | (count > 0.5)
-        radius = (5.5 + 6.5 * draws.rand(clips, 2)) * unit * torch.cat((first, second), dim=1)
+        radius = (4.0 + 7.5 * draws.rand(clips, 2)) * unit * torch.cat((first, second), dim=1)
         path = positions(moves.object[:, 0], torch.arange(WINDOW, device=self.device).float().expand(clips, -1))
         start = (draws.rand(clips, 2, 2) - 0.5) * 36 * unit
         start[:, 0] = start[:, 0] - path.mean(dim=1)
@@ -299,8 +306,8 @@ def _labels(moves: _Moves) -> Tensor:
     for rate, unit in (
         (moves.object[:, 0], 3.0),
         (moves.camera, 2.5),
-        (moves.object_turn[:, 0], 0.15),
-        (moves.camera_turn, 0.08),
+        (moves.object_turn[:, 0], 0.085),
+        (moves.camera_turn, 0.045),
     ):
         for gap in (1.0, 4.0) if unit < 1 else (1.0, 2.0, 4.0):
             moved = positions(rate, start + gap) - positions(rate, start)

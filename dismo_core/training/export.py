@@ -12,6 +12,8 @@ from ..files import atomic_write
 from ..models.extractor import MotionExtractor, fingerprint
 from ..models.generator import FrameGenerator
 from ..weights.files import sha256
+from ..weights.geometry import KEY as GEOMETRY
+from ..weights.geometry import describe
 
 EXTRACTOR_FILE = "dismo_tiny_extractor.safetensors"
 GENERATOR_FILE = "dismo_tiny_generator.safetensors"
@@ -26,10 +28,10 @@ def export_tiny(extractor: MotionExtractor, generator: FrameGenerator, folder: P
     own = {k: v.detach().to(torch.bfloat16).contiguous() for k, v in generator.state_dict().items()}
     card = {"license": "CC0-1.0", "extractor": fingerprint(rounded)}
     written = []
-    for name, tensors in ((EXTRACTOR_FILE, rounded), (GENERATOR_FILE, own)):
+    for name, model, tensors in ((EXTRACTOR_FILE, extractor, rounded), (GENERATOR_FILE, generator, own)):
         path = folder / name
         with atomic_write(path, overwrite=True) as temporary:
-            temporary.write_bytes(save(tensors, {"format": "pt", **card}))
+            temporary.write_bytes(save(tensors, {"format": "pt", GEOMETRY: describe(model), **card}))
         written.append(path)
     sums = folder / "checksums.json"
     with atomic_write(sums, overwrite=True) as temporary:

@@ -40,6 +40,7 @@ class MotionObjective(nn.Module):
         noise: Tensor,
         t: Tensor,
         label_weight: Tensor,
+        weight: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Losses of a batch.
 
@@ -48,6 +49,8 @@ class MotionObjective(nn.Module):
             own: in this many clips the sources are rolled out from frame 0 by the model itself, one frame step at a time, and
                 frame 0 is blurred by a random amount: in a roll-out every source but the first is a prediction of predictions.
             t: [B S], before the shift. label_weight: of the labelled warm-up, []; 0 = the published objective alone.
+            weight: [B S, h, w] of the latents, see `change_weights`; with it the error counts by its amount instead of by its
+                square: where a thing may be here or there, the mean is both by half, a ghost, and the median is one of them.
         """
         motion = self.extractor.motion(self.extractor.encode(clip))
         label_loss = F.mse_loss(self.readout(motion), label)
@@ -56,7 +59,12 @@ class MotionObjective(nn.Module):
             source = torch.cat((predicted, source[own:]))
         conditions = self.generator.conditions(source.flatten(0, 1), _rows(motion, first), gap.flatten())
         t = self.shift * t / (1 + (self.shift - 1) * t)
-        flow = self.generator.flow_loss(clean, conditions, t, noise).mean()
+        if weight is None:
+            flow = self.generator.flow_loss(clean, conditions, t, noise).mean()
+        else:
+            mix = t[:, None, None, None]
+            velocity = self.generator.velocity_given((1 - mix) * clean + mix * noise, t, conditions)
+            flow = (weight[..., None] * _charbonnier(velocity - (noise - clean))).mean()
         return {"loss": flow + label_weight * label_loss, "flow": flow, "label": label_loss}
 
     @torch.no_grad()
@@ -75,6 +83,24 @@ class MotionObjective(nn.Module):
         return sources
 
 
+def change_weights(before: Tensor, after: Tensor, strength: float = 0.5) -> Tensor:
+    """How much each place counts, [N, h, w], 1 on average: more where the picture changes, which is little of it where a thing moves.
+
+    Args:
+        before, after: latents [N, h, w, c] of source and target.
+        strength: 0 = all alike.
+    """
+    change = (after - before).abs().mean(dim=-1)
+    change = F.avg_pool2d(change[:, None], 3, stride=1, padding=1, count_include_pad=False)[:, 0]
+    weight = 1 + strength * change / (change.mean(dim=(1, 2), keepdim=True) + 0.02)
+    return weight / weight.mean(dim=(1, 2), keepdim=True)
+
+
+def _charbonnier(error: Tensor, soft: float = 0.25) -> Tensor:
+    """|error|, smooth below about `soft` (Charbonnier et al. 1994)."""
+    return (error.float().square() + soft**2).sqrt() - soft
+
+
 def _blurred(frames: Tensor) -> Tensor:
     """Frames [B,S,H,W,3] averaged over 3 x 3 pixels twice, about what two hops of a roll-out leave."""
     x = frames.flatten(0, 1).movedim(-1, 1)
@@ -89,18 +115,32 @@ def _rows(motion: Tensor, index: Tensor) -> Tensor:
     return motion.gather(1, index[..., None].expand(-1, -1, motion.shape[-1])).flatten(0, 1)
 
 
-def label_fit(embeddings: Tensor, labels: Tensor, ridge: float = 1e-2) -> float:
+def label_fit(embeddings: Tensor, labels: Tensor) -> float:
     """Share of the labels' variance that a linear readout of held-out embeddings explains (R^2), a probe of motion.
 
     Args:
         embeddings: [N, d]; the first half fits the readout, the second half is scored.
         labels: [N, L].
     """
-    x = torch.cat((embeddings, torch.ones(len(embeddings), 1)), dim=1).double()
-    y = labels.double()
-    half = len(x) // 2
-    a, b = x[:half], y[:half]
-    weight = torch.linalg.solve(a.T @ a + ridge * half / 100 * torch.eye(a.shape[1]), a.T @ b)
-    residual = (y[half:] - x[half:] @ weight).square().sum(dim=0)
-    spread = (y[half:] - y[half:].mean(dim=0)).square().sum(dim=0)
+    half = len(embeddings) // 2
+    weight, bias = _least_squares(embeddings[:half], labels[:half])
+    target = labels[half:].double()
+    residual = (target - embeddings[half:].double() @ weight - bias).square().sum(dim=0)
+    spread = (target - target.mean(dim=0)).square().sum(dim=0)
     return float((1 - residual.sum() / spread.sum()).item())
+
+
+@torch.no_grad()
+def fit_readout(readout: nn.Linear, embeddings: Tensor, labels: Tensor) -> None:
+    """Set `readout` to the best linear readout of labels [N, L] from embeddings [N, d]."""
+    weight, bias = _least_squares(embeddings, labels)
+    readout.weight.copy_(weight.T)
+    readout.bias.copy_(bias)
+
+
+def _least_squares(embeddings: Tensor, labels: Tensor, ridge: float = 1e-4) -> tuple[Tensor, Tensor]:
+    """Weights [d, L] and bias [L] of a ridge regression, double precision."""
+    x = torch.cat((embeddings, torch.ones_like(embeddings[:, :1])), dim=1).double()
+    damping = ridge * len(x) * torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
+    solution = torch.linalg.solve(x.T @ x + damping, x.T @ labels.double())
+    return solution[:-1], solution[-1]

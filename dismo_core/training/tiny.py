@@ -20,7 +20,7 @@ from ..weights import load_frame_generator, load_motion_extractor
 from .clips import LABELS, ClipBatch, ClipGenerator
 from .export import EXTRACTOR_FILE, GENERATOR_FILE
 from .loop import Schedule, fit
-from .objective import MotionObjective, label_fit
+from .objective import MotionObjective, change_weights, fit_readout, label_fit
 from .start import start_extractor, start_generator
 
 log = logging.getLogger(__name__)
@@ -29,31 +29,32 @@ Report = Callable[[str, int, int, dict[str, float]], None]
 
 @dataclass(frozen=True)
 class TinyRecipe:
-    """Numbers of the run; the defaults made the bundled weights.
+    """Numbers of the run; the model card says in which steps the bundled weights came about.
 
     Args:
         warmup_steps, joint_steps: optimizer steps of the two stages.
         clips: clips in a batch. pairs: source-target pairs that the generator gets of each clip.
-        plain_steps, ramp_steps: of the warm-up; first plain scenes only, then everything comes in bit by bit.
-        warmup_horizon: step at which the warm-up's learning rate would reach zero.
+        plain_steps, ramp_steps: of the warm-up; first plain scenes only, then everything comes in bit by bit. Not where the run
+            starts from finished weights, which know plain scenes.
+        turning: share of the warm-up's moves that are growth or rotation, which are learned last.
         label_weight: of the labelled loss at the start of the joint stage; falls linearly to 0 over `anneal_steps`.
         own_from: step of the joint stage from which on half of the clips have the generator's own predictions as sources.
-        refine_steps: of a third stage, the generator alone; half of its flow times are 1, where a roll-out starts its hops.
+        refine_steps: of a third stage, the generator alone; see `joint_step`.
         seed: of everything.
         compile: use torch.compile, about twice as fast after a minute of compiling; needs a C++ compiler.
     """
 
-    warmup_steps: int = 1800
+    warmup_steps: int = 6000
     joint_steps: int = 2100
     clips: int = 16
     pairs: int = 2
     plain_steps: int = 300
     ramp_steps: int = 1200
-    warmup_horizon: int = 3200
+    turning: float = 0.5
     label_weight: float = 3.0
     anneal_steps: int = 1400
     own_from: int = 800
-    refine_steps: int = 2400
+    refine_steps: int = 3000
     seed: int = 0
     compile: bool = True
 
@@ -107,18 +108,22 @@ def train_tiny(
 
     # 1. Extractor alone, with labels; from plain scenes to everything.
     labelled = LabelledWarmup(extractor).to(device)
+    if start is not None:
+        known = drawn.batch(10_000_001, 192, pairs=1, turning=recipe.turning)
+        with torch.no_grad():
+            motion = extractor.motion(extractor.encode(known.motion))
+        fit_readout(labelled.readout, motion.flatten(0, 1), known.label.flatten(0, 1))
     run = compiled(labelled)
 
     def warmup_losses(step: int) -> dict[str, Tensor]:
-        difficulty = min(1.0, max(0.0, (step - recipe.plain_steps) / recipe.ramp_steps))
-        clips = drawn.batch(step, recipe.clips, difficulty, pairs=1)
+        difficulty = 1.0 if start is not None else min(1.0, max(0.0, (step - recipe.plain_steps) / recipe.ramp_steps))
+        clips = drawn.batch(step, recipe.clips, difficulty, pairs=1, turning=recipe.turning)
         with autocast(device):
             out: dict[str, Tensor] = run(clips.motion, clips.label)
         return out
 
-    averaged: Any = stage(
-        "warmup", labelled, warmup_losses, Schedule(recipe.warmup_steps, lr=2e-3, horizon=recipe.warmup_horizon)
-    )
+    rate = 2e-3 if start is None else 1e-3  # what was learned before stays
+    averaged: Any = stage("warmup", labelled, warmup_losses, Schedule(recipe.warmup_steps, lr=rate))
     labelled.load_state_dict(averaged.state_dict())
 
     # 2. Both, with the published objective; the labels fade to nothing.
@@ -140,7 +145,7 @@ def train_tiny(
 
     def refine_losses(step: int) -> dict[str, Tensor]:
         clips = drawn.batch(2_000_000 + step, recipe.clips, pairs=recipe.pairs, whole=0.9)
-        return joint_step(run_joint, generator, clips, 0.0, own=recipe.clips // 2, pure_noise=0.5)
+        return joint_step(run_joint, generator, clips, 0.0, own=recipe.clips // 2, refining=True)
 
     averaged = stage("refine", joint, refine_losses, Schedule(recipe.refine_steps, lr=6e-4))
     joint.load_state_dict(averaged.state_dict())
@@ -148,12 +153,18 @@ def train_tiny(
 
 
 def joint_step(
-    run: Any, generator: FrameGenerator, clips: ClipBatch, label_weight: float, own: int, pure_noise: float = 0.0
+    run: Any, generator: FrameGenerator, clips: ClipBatch, label_weight: float, own: int, refining: bool = False
 ) -> dict[str, Tensor]:
-    """One evaluation of the joint objective; draws the noise and the flow times, a share `pure_noise` of them 1."""
+    """One evaluation of the joint objective; draws the noise and the flow times.
+
+    Refining, half of the times are 1, where a roll-out starts its hops, and errors are weighted.
+    """
     clean = generator.encode(clips.target.flatten(0, 1))
     t = torch.sigmoid(torch.randn(len(clean), device=clean.device))
-    t = torch.where(torch.rand(len(t), device=t.device) < pure_noise, 1.0, t)
+    weight = None
+    if refining:
+        t = torch.where(torch.rand(len(t), device=t.device) < 0.5, 1.0, t)
+        weight = change_weights(generator.encode(clips.source.flatten(0, 1)), clean)
     noise = torch.randn_like(clean)
     with autocast(clean.device.type):
         out: dict[str, Tensor] = run(
@@ -168,6 +179,7 @@ def joint_step(
             noise,
             t,
             torch.tensor(label_weight, device=clean.device),
+            weight,
         )
     return out
 

@@ -60,10 +60,10 @@ def load_motion_extractor(
     """
     if os.fspath(name_or_path) == "large":
         name_or_path = require("motion_extractor_large", download=download)
-    file = _open(name_or_path, "dismo_tiny_extractor")
+    file = _open(name_or_path, "dismo_tiny_extractor", kinds.EXTRACTOR)
     own = extractor_of(file.metadata, str(file.path))
     geometries = {"its own": own} if own else {"tiny": MotionExtractor.tiny, "large": MotionExtractor.large}
-    extractor: MotionExtractor = _build(file, kinds.EXTRACTOR, geometries)
+    extractor: MotionExtractor = _build(file, geometries)
     extractor.pin_id()
     check_frequencies(extractor, file.path.name)
     return extractor.to(device, dtype).eval().requires_grad_(False)
@@ -78,12 +78,12 @@ def load_frame_generator(
 
     The metadata entry `extractor` of the file names the extractor that it was trained with.
     """
-    file = _open(name_or_path, "dismo_tiny_generator")
+    file = _open(name_or_path, "dismo_tiny_generator", kinds.GENERATOR)
     own = generator_of(file.metadata, str(file.path))
     frozen = {k.removeprefix(AUTOENCODER): v for k, v in file.tensors.items() if k.startswith(AUTOENCODER)}
     file = replace(file, tensors={k: v for k, v in file.tensors.items() if not k.startswith(AUTOENCODER)})
     geometries = {"its own": own} if own else {"tiny": FrameGenerator.tiny}
-    generator: FrameGenerator = _build(file, kinds.GENERATOR, geometries)
+    generator: FrameGenerator = _build(file, geometries)
     if problem := differences(generator.autoencoder.state_dict(), frozen):
         raise DisMoError(f"The autoencoder in {file.path} is not the one of its generator. {problem}.")
     generator.autoencoder.load_state_dict({k: v.float() for k, v in frozen.items()})
@@ -144,7 +144,7 @@ def bundled_checksum(path: Path) -> str:
     return str(json.loads(CHECKSUMS.read_text())[path.name])
 
 
-def _open(name_or_path: str | os.PathLike[str], tiny: str) -> WeightFile:
+def _open(name_or_path: str | os.PathLike[str], tiny: str, kind: Kind) -> WeightFile:
     if os.fspath(name_or_path) == "tiny":
         path = BUNDLED[tiny]
         if not path.is_file():
@@ -159,12 +159,13 @@ def _open(name_or_path: str | os.PathLike[str], tiny: str) -> WeightFile:
             f"There are no bundled weights called {os.fspath(name_or_path)!r}; bundled is: tiny. Or give the path of a weight file."
         )
     check_released(name_or_path)
-    return read_weights(name_or_path)
-
-
-def _build(file: WeightFile, kind: Kind, geometries: Mapping[str, Callable[[], nn.Module]]) -> Any:
-    """The module of the one geometry that the tensors fit, filled strictly."""
+    file = read_weights(name_or_path)
     require_kind(kind, file.tensors, str(file.path))
+    return file
+
+
+def _build(file: WeightFile, geometries: Mapping[str, Callable[[], nn.Module]]) -> Any:
+    """The module of the one geometry that the tensors fit, filled strictly."""
     problems = []
     for name, make in geometries.items():
         with torch.device("meta"):

@@ -57,3 +57,13 @@ def test_motion_laws_include_stops_and_turns():
     ends = torch.cosine_similarity(drawn_rates[:, 0], drawn_rates[:, -1], dim=-1)
     assert bool((ends < -0.9).any()) and bool((ends.abs() < 0.1).any())
     assert float(speed.max()) <= 4 * 1.3 + 1e-4
+
+
+@pytest.mark.parametrize("turning", [0.0, 1.0])
+def test_a_share_of_the_moves_is_growth_and_rotation_on_the_spot(drawn, turning):
+    label = drawn.batch(11, 64, pairs=1, turning=turning).label
+    shifted, turned = (part.abs().sum(dim=(1, 2)) > 0 for part in (label[..., :12], label[..., 12:]))
+    if turning:
+        assert not bool(shifted.any()) and float(turned.float().mean()) > 0.8
+    else:
+        assert bool(shifted.any()) and float(turned.float().mean()) < 0.25

@@ -6,7 +6,7 @@ import torch
 from dismo_core.cli.main import main
 from dismo_core.models.extractor import MotionExtractor
 from dismo_core.training.clips import ClipGenerator
-from dismo_core.training.objective import MotionObjective, label_fit
+from dismo_core.training.objective import MotionObjective, change_weights, fit_readout, label_fit
 from dismo_core.training.start import start_extractor
 from dismo_core.training.tiny import encoder_patches, joint_step
 from dismo_core.weights import load_frame_generator, load_motion_extractor
@@ -84,3 +84,22 @@ def test_the_probe_tells_information_from_none(noise):
     x = torch.randn(400, 6, generator=rng)
     y = x @ torch.randn(6, 3, generator=rng) + noise * torch.randn(400, 3, generator=rng)
     assert (label_fit(x, y) > 0.99) == (noise == 0.0)
+
+
+def test_a_fitted_readout_reads_out():
+    rng = torch.Generator().manual_seed(0)
+    x = torch.randn(200, 6, generator=rng)
+    y = x @ torch.randn(6, 3, generator=rng) + 2
+    readout = torch.nn.Linear(6, 3)
+    fit_readout(readout, x, y)
+    assert float((readout(x) - y).detach().abs().max()) < 0.01
+
+
+def test_refining_looks_at_what_changes():
+    before = torch.zeros(1, 8, 8, 3)
+    after = before.clone()
+    after[0, 2, 2] = 1.0
+    weight = change_weights(before, after)[0]
+    assert float(weight.mean()) == pytest.approx(1.0, abs=1e-5)
+    assert float(weight[2, 2]) > 2 * float(weight[6, 6])
+    assert torch.allclose(change_weights(before, before), torch.ones(1, 8, 8))
