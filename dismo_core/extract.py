@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, BinaryIO, Literal, overload
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from .errors import DisMoError
 from .models.extractor import MotionExtractor
+from .models.inputs import resize_frames
 from .motion import LOOK_AHEAD, Motion, base_name
 
 if TYPE_CHECKING:
@@ -173,6 +173,4 @@ def _resized(frame: Tensor, size: tuple[int, int]) -> Tensor:
     """[H,W,3] uint8 or 0..1 -> float32 [h,w,3] in -1..1."""
     half = 127.5 if frame.dtype == torch.uint8 else 0.5
     # Rescaled before it is resized, as published: the same bits as by the adapter.
-    x = (frame.float() / half - 1).movedim(-1, 0)[None]
-    x = F.interpolate(x, size=size, mode="bilinear", antialias=True, align_corners=False)
-    return x[0].movedim(0, -1).clamp(-1, 1)
+    return resize_frames((frame.float() / half - 1)[None], size)[0]

@@ -7,10 +7,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from ..errors import DisMoError
-from ..models.inputs import check_frames, check_video
+from ..models.inputs import check_frames, check_video, resize_frames
 from ..motion import LOOK_AHEAD, Motion
 from ..sanity import require_finite
 from . import checks
@@ -80,9 +79,7 @@ class CogVideoXMotionAdapter(AttachedAdapter):
         check_video(video[None], "motion video")
         with self._using("motion_extractor"):
             # where the video lies: a clip at its own size can be larger than the extractor
-            x = video.float().movedim(-1, 1)
-            x = F.interpolate(x, size=extractor.size, mode="bilinear", antialias=True, align_corners=False)
-            x = x.movedim(1, -1).clamp(-1, 1).to(extractor.query_tokens.device)
+            x = resize_frames(video.float(), extractor.size).to(extractor.query_tokens.device)
             return extractor.forward_sliding(x[None], progress=progress)[0]
 
     @torch.inference_mode(False)

@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ..errors import DisMoError
 from .dino import FrameEncoder
@@ -241,9 +240,12 @@ class FrameGenerator(nn.Module):
 
     def flow_loss(self, clean: Tensor, conditions: Conditions, t: Tensor, noise: Tensor) -> Tensor:
         """|v - (noise - clean)|^2 per sample, [B]; clean and noise [B,h,w,c], t [B]."""
+        return self.flow_error(clean, conditions, t, noise).square().flatten(1).mean(dim=1)
+
+    def flow_error(self, clean: Tensor, conditions: Conditions, t: Tensor, noise: Tensor) -> Tensor:
+        """v - (noise - clean) on the way from clean to noise [B,h,w,c] at t [B]; [B,h,w,c]."""
         mix = t[:, None, None, None]
-        velocity = self.velocity_given((1 - mix) * clean + mix * noise, t, conditions)
-        return F.mse_loss(velocity, noise - clean, reduction="none").flatten(1).mean(dim=1)
+        return self.velocity_given((1 - mix) * clean + mix * noise, t, conditions) - (noise - clean)
 
     def sample_latents(
         self,

@@ -1,4 +1,4 @@
-"""Checks that every model makes on what it is given (specs/dismo.md, section 7)."""
+"""What every model does with what it is given: checks and resizing (specs/dismo.md, section 7)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from ..errors import DisMoError
 
@@ -29,6 +30,12 @@ def check_frames(x: Tensor, name: str) -> None:
             f"The {name} have shape {list(x.shape)}; expected [batch, height, width, 3] (RGB, channels last)."
         )
     check_range(x, name)
+
+
+def resize_frames(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """Frames [N,H,W,3] in -1..1 -> [N,size[0],size[1],3] in -1..1, as published: bilinear, antialiased, where they lie."""
+    x = F.interpolate(x.movedim(-1, 1), size=size, mode="bilinear", antialias=True, align_corners=False)
+    return x.movedim(1, -1).clamp(-1, 1)
 
 
 def check_range(x: Tensor, name: str) -> None:

@@ -62,9 +62,8 @@ class MotionObjective(nn.Module):
         if weight is None:
             flow = self.generator.flow_loss(clean, conditions, t, noise).mean()
         else:
-            mix = t[:, None, None, None]
-            velocity = self.generator.velocity_given((1 - mix) * clean + mix * noise, t, conditions)
-            flow = (weight[..., None] * _charbonnier(velocity - (noise - clean))).mean()
+            error = self.generator.flow_error(clean, conditions, t, noise)
+            flow = (weight[..., None] * _charbonnier(error)).mean()
         return {"loss": flow + label_weight * label_loss, "flow": flow, "label": label_loss}
 
     @torch.no_grad()

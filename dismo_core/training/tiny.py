@@ -108,7 +108,7 @@ def train_tiny(
 
     # 1. Extractor alone, with labels; from plain scenes to everything.
     labelled = LabelledWarmup(extractor).to(device)
-    if start is not None:
+    if start is not None and (recipe.warmup_steps or recipe.anneal_steps):  # else no label is looked at
         known = drawn.batch(10_000_001, 192, pairs=1, turning=recipe.turning)
         with torch.no_grad():
             motion = extractor.motion(extractor.encode(known.motion))

@@ -21,9 +21,8 @@ from .source import Source, label, source_name
 
 Backend = Literal["auto", "pyav", "torchcodec"]
 
-MAX_SECONDS = (
-    1e9  # where to begin, and how many frames to read: more than any clip has, and FFmpeg's and Python's limits are far
-)
+# Where to begin, and how many frames to read: more than any clip has, and FFmpeg's and Python's limits are far.
+MAX_SECONDS = 1e9
 MAX_COUNT = 2**31
 
 _FIRST_ALLOCATION = 1 << 30  # bytes taken on a file's word for its length; then the buffer grows with what comes
