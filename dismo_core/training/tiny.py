@@ -58,6 +58,10 @@ class TinyRecipe:
     seed: int = 0
     compile: bool = True
 
+    def label_weight_at(self, step: int) -> float:
+        """Weight of the labelled loss at a step of the joint stage; 0 throughout where `anneal_steps` is 0."""
+        return self.label_weight * max(0.0, 1 - step / self.anneal_steps) if self.anneal_steps else 0.0
+
 
 def train_tiny(
     folder: Path, recipe: TinyRecipe, report: Report, start: Path | None = None, device: str = "cpu"
@@ -133,7 +137,7 @@ def train_tiny(
 
     def joint_losses(step: int) -> dict[str, Tensor]:
         clips = drawn.batch(1_000_000 + step, recipe.clips, pairs=recipe.pairs)
-        weight = recipe.label_weight * max(0.0, 1 - step / max(1, recipe.anneal_steps))
+        weight = recipe.label_weight_at(step)
         return joint_step(run_joint, generator, clips, weight, own=recipe.clips // 2 if step >= recipe.own_from else 0)
 
     averaged = stage("joint", joint, joint_losses, Schedule(recipe.joint_steps, lr=1e-3))

@@ -8,7 +8,7 @@ from dismo_core.models.extractor import MotionExtractor
 from dismo_core.training.clips import ClipGenerator
 from dismo_core.training.objective import MotionObjective, change_weights, fit_readout, label_fit
 from dismo_core.training.start import start_extractor
-from dismo_core.training.tiny import encoder_patches, joint_step
+from dismo_core.training.tiny import TinyRecipe, encoder_patches, joint_step
 from dismo_core.weights import load_frame_generator, load_motion_extractor
 
 ARGUMENTS = ["train", "tiny", "--no-compile", "--batch", "4", "--warmup-steps", "2", "--refine-steps", "1"]
@@ -103,3 +103,8 @@ def test_refining_looks_at_what_changes():
     assert float(weight.mean()) == pytest.approx(1.0, abs=1e-5)
     assert float(weight[2, 2]) > 2 * float(weight[6, 6])
     assert torch.allclose(change_weights(before, before), torch.ones(1, 8, 8))
+
+
+def test_labels_fade_to_nothing_or_never_count():
+    assert [TinyRecipe(anneal_steps=100).label_weight_at(step) for step in (0, 50, 100, 500)] == [3.0, 1.5, 0.0, 0.0]
+    assert TinyRecipe(anneal_steps=0).label_weight_at(0) == 0.0
