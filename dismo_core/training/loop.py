@@ -32,7 +32,6 @@ class Schedule:
 
     Args:
         steps: optimizer steps in all. lr: peak learning rate. warmup: steps of linear warm-up; cosine to zero after it.
-        horizon: step at which the cosine reaches zero, where that is not `steps` (a stage whose rate is to stay high).
         clip: largest global gradient norm. average: decay of the exponential average of the weights, None = no average.
         accumulation: batches whose gradients are averaged for a step.
         save_every, log_every, draw_every: in steps; save_every a multiple of log_every. keep: checkpoints that stay.
@@ -48,13 +47,12 @@ class Schedule:
     log_every: int = 20
     draw_every: int = 1000
     keep: int = 2
-    horizon: int | None = None
 
     def rate(self, step: int) -> float:
         """Factor on `lr` at `step`."""
         if step < self.warmup:
             return (step + 1) / self.warmup
-        return 0.5 * (1 + math.cos(math.pi * (step - self.warmup) / max(1, (self.horizon or self.steps) - self.warmup)))
+        return 0.5 * (1 + math.cos(math.pi * (step - self.warmup) / max(1, self.steps - self.warmup)))
 
 
 def fit(
