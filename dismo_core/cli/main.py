@@ -24,15 +24,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name in COMMANDS:
         importlib.import_module(f".{name}", __package__).add_parser(subparsers)
-    arguments = parser.parse_args(argv)
-    logging.basicConfig(
-        level=logging.DEBUG if arguments.debug else logging.WARNING, format="%(levelname)s: %(message)s"
-    )
-    logging.getLogger("dismo_core").setLevel(logging.DEBUG if arguments.debug else logging.INFO)
+    words = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in words  # anywhere: who meets an error adds it at the end of the same line
+    arguments = parser.parse_args([word for word in words if word != "--debug"])
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    logging.getLogger("dismo_core").setLevel(logging.DEBUG if debug else logging.INFO)
     try:
         arguments.run(arguments)
     except DisMoError as error:
-        if arguments.debug:
+        if debug:
             raise
         print(f"dismo: {error}", file=sys.stderr)
         return 2

@@ -104,6 +104,7 @@ def test_errors_are_one_line_and_exit_code_2(name, tmp_path, monkeypatch, real_c
     assert list(tmp_path.iterdir()) == []
 
 
-def test_debug_shows_the_traceback():
+@pytest.mark.parametrize("words", [["--debug", "extract", "no/such.mp4"], ["extract", "no/such.mp4", "--debug"]])
+def test_debug_shows_the_traceback_wherever_it_stands(words):
     with pytest.raises(dismo.DisMoError):
-        main(["--debug", "extract", "no/such.mp4"])
+        main(words)
