@@ -171,7 +171,7 @@ def train_videos(
         from torch.distributed.fsdp import register_fsdp_forward_method
 
         register_fsdp_forward_method(objective, "transfers")
-    run = torch.compile(wrapped) if compile else wrapped
+    run = torch.compile(wrapped, dynamic=False) if compile else wrapped
     about: dict[str, int | float | str] = {
         "clips in a step": data.batch * schedule.accumulation * world.size,
         "size": data.size,
