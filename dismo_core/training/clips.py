@@ -17,6 +17,8 @@ WINDOW = 8  # frames of a motion clip
 SOURCES = 4  # source frames 0..3, as published
 HARMONICS = 5
 LABELS = 20
+HOP = 4  # frame steps of a hop in a roll-out
+FILM_PACE = 0.66  # of the rates of clips: what moves through a film twice as long is to stay in view
 BLOCK = 50  # batches that share a pool of textures
 
 
@@ -42,14 +44,30 @@ class ClipBatch:
     label: Tensor
 
 
+@dataclass(frozen=True)
+class FilmBatch:
+    """Longer clips for roll-outs of N hops; frames in -1..1.
+
+    Args:
+        motion: [B, 4N + 1, H, W, 3], what the extractor sees.
+        source: [B, N, H, W, 3], frames 0, 4, 8, ...: where the hops begin.
+        target: [B, N, H, W, 3], `gap` [B, N] (1..4) frames after them.
+    """
+
+    motion: Tensor
+    source: Tensor
+    target: Tensor
+    gap: Tensor
+
+
 @dataclass
 class _Moves:
     """How things move: object i and camera, rates per frame step in pixels, log scale and radians."""
 
-    object: Tensor  # [B, 2 objects, 7, 2]
-    object_turn: Tensor  # [B, 2, 7, 2] (log scale, angle)
-    camera: Tensor  # [B, 7, 2]
-    camera_turn: Tensor  # [B, 7, 2]
+    object: Tensor  # [B, 2 objects, steps, 2]
+    object_turn: Tensor  # [B, 2, steps, 2] (log scale, angle)
+    camera: Tensor  # [B, steps, 2]
+    camera_turn: Tensor  # [B, steps, 2]
 
 
 @dataclass
@@ -89,7 +107,6 @@ class ClipGenerator:
         clips: int,
         difficulty: float = 1.0,
         pairs: int = SOURCES,
-        whole: float = 0.5,
         turning: float = 0.25,
     ) -> ClipBatch:
         """Draw batch number `index`.
@@ -98,24 +115,13 @@ class ClipGenerator:
             index: any integer >= 0. clips: B.
             difficulty: 0 = plain grounds, contrasting objects, one object that moves; 1 = everything.
             pairs: S, how many of the four sources a clip gives, 1..4.
-            whole: share of the gaps that are whole steps, all alike, instead of following the published law.
             turning: share of the moves that are growth or rotation on the spot.
         """
         draws = Draws(self.seed * 1_000_003 + index * 7919 + 1, self.device)
-        pool = self._textures(index // BLOCK)
-        moves = self._moves(clips, difficulty, turning, draws)
-        looks = self._looks(clips, moves, difficulty, pool, draws)
-        # Half of the clips show the generator other things that move alike: strong content augmentation.
-        others = self._looks(clips, moves, difficulty, pool, draws)
-        content = _choose(draws.rand(clips) < 0.5, others, looks)
-
-        times = torch.arange(WINDOW, device=self.device).float().expand(clips, -1)
-        view = self._view(clips, 1, draws)
-        motion = self._render(looks, moves, times, view.expand(-1, WINDOW, -1))
-        motion = _jitter(motion, 0.35, draws)
-
+        moves = self._moves(clips, WINDOW - 1, 1.0, difficulty, turning, draws)
+        motion, content = self._motion(moves, difficulty, index, draws)
         first = draws.rand(clips, SOURCES).argsort(dim=1)[:, :pairs].sort(dim=1).values
-        gap = _gaps((clips, pairs), whole, draws)
+        gap = _gaps((clips, pairs), draws)
         views = self._view(clips, pairs, draws)
         shown = torch.cat((first, first + gap, torch.zeros_like(first)), dim=1)
         frames = self._render(content, moves, shown, views.repeat(1, 3, 1))
@@ -123,13 +129,42 @@ class ClipGenerator:
         frames = _jitter(frames, 0.2, draws).unflatten(0, (clips, pairs))
         return ClipBatch(motion, first, frames[:, :, 0], frames[:, :, 1], frames[:, :, 2], gap, _labels(moves))
 
+    def film(self, index: int, clips: int, hops: int, turning: float = 0.25) -> FilmBatch:
+        """Draw films number `index`; half of the gaps are whole hops, what a roll-out goes on from.
+
+        Args:
+            index, clips, turning: as of `batch`. hops: N.
+        """
+        draws = Draws(self.seed * 1_000_003 + index * 7919 + 4, self.device)
+        moves = self._moves(clips, HOP * hops, FILM_PACE, 1.0, turning, draws)
+        motion, content = self._motion(moves, 1.0, index, draws)
+        gap = torch.where(draws.rand(clips, hops) < 0.5, float(HOP), draws.integers(1, HOP, clips, hops).float())
+        start = HOP * torch.arange(hops, device=self.device).float().expand(clips, -1)
+        shown = torch.cat((start, start + gap), dim=1)
+        frames = self._render(content, moves, shown, self._view(clips, 1, draws).expand(-1, 2 * hops, -1))
+        source, target = _jitter(frames, 0.2, draws).split(hops, dim=1)
+        return FilmBatch(motion, source, target, gap)
+
     def pictures(self, index: int, count: int) -> Tensor:
         """Single frames [count, H, W, 3] in -1..1, for the start of the encoders."""
         draws = Draws(self.seed * 1_000_003 + index * 7919 + 2, self.device)
-        moves = self._moves(count, 1.0, 0.25, draws)
+        moves = self._moves(count, WINDOW - 1, 1.0, 1.0, 0.25, draws)
         looks = self._looks(count, moves, 1.0, self._textures(index // BLOCK), draws)
         frames = self._render(looks, moves, torch.zeros(count, 1, device=self.device), self._view(count, 1, draws))
         return _jitter(frames, 0.35, draws)[:, 0]
+
+    def _motion(self, moves: _Moves, difficulty: float, index: int, draws: Draws) -> tuple[Tensor, _Looks]:
+        """The frames [B, steps + 1, H, W, 3] for the extractor, and how things look to the generator."""
+        clips, steps = moves.camera.shape[:2]
+        pool = self._textures(index // BLOCK)
+        looks = self._looks(clips, moves, difficulty, pool, draws)
+        # Half of the clips show the generator other things that move alike: strong content augmentation.
+        others = self._looks(clips, moves, difficulty, pool, draws)
+        content = _choose(draws.rand(clips) < 0.5, others, looks)
+        times = torch.arange(steps + 1, device=self.device).float().expand(clips, -1)
+        view = self._view(clips, 1, draws)
+        motion = self._render(looks, moves, times, view.expand(-1, steps + 1, -1))
+        return _jitter(motion, 0.35, draws), content
 
     def _tensor(self, *values: float) -> Tensor:
         return torch.tensor(values, device=self.device)
@@ -140,8 +175,9 @@ class ClipGenerator:
             self._pool = (block, texture_pool(self.textures, draws))
         return self._pool[1]
 
-    def _moves(self, clips: int, difficulty: float, turning: float, draws: Draws) -> _Moves:
-        steps, unit = WINDOW - 1, self.size / 64
+    def _moves(self, clips: int, steps: int, pace: float, difficulty: float, turning: float, draws: Draws) -> _Moves:
+        """Moves over `steps`; `pace` is a factor on every rate."""
+        unit = pace * self.size / 64
         roll = draws.rand(clips)
         mixed = roll < 0.16 * difficulty
         camera_only = (roll >= 0.16) & (roll < 0.16 + 0.30 * difficulty)
@@ -153,10 +189,12 @@ class ClipGenerator:
         turns = (turn < (turning + 0.1) * difficulty)[:, None, None]
 
         objects = torch.stack([rates(clips, steps, 4.0 * unit, draws) for _ in range(2)], dim=1)
-        object_turn = torch.stack([rates(clips, steps, 1.0, draws) for _ in range(2)], dim=1) * self._tensor(0.14, 0.24)
+        object_turn = torch.stack([rates(clips, steps, pace, draws) for _ in range(2)], dim=1) * self._tensor(
+            0.14, 0.24
+        )
         one_kind = F.one_hot(draws.integers(0, 2, clips), 2).float()[:, None]
         camera = rates(clips, steps, 3.2 * unit, draws)
-        camera_turn = rates(clips, steps, 1.0, draws) * self._tensor(0.07, 0.10) * one_kind
+        camera_turn = rates(clips, steps, pace, draws) * self._tensor(0.07, 0.10) * one_kind
         return _Moves(
             object=objects * (moving_object & shift)[:, None, None, None],
             object_turn=object_turn * one_kind[:, None] * (turns & moving_object[:, None, None])[:, None],
@@ -192,7 +230,8 @@ class ClipGenerator:
         object_moves = moves.object.abs().sum((1, 2, 3)) + moves.object_turn.abs().sum((1, 2, 3)) > 0
         first = ~(camera_moves & ~object_moves)[:, None] | (count > 0.5)
         radius = (4.0 + 7.5 * draws.rand(clips, 2)) * unit * torch.cat((first, second), dim=1)
-        path = positions(moves.object[:, 0], torch.arange(WINDOW, device=self.device).float().expand(clips, -1))
+        times = torch.arange(moves.object.shape[2] + 1, device=self.device).float()
+        path = positions(moves.object[:, 0], times.expand(clips, -1))
         start = (draws.rand(clips, 2, 2) - 0.5) * 36 * unit
         start[:, 0] = start[:, 0] - path.mean(dim=1)
         amplitude = draws.randn(clips, 2, HARMONICS) * self._tensor(0.0, 0.16, 0.14, 0.10, 0.08)
@@ -276,16 +315,16 @@ def _choose(first: Tensor, a: _Looks, b: _Looks) -> _Looks:
     return _Looks(**fields)
 
 
-def _gaps(shape: tuple[int, int], whole: float, draws: Draws) -> Tensor:
+def _gaps(shape: tuple[int, int], draws: Draws) -> Tensor:
     """Gaps in frame steps, in fifths of a step up to 4, weighted by the published Gamma(3, 12/s) law at 30 fps.
 
-    A share `whole` is drawn evenly over whole steps instead: roll-out hops four steps, which that law hardly shows.
+    Half of them are drawn evenly over whole steps instead: roll-out hops four steps, which that law hardly shows.
     """
     fifths = torch.arange(1, 21).float()
     weight = (fifths / 30) ** 2 * torch.exp(-12 * fifths / 30)
     gamma = (draws.choices(weight, *shape) + 1).float() / 5
     even = draws.integers(1, 5, *shape).float()
-    return torch.where(draws.rand(*shape) < whole, even, gamma)
+    return torch.where(draws.rand(*shape) < 0.5, even, gamma)
 
 
 def _jitter(frames: Tensor, strength: float, draws: Draws) -> Tensor:

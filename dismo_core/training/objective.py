@@ -40,7 +40,6 @@ class MotionObjective(nn.Module):
         noise: Tensor,
         t: Tensor,
         label_weight: Tensor,
-        weight: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Losses of a batch.
 
@@ -49,8 +48,6 @@ class MotionObjective(nn.Module):
             own: in this many clips the sources are rolled out from frame 0 by the model itself, one frame step at a time, and
                 frame 0 is blurred by a random amount: in a roll-out every source but the first is a prediction of predictions.
             t: [B S], before the shift. label_weight: of the labelled warm-up, []; 0 = the published objective alone.
-            weight: [B S, h, w] of the latents, see `change_weights`; with it the error counts by its amount instead of by its
-                square: where a thing may be here or there, the mean is both by half, a ghost, and the median is one of them.
         """
         motion = self.extractor.motion(self.extractor.encode(clip))
         label_loss = F.mse_loss(self.readout(motion), label)
@@ -59,18 +56,14 @@ class MotionObjective(nn.Module):
             source = torch.cat((predicted, source[own:]))
         conditions = self.generator.conditions(source.flatten(0, 1), _rows(motion, first), gap.flatten())
         t = self.shift * t / (1 + (self.shift - 1) * t)
-        if weight is None:
-            flow = self.generator.flow_loss(clean, conditions, t, noise).mean()
-        else:
-            error = self.generator.flow_error(clean, conditions, t, noise)
-            flow = (weight[..., None] * _charbonnier(error)).mean()
+        flow = self.generator.flow_loss(clean, conditions, t, noise).mean()
         return {"loss": flow + label_weight * label_loss, "flow": flow, "label": label_loss}
 
     @torch.no_grad()
     def _rolled_out(self, start: Tensor, motion: Tensor, first: Tensor, noise: Tensor) -> Tensor:
         """Frames number `first` [B,S] from frames 0 [B,S,H,W,3], one Euler step a frame step (the conditional mean)."""
         blur = torch.rand(first.shape, device=start.device)[..., None, None, None]
-        frame = out = (start + blur * (_blurred(start) - start)).flatten(0, 1)
+        frame = out = (start + blur * (blurred(start) - start)).flatten(0, 1)
         one = torch.ones(len(noise), device=noise.device)
         reached = first.flatten()[:, None, None, None]
         for step in range(SOURCES - 1):
@@ -82,25 +75,7 @@ class MotionObjective(nn.Module):
         return sources
 
 
-def change_weights(before: Tensor, after: Tensor, strength: float = 0.5) -> Tensor:
-    """How much each place counts, [N, h, w], 1 on average: more where the picture changes, which is little of it where a thing moves.
-
-    Args:
-        before, after: latents [N, h, w, c] of source and target.
-        strength: 0 = all alike.
-    """
-    change = (after - before).abs().mean(dim=-1)
-    change = F.avg_pool2d(change[:, None], 3, stride=1, padding=1, count_include_pad=False)[:, 0]
-    weight = 1 + strength * change / (change.mean(dim=(1, 2), keepdim=True) + 0.02)
-    return weight / weight.mean(dim=(1, 2), keepdim=True)
-
-
-def _charbonnier(error: Tensor, soft: float = 0.25) -> Tensor:
-    """|error|, smooth below about `soft` (Charbonnier et al. 1994)."""
-    return (error.float().square() + soft**2).sqrt() - soft
-
-
-def _blurred(frames: Tensor) -> Tensor:
+def blurred(frames: Tensor) -> Tensor:
     """Frames [B,S,H,W,3] averaged over 3 x 3 pixels twice, about what two hops of a roll-out leave."""
     x = frames.flatten(0, 1).movedim(-1, 1)
     for _ in range(2):

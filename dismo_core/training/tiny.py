@@ -20,10 +20,12 @@ from ..weights import load_frame_generator, load_motion_extractor
 from .clips import LABELS, ClipBatch, ClipGenerator
 from .export import EXTRACTOR_FILE, GENERATOR_FILE
 from .loop import Schedule, fit
-from .objective import MotionObjective, change_weights, fit_readout, label_fit
+from .objective import MotionObjective, fit_readout, label_fit
+from .refine import Refining, refine_step
 from .start import start_extractor, start_generator
 
 log = logging.getLogger(__name__)
+HOPS = 4  # of the films of the last stage
 Report = Callable[[str, int, int, dict[str, float]], None]
 
 
@@ -39,7 +41,7 @@ class TinyRecipe:
         turning: share of the warm-up's moves that are growth or rotation, which are learned last.
         label_weight: of the labelled loss at the start of the joint stage; falls linearly to 0 over `anneal_steps`.
         own_from: step of the joint stage from which on half of the clips have the generator's own predictions as sources.
-        refine_steps: of a third stage, the generator alone; see `joint_step`.
+        refine_steps: of a third stage, the generator alone; see `Refining`.
         seed: of everything.
         compile: use torch.compile, about twice as fast after a minute of compiling; needs a C++ compiler.
     """
@@ -144,31 +146,25 @@ def train_tiny(
     joint.load_state_dict(averaged.state_dict())
 
     # 3. The generator alone: the motion stands, and carrying pixels along it takes a small model longest.
-    extractor.requires_grad_(False)
-    joint.readout.requires_grad_(False)
+    refining = Refining(extractor, generator)
+    run_refining = compiled(refining)
 
     def refine_losses(step: int) -> dict[str, Tensor]:
-        clips = drawn.batch(2_000_000 + step, recipe.clips, pairs=recipe.pairs, whole=0.9)
-        return joint_step(run_joint, generator, clips, 0.0, own=recipe.clips // 2, refining=True)
+        films = drawn.film(2_000_000 + step, max(1, recipe.clips * recipe.pairs // HOPS), HOPS, turning=0.35)
+        with autocast(device):
+            return refine_step(run_refining, generator, films)
 
-    averaged = stage("refine", joint, refine_losses, Schedule(recipe.refine_steps, lr=6e-4))
-    joint.load_state_dict(averaged.state_dict())
+    averaged = stage("refine", refining, refine_losses, Schedule(recipe.refine_steps, lr=6e-4))
+    refining.load_state_dict(averaged.state_dict())
     return extractor.eval(), generator.eval()
 
 
 def joint_step(
-    run: Any, generator: FrameGenerator, clips: ClipBatch, label_weight: float, own: int, refining: bool = False
+    run: Any, generator: FrameGenerator, clips: ClipBatch, label_weight: float, own: int
 ) -> dict[str, Tensor]:
-    """One evaluation of the joint objective; draws the noise and the flow times.
-
-    Refining, half of the times are 1, where a roll-out starts its hops, and errors are weighted.
-    """
+    """One evaluation of the joint objective; draws the noise and the flow times."""
     clean = generator.encode(clips.target.flatten(0, 1))
     t = torch.sigmoid(torch.randn(len(clean), device=clean.device))
-    weight = None
-    if refining:
-        t = torch.where(torch.rand(len(t), device=t.device) < 0.5, 1.0, t)
-        weight = change_weights(generator.encode(clips.source.flatten(0, 1)), clean)
     noise = torch.randn_like(clean)
     with autocast(clean.device.type):
         out: dict[str, Tensor] = run(
@@ -183,7 +179,6 @@ def joint_step(
             noise,
             t,
             torch.tensor(label_weight, device=clean.device),
-            weight,
         )
     return out
 

@@ -35,7 +35,7 @@ MICRO = Preset(
         d_head=16,
         d_motion=8,
         mapping_width=16,
-        source_encoder=ENCODER,
+        source_encoder=ENCODER | dict(image_size=42),  # dismo-tiny's encoders look at different sizes, too
         autoencoder=frozen,
         train_resolution=(32, 32),
     ),

@@ -56,3 +56,9 @@ def test_sharded_weights_go_on_from_any_checkpoint_and_leave_one_that_any_run_re
     torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-3)
     train(tmp_path, shards, steps(STEPS + 2, average=0.8), batch=4)  # by one process
     assert len(losses(tmp_path)) == STEPS + 2 and losses(tmp_path)[-1] < losses(tmp_path)[0]
+
+
+@pytest.mark.slow
+def test_sharded_weights_train_compiled(shards, tmp_path, one):
+    two_processes(tmp_path, shards, dict(count=3), batch=2, sharded=True, compile=True)
+    assert losses(tmp_path) == pytest.approx(losses(one)[:3], abs=1e-4)

@@ -6,7 +6,7 @@ import torch
 from dismo_core.cli.main import main
 from dismo_core.models.extractor import MotionExtractor
 from dismo_core.training.clips import ClipGenerator
-from dismo_core.training.objective import MotionObjective, change_weights, fit_readout, label_fit
+from dismo_core.training.objective import MotionObjective, fit_readout, label_fit
 from dismo_core.training.start import start_extractor
 from dismo_core.training.tiny import TinyRecipe, encoder_patches, joint_step
 from dismo_core.weights import load_frame_generator, load_motion_extractor
@@ -93,16 +93,6 @@ def test_a_fitted_readout_reads_out():
     readout = torch.nn.Linear(6, 3)
     fit_readout(readout, x, y)
     assert float((readout(x) - y).detach().abs().max()) < 0.01
-
-
-def test_refining_looks_at_what_changes():
-    before = torch.zeros(1, 8, 8, 3)
-    after = before.clone()
-    after[0, 2, 2] = 1.0
-    weight = change_weights(before, after)[0]
-    assert float(weight.mean()) == pytest.approx(1.0, abs=1e-5)
-    assert float(weight[2, 2]) > 2 * float(weight[6, 6])
-    assert torch.allclose(change_weights(before, before), torch.ones(1, 8, 8))
 
 
 def test_labels_fade_to_nothing_or_never_count():

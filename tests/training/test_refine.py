@@ -1,0 +1,71 @@
+"""The last stage of dismo-tiny: what it learns from is what a transfer meets."""
+
+import pytest
+import torch
+
+from dismo_core.extract import extract_motion
+from dismo_core.rollout import FrameGeneratorModel
+from dismo_core.runtime import Runtime
+from dismo_core.training.clips import ClipGenerator
+from dismo_core.training.refine import Refining, change_weights, refine_step
+from dismo_core.weights import load_frame_generator, load_motion_extractor
+
+
+@pytest.fixture(scope="module")
+def films():
+    return ClipGenerator(seed=1, textures=12).film(0, 2, hops=3)
+
+
+@pytest.fixture
+def refining():
+    return Refining(load_motion_extractor("tiny"), load_frame_generator("tiny"))
+
+
+def test_films_are_repeatable_and_their_hops_fit_together(films):
+    again = ClipGenerator(seed=1, textures=12).film(0, 2, hops=3)
+    assert torch.equal(films.motion, again.motion) and torch.equal(films.target, again.target)
+    assert films.motion.shape == (2, 13, 64, 64, 3) and films.source.shape == films.target.shape == (2, 3, 64, 64, 3)
+    whole = films.gap[:, :-1] == 4
+    assert whole.any() and torch.equal(films.target[:, :-1][whole], films.source[:, 1:][whole])
+
+
+def test_it_learns_from_the_embeddings_that_a_transfer_uses(films, refining):
+    with torch.no_grad():
+        expected = refining.extractor.forward_sliding(films.motion)[:, ::4]
+        found = refining.embeddings(refining.extractor.encode(films.motion))
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+
+
+def test_its_sources_are_worn_as_a_transfer_of_a_still_clip_wears_them(refining):
+    """A transfer takes the mean over a noise and its negative; here one of them is as good as both."""
+    films = ClipGenerator(seed=2, textures=12).film(0, 4, hops=1)
+    noise = torch.randn(4, 1, 16, 16, 48, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        worn = refining.worn(films.source, refining.extractor.encode(films.motion), noise)
+    assert torch.equal(worn[0], films.source[0])
+    for film in (1, 2, 3):
+        still = films.motion[film, :1].expand(4 * film + 1, -1, -1, -1)
+        motion = extract_motion(refining.extractor, (still + 1) / 2, frames=0)
+        picture = (films.source[film, 0] + 1) / 2
+        video = FrameGeneratorModel(refining.generator).transfer(motion, picture, runtime=Runtime.cpu())
+        made = (worn[film, 0] + 1) / 2
+        assert float((video[-1].float() / 255 - made).abs().mean()) < 0.01
+        assert float((made - picture).abs().mean()) > 0.002
+
+
+def test_only_the_generator_learns_and_all_of_it(films, refining):
+    refining.generator.requires_grad_(True)
+    refine_step(refining, refining.generator, films)["loss"].backward()
+    assert all(p.grad is None for p in refining.extractor.parameters())
+    silent = [n for n, p in refining.generator.named_parameters() if p.grad is None or float(p.grad.abs().max()) == 0]
+    assert [name for name in silent if not name.endswith("mask_token") and "register" not in name] == []
+
+
+def test_refining_looks_at_what_changes():
+    before = torch.zeros(1, 8, 8, 3)
+    after = before.clone()
+    after[0, 2, 2] = 1.0
+    weight = change_weights(before, after)[0]
+    assert float(weight.mean()) == pytest.approx(1.0, abs=1e-5)
+    assert float(weight[2, 2]) > 2 * float(weight[6, 6])
+    assert torch.allclose(change_weights(before, before), torch.ones(1, 8, 8))
