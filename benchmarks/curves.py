@@ -32,8 +32,8 @@ def draw(runs: dict[str, Path], out: Path) -> None:
             if not (folder / stage / "log.jsonl").is_file():
                 continue
             rows = [row for row in read_log(folder / stage) if field in row]
-            if field == "label" and not read_log(folder / "warmup"):
-                continue  # without labels the readout stays as it was drawn
+            if not rows or (field == "label" and not read_log(folder / "warmup")):
+                continue  # a stage of no steps; or without labels, where the readout stays as it was drawn
             panel.plot(
                 [row["step"] for row in rows], [row[field] for row in rows], marker=".", markersize=3, label=name
             )
