@@ -142,4 +142,6 @@ class Server:
                 if event["data"].get("prompt_id") == run.id:
                     run.events.append(event)
                     watch(event)
+        while any(entry[1] == run.id for entry in self.json("/queue")["queue_running"]):
+            time.sleep(0.02)  # what it holds is let go of after its last event
         return run
