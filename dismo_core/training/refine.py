@@ -68,7 +68,7 @@ class Refining(nn.Module):
         for more in range(1, WEAR + 1):
             unworn = films * more // (WEAR + 1)
             part = slice(unworn * hops, None)
-            frames, z = source.flatten(0, 1)[part], noise.roll(more, dims=1).flatten(0, 1)[part]
+            frames, z = source.flatten(0, 1)[part], noise.roll(more, dims=1).flatten(0, 1)[part]  # noise of another hop
             one = torch.ones(len(z), device=z.device)
             conditions = self.generator.conditions(frames, still[part], HOP * one)
             made = self.generator.decode(z - self.generator.velocity_given(z, one, conditions)).clamp(-1, 1)
