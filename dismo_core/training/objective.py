@@ -63,24 +63,24 @@ class MotionObjective(nn.Module):
     def _rolled_out(self, start: Tensor, motion: Tensor, first: Tensor, noise: Tensor) -> Tensor:
         """Frames number `first` [B,S] from frames 0 [B,S,H,W,3], one Euler step a frame step (the conditional mean)."""
         blur = torch.rand(first.shape, device=start.device)[..., None, None, None]
-        frame = out = (start + blur * (blurred(start) - start)).flatten(0, 1)
+        frame = out = blurred(start, blur).flatten(0, 1)
         one = torch.ones(len(noise), device=noise.device)
         reached = first.flatten()[:, None, None, None]
         for step in range(SOURCES - 1):
             now = motion[:, step, None].expand(-1, first.shape[1], -1).flatten(0, 1)
-            latents = noise - self.generator.velocity_given(noise, one, self.generator.conditions(frame, now, one))
+            latents = self.generator.sample_latents(noise, self.generator.conditions(frame, now, one), steps=1)
             frame = self.generator.decode(latents).clamp(-1, 1)
             out = torch.where(reached > step, frame, out)
         sources: Tensor = out.unflatten(0, first.shape)
         return sources
 
 
-def blurred(frames: Tensor) -> Tensor:
-    """Frames [B,S,H,W,3] averaged over 3 x 3 pixels twice, about what two hops of a roll-out leave."""
+def blurred(frames: Tensor, amount: Tensor) -> Tensor:
+    """Frames [B,S,H,W,3] on the way, `amount` 0..1 (broadcastable), to an average over 3 x 3 pixels twice, about what two hops leave."""
     x = frames.flatten(0, 1).movedim(-1, 1)
     for _ in range(2):
         x = F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
-    out: Tensor = x.movedim(1, -1).unflatten(0, frames.shape[:2])
+    out: Tensor = frames + amount * (x.movedim(1, -1).unflatten(0, frames.shape[:2]) - frames)
     return out
 
 

@@ -10,7 +10,8 @@ from torch.nn import functional as F
 
 from ..models.extractor import MotionExtractor
 from ..models.generator import FrameGenerator
-from .clips import HOP, FilmBatch
+from ..rollout import HOP
+from .clips import FilmBatch
 from .objective import blurred
 
 WEAR = 3  # hops
@@ -43,7 +44,7 @@ class Refining(nn.Module):
         with torch.no_grad():
             tokens = self.extractor.encode(motion)
             embeddings = self.embeddings(tokens)
-            source = torch.lerp(source, blurred(source), blur[:, None, None, None, None])
+            source = blurred(source, blur[:, None, None, None, None])
             source = self.worn(source, tokens, noise)
             weight = change_weights(self.generator.encode(source.flatten(0, 1)), clean.flatten(0, 1))
         conditions = self.generator.conditions(source.flatten(0, 1), embeddings.flatten(0, 1), gap.flatten())
@@ -69,9 +70,9 @@ class Refining(nn.Module):
             unworn = films * more // (WEAR + 1)
             part = slice(unworn * hops, None)
             frames, z = source.flatten(0, 1)[part], noise.roll(more, dims=1).flatten(0, 1)[part]  # noise of another hop
-            one = torch.ones(len(z), device=z.device)
-            conditions = self.generator.conditions(frames, still[part], HOP * one)
-            made = self.generator.decode(z - self.generator.velocity_given(z, one, conditions)).clamp(-1, 1)
+            gap = torch.full((len(z),), float(HOP), device=z.device)
+            conditions = self.generator.conditions(frames, still[part], gap)
+            made = self.generator.decode(self.generator.sample_latents(z, conditions, steps=1)).clamp(-1, 1)
             source = torch.cat((source[:unworn], made.to(source.dtype).unflatten(0, (-1, hops))))
         return source
 

@@ -91,13 +91,15 @@ def train_tiny(
     extractor.to(device)
     generator.to(device)
 
-    def stage(name: str, model: nn.Module, losses: Callable[[int], dict[str, Tensor]], schedule: Schedule) -> nn.Module:
+    def stage(
+        name: str, model: nn.Module, losses: Callable[[int], dict[str, Tensor]], schedule: Schedule, probe: bool = True
+    ) -> nn.Module:
         return fit(
             model,
             losses,
             schedule,
             folder / name,
-            on_log=watch,
+            on_log=watch if probe else None,
             progress=lambda done, total, row: report(name, done, total, row),
         )
 
@@ -150,11 +152,11 @@ def train_tiny(
     run_refining = compiled(refining)
 
     def refine_losses(step: int) -> dict[str, Tensor]:
-        films = drawn.film(2_000_000 + step, max(1, recipe.clips * recipe.pairs // HOPS), HOPS, turning=0.35)
+        films = drawn.film(2_000_000 + step, max(1, recipe.clips * recipe.pairs // HOPS), HOPS)
         with autocast(device):
             return refine_step(run_refining, generator, films)
 
-    averaged = stage("refine", refining, refine_losses, Schedule(recipe.refine_steps, lr=6e-4))
+    averaged = stage("refine", refining, refine_losses, Schedule(recipe.refine_steps, lr=6e-4), probe=False)
     refining.load_state_dict(averaged.state_dict())
     return extractor.eval(), generator.eval()
 
