@@ -40,7 +40,7 @@ def draw(runs: dict[str, Path], out: Path) -> None:
         panel.set(title=title, xlabel="step", yscale="log" if field == "flow" else "linear")
         panel.grid(alpha=0.3)
         if panel.lines:
-            panel.legend()
+            panel.legend(fontsize="small")
     out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, dpi=90)
 

@@ -69,7 +69,7 @@ class Refining(nn.Module):
         for more in range(1, WEAR + 1):
             unworn = films * more // (WEAR + 1)
             part = slice(unworn * hops, None)
-            frames, z = source.flatten(0, 1)[part], noise.roll(more, dims=1).flatten(0, 1)[part]  # noise of another hop
+            frames, z = source.flatten(0, 1)[part], noise.flatten(0, 1).roll(more, dims=0)[part]  # of other hops
             gap = torch.full((len(z),), float(HOP), device=z.device)
             conditions = self.generator.conditions(frames, still[part], gap)
             made = self.generator.decode(self.generator.sample_latents(z, conditions, steps=1)).clamp(-1, 1)

@@ -53,6 +53,16 @@ def test_its_sources_are_worn_as_a_transfer_of_a_still_clip_wears_them(refining)
         assert float((made - picture).abs().mean()) > 0.002
 
 
+def test_sources_are_not_worn_by_the_noise_that_their_targets_start_from(films, refining):
+    noise = torch.randn(2, 3, 16, 16, 48, generator=torch.Generator().manual_seed(0))
+    other = noise.clone()
+    other[1, 2] += 1
+    with torch.no_grad():
+        tokens = refining.extractor.encode(films.motion)
+        a, b = (refining.worn(films.source, tokens, z) for z in (noise, other))
+    assert torch.equal(a[1, 2], b[1, 2]) and not torch.equal(a, b)
+
+
 def test_only_the_generator_learns_and_all_of_it(films, refining):
     refining.generator.requires_grad_(True)
     refine_step(refining, refining.generator, films)["loss"].backward()
