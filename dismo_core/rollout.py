@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 PIXEL_STEPS = 2  # on pixels more go less far
 LATENT_STEPS = 50  # as published
 MAX_STEPS = 1000
+PIXEL_GUIDANCE = 1.2  # more goes further and is sharper, and loses pans (benchmarks/RESULTS.md)
+MAX_GUIDANCE = 10
 HOP = 4  # frames made from one source frame: the gaps the generator was trained with
 
 
@@ -34,13 +38,29 @@ class FrameGeneratorModel:
         generator: as loaded by `load_frame_generator`.
         size: (height, width) of its frames, px; None = those it was trained at.
         hop: frames made from one source, 1..4.
+        motion_guidance: how far to go away from what the model would make of the picture held still; 1 = not, at half the
+            cost. None = what was measured best on pixels, 1 on latents. A motion that holds no still embedding gets none.
     """
 
-    def __init__(self, generator: FrameGenerator, size: tuple[int, int] | None = None, hop: int = HOP) -> None:
+    def __init__(
+        self,
+        generator: FrameGenerator,
+        size: tuple[int, int] | None = None,
+        hop: int = HOP,
+        motion_guidance: float | None = None,
+    ) -> None:
         self.generator = generator
         self.extractor_id = generator.extractor_id
         self.hop = hop
-        steps = PIXEL_STEPS if isinstance(generator.autoencoder, SpaceToDepth) else LATENT_STEPS
+        pixels = isinstance(generator.autoencoder, SpaceToDepth)
+        steps = PIXEL_STEPS if pixels else LATENT_STEPS
+        if motion_guidance is None:
+            motion_guidance = PIXEL_GUIDANCE if pixels else 1.0
+        if not 0 <= motion_guidance <= MAX_GUIDANCE:
+            raise DisMoError(
+                f"motion_guidance must be 0 to {MAX_GUIDANCE} (1 = none; a little above it goes further), not {motion_guidance}."
+            )
+        self.motion_guidance = motion_guidance
         size = size or generator.size
         self.defaults = SamplingDefaults(steps=steps, guidance=1.0, negative_prompt="", fps=8.0, size=size)
 
@@ -73,6 +93,9 @@ class FrameGeneratorModel:
         device = runtime.device
         generator = self.generator.to(device)
         embeddings = motion.with_strength(strength).embeddings.to(device, generator.dtype)
+        still = None
+        if motion.still is not None and self.motion_guidance != 1:
+            still = motion.still.to(device, generator.dtype)
         # The last embedding belongs to the fifth frame from the end: its hop makes the last four.
         starts = [*range(0, len(embeddings) - 1, self.hop), len(embeddings) - 1]
         hops = list(zip(starts, [*starts[1:], motion.frames - 1], strict=True))
@@ -83,13 +106,16 @@ class FrameGeneratorModel:
         frames = [source]
         for index, (start, end) in enumerate(hops):
             count = end - start
-            conditions = generator.conditions(
-                frames[-1].expand(count, -1, -1, -1),
-                embeddings[start].expand(count, -1),
-                torch.arange(1, count + 1, device=device).float(),
-            )
+            gap = torch.arange(1, count + 1, device=device).float()
+            conditions = generator.conditions(frames[-1], embeddings[start].expand(count, -1), gap)
             require_finite(conditions.source, "encoding the picture")
             require_finite(conditions.motion, "encoding the motion")
+            away_from = None
+            if still is not None:
+                away_from = replace(conditions, motion=generator.motion_condition(still.expand(count, -1), gap))
+            sample = partial(
+                generator.sample_latents, conditions=conditions, away_from=away_from, guidance=self.motion_guidance
+            )
 
             preview = Image.fromarray(_bytes(frames[-1][0]).numpy())
 
@@ -99,9 +125,9 @@ class FrameGeneratorModel:
             # One noise for the frames of a hop, so that they agree; another for the next: one that stood still would be
             # carried into the frames and from there be taken for something that stands still.
             noise = torch.randn(shape, generator=rng).to(device, generator.dtype).expand(count, -1, -1, -1)
-            latents = generator.sample_latents(noise, conditions, steps, step)
+            latents = sample(noise, steps=steps, progress=step)
             if steps == 1:  # the mean of what can follow; what the noise leaves in it is odd in the noise and cancels
-                latents = (latents + generator.sample_latents(-noise, conditions, steps)) / 2
+                latents = (latents + sample(-noise, steps=steps)) / 2
             made = generator.decode(require_finite(latents, "generation")).float()
             frames.extend(require_finite(made, "decoding").clamp(-1, 1).split(1))
         return _bytes(torch.cat(frames))

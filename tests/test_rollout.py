@@ -57,6 +57,28 @@ def test_hops_of_one_step_are_another_choice(video_model, motion, picture):
     assert len(roll(single, motion.trimmed(9), picture)) == 9
 
 
+def test_guidance_leads_away_from_the_picture_held_still(video_model, motion, picture):
+    generator, short = video_model.generator, motion.trimmed(9)
+    plain, more = (dismo.FrameGeneratorModel(generator, motion_guidance=g) for g in (1.0, 1.5))
+    still = roll(plain, replace(short, embeddings=short.still.expand(5, -1).clone()), picture).float()
+    first, second = (roll(model, short, picture).float() for model in (plain, more))
+    assert float((second[4] - still[4]).norm()) > 1.2 * float((first[4] - still[4]).norm())
+
+
+def test_guidance_changes_nothing_where_nothing_moves_or_stillness_is_unknown(video_model, motion, picture):
+    plain = dismo.FrameGeneratorModel(video_model.generator, motion_guidance=1.0)
+    assert video_model.motion_guidance > 1
+    for same in (motion.trimmed(9).with_strength(0), replace(motion.trimmed(9), still=None)):
+        difference = roll(video_model, same, picture).int() - roll(plain, same, picture).int()
+        assert int(difference.abs().max()) <= 1
+
+
+@pytest.mark.parametrize("value", [-1.0, 11.0, float("nan"), float("inf")])
+def test_guidance_beyond_use_is_refused(video_model, value):
+    with pytest.raises(dismo.DisMoError, match="motion_guidance"):
+        dismo.FrameGeneratorModel(video_model.generator, motion_guidance=value)
+
+
 def test_one_progress_call_a_step_with_a_preview_and_it_may_stop(video_model, motion, picture):
     runtime = dismo.Runtime.cpu()
     seen = []

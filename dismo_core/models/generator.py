@@ -179,12 +179,18 @@ class FrameGenerator(nn.Module):
         return frames.movedim(1, -1)
 
     def conditions(self, source_frames: Tensor, motion: Tensor, delta_time: Tensor) -> Conditions:
-        """Source frames [B,H,W,3] in -1..1, motion [B,d_motion], gaps [B] in frame steps (0..4) -> `Conditions`."""
+        """Source frames [B,H,W,3] in -1..1 (or one for all), motion [B,d_motion], gaps [B] in frame steps (0..4) -> `Conditions`."""
+        source = self.source_encoder(source_frames).expand(len(motion), -1, -1)
+        return Conditions(source, self.motion_condition(motion, delta_time))
+
+    def motion_condition(self, motion: Tensor, delta_time: Tensor) -> Tensor:
+        """Motion [B,d_motion] and gaps [B] in frame steps -> [B, mapping_width]."""
         width = self.mapping_width
         rate = 10000.0 ** (-torch.arange(width // 2, device=motion.device) / (width // 2 - 1))
         angle = 100 * delta_time.float()[:, None] * rate
         gap = torch.cat((angle.sin(), angle.cos()), dim=-1).to(motion.dtype)
-        return Conditions(self.source_encoder(source_frames), self.motion_proj(torch.cat((motion, gap), dim=-1)))
+        out: Tensor = self.motion_proj(torch.cat((motion, gap), dim=-1))
+        return out
 
     def condition_vector(self, t: Tensor, conditions: Conditions) -> Tensor:
         """c [B, mapping_width], fed to every adaptive norm; t [B] in 0..1."""
@@ -253,12 +259,21 @@ class FrameGenerator(nn.Module):
         conditions: Conditions,
         steps: int = 50,
         progress: Callable[[int, int], None] | None = None,
+        away_from: Conditions | None = None,
+        guidance: float = 1.0,
     ) -> Tensor:
-        """Euler steps from noise [B,h,w,c] at t = 1 to data at t = 0; progress(done, steps) may raise to cancel."""
+        """Euler steps from noise [B,h,w,c] at t = 1 to data at t = 0; progress(done, steps) may raise to cancel.
+
+        With `away_from`, v = v' + guidance (v - v') with v' the velocity under those conditions (Ho & Salimans 2022).
+        """
         z = noise
         for i in range(steps, 0, -1):
             t = torch.full((len(z),), i / steps, device=z.device)
-            z = z - self.velocity_given(z, t, conditions) / steps
+            v = self.velocity_given(z, t, conditions)
+            if away_from is not None:
+                other = self.velocity_given(z, t, away_from)
+                v = other + guidance * (v - other)
+            z = z - v / steps
             if progress is not None:
                 progress(steps - i + 1, steps)
         return z

@@ -107,6 +107,26 @@ def test_constants_of_the_rotary_table():
     torch.testing.assert_close(figures, torch.tensor([3.141593, 4.057523, 5.240492, 30.917572]), atol=5e-6, rtol=0)
 
 
+@torch.no_grad()
+def test_guidance_goes_on_along_the_difference_of_the_velocities(figure_generator):
+    (source, motion), z = source_and_motion(), wave(0.03, 2, 8, 8, 4)
+    given = figure_generator.conditions(source, motion, GAP)
+    away_from = figure_generator.conditions(source, -motion, GAP)
+    noise = torch.ones(2)
+    v, other = (figure_generator.velocity_given(z, noise, c) for c in (given, away_from))
+    made = figure_generator.sample_latents(z, given, steps=1, away_from=away_from, guidance=1.5)
+    torch.testing.assert_close(made, z - 1.5 * v + 0.5 * other)
+
+
+@torch.no_grad()
+def test_one_source_serves_several_motions(figure_generator):
+    source, motion = source_and_motion()
+    both = figure_generator.conditions(source[:1].expand(2, -1, -1, -1), motion, GAP)
+    shared = figure_generator.conditions(source[:1], motion, GAP)
+    torch.testing.assert_close(shared.source, both.source)
+    assert torch.equal(shared.motion, both.motion)
+
+
 def test_progress_may_stop_sampling(golden):
     generator, g = golden
 
