@@ -126,6 +126,14 @@ BENCHMARKS = (
         ("--scenes", "8"),
     ),
     Benchmark(
+        "readout",
+        tuple(
+            Figure(f"readout, {family}: error of the whole way", f"rows/{family}/end_error", at_most=True)
+            for family in ("translation", "pan")
+        ),
+        ("--scenes", "16", "--fit", "32"),
+    ),
+    Benchmark(
         "edits",
         (Figure("unedited motion: velocity cosine", "summary/no edit/all/velocity_cosine"),),
         ("--scenes", "8", "--edits", "no edit"),
