@@ -250,8 +250,8 @@ class MotionExtractor(nn.Module):
 
 DINO_LARGE = dict(embed_dim=1024, depth=24, num_heads=16, image_size=224)
 TINY: dict[str, Any] = dict(
-    width=128,
-    depth=3,
+    width=256,
+    depth=4,
     d_head=32,
     d_motion=32,
     train_resolution=(8, 64, 64),

@@ -158,8 +158,9 @@ class ClipGenerator:
         clips, steps = moves.camera.shape[:2]
         pool = self._textures(index // BLOCK)
         looks = self._looks(clips, moves, difficulty, pool, draws)
-        # Half of the clips show the generator other things that move alike: strong content augmentation.
-        others = self._looks(clips, moves, difficulty, pool, draws)
+        # Half of the clips show the generator other things that move alike: strong content augmentation. As many of them:
+        # a motion cannot say how something moves that its clip does not show.
+        others = self._looks(clips, moves, difficulty, pool, draws, present=looks.radius > 0)
         content = _choose(draws.rand(clips) < 0.5, others, looks)
         times = torch.arange(steps + 1, device=self.device).float().expand(clips, -1)
         view = self._view(clips, 1, draws)
@@ -202,7 +203,10 @@ class ClipGenerator:
             camera_turn=camera_turn * (turns & moving_camera[:, None, None]),
         )
 
-    def _looks(self, clips: int, moves: _Moves, difficulty: float, pool: Tensor, draws: Draws) -> _Looks:
+    def _looks(
+        self, clips: int, moves: _Moves, difficulty: float, pool: Tensor, draws: Draws, present: Tensor | None = None
+    ) -> _Looks:
+        """Draw looks; `present` [clips, 2] says which objects there are, where that is not to be drawn, too."""
         unit = self.size / 64
         textures = pool[draws.integers(0, len(pool), clips, 3)]
         flat = 0.1 + 0.8 * draws.rand(clips, 3, 3, 1, 1)
@@ -225,11 +229,13 @@ class ClipGenerator:
         near = ((colour - mean).abs().amax(dim=2, keepdim=True) < 0.35).float()
         skin = skin + near * (mean + direction * strength - colour)
         count = draws.rand(clips, 1)
-        second = count < 0.15 * difficulty
+        second = count < 0.08 * difficulty
         # A camera that moves over a still ground needs no object.
         object_moves = moves.object.abs().sum((1, 2, 3)) + moves.object_turn.abs().sum((1, 2, 3)) > 0
         first = ~(camera_moves & ~object_moves)[:, None] | (count > 0.5)
-        radius = (4.0 + 7.5 * draws.rand(clips, 2)) * unit * torch.cat((first, second), dim=1)
+        if present is None:
+            present = torch.cat((first, second), dim=1)
+        radius = (4.0 + 7.5 * draws.rand(clips, 2)) * unit * present
         times = torch.arange(moves.object.shape[2] + 1, device=self.device).float()
         path = positions(moves.object[:, 0], times.expand(clips, -1))
         start = (draws.rand(clips, 2, 2) - 0.5) * 36 * unit

@@ -52,7 +52,7 @@ class TinyRecipe:
     pairs: int = 2
     plain_steps: int = 300
     ramp_steps: int = 1200
-    turning: float = 0.5
+    turning: float = 0.35
     label_weight: float = 3.0
     anneal_steps: int = 1400
     own_from: int = 800
