@@ -37,18 +37,22 @@ def start_extractor(model: MotionExtractor, patches: Tensor) -> None:
     taps = [(1, 0, 0), (-1, 0, 0), (3, 0, 0)]
     near = [(1, step, 0), (1, -step, 0), (1, 0, step), (1, 0, -step)]
     frequencies = torch.cat((model.pos_emb.temporal_freqs[None], model.pos_emb.spatial_freqs))  # [3, heads, d_head/8]
-    for index, layer in enumerate(_layers(model.layers)):
-        wake(layer, 1.0)
+    gathered = [
+        (ahead, 0, 0) for ahead in (0, 1, 2, 4)
+    ]  # whole frames: now, next, the one after, the last a query may see
+    layers = _layers(model.layers)
+    for index, layer in enumerate(layers):
+        last = index == len(layers) - 1
+        aimed = index < 2 or last
+        wake(layer, 1.0 if aimed else 0.1)
+        if not aimed:
+            continue
+        offsets = gathered if last else (taps, near)[index]
+        weights = (1.0, 0.0, 0.0) if last else (0.5, 0.25, 0.25)
+        for head in range(layer.heads):
+            aim_self(layer, head, frequencies[:, head], offsets[head % len(offsets)], weights)
         if index == 0:  # the last head takes the mean of the whole frame: what stands out from it is a thing
             aim_self(layer, layer.heads - 1, frequencies[:, layer.heads - 1], (0, 0, 0), (1.0, 0.0, 0.0))
-        if index < 2:
-            offsets = taps if index == 0 else near
-            for head in range(min(len(offsets), layer.heads)):
-                aim_self(layer, head, frequencies[:, head], offsets[head], (0.5, 0.25, 0.25))
-        elif index == len(model.layers) - 1:
-            # The queries gather whole frames: now, next, the one after, the last they may see.
-            for head, ahead in enumerate((0, 1, 2, 4)[: layer.heads]):
-                aim_self(layer, head, frequencies[:, head], (ahead, 0, 0), (1.0, 0.0, 0.0))
 
 
 def start_generator(model: FrameGenerator, patches: Tensor) -> None:
