@@ -54,7 +54,7 @@ def true_amounts(scene: Scene) -> Array:
 
 
 def fit(readings: Sequence[Reading]) -> Array:
-    """Weights [d + 1, 6] of a ridge regression; every amount counts by its spread."""
+    """Weights [d + 1, 6] of a ridge regression."""
     x = np.concatenate([_with_one(r.embeddings) for r in readings])
     y = np.concatenate([r.truth for r in readings])
     weights: Array = np.linalg.solve(x.T @ x + RIDGE * len(x) * np.eye(x.shape[1]), x.T @ y)

@@ -37,9 +37,8 @@ def start_extractor(model: MotionExtractor, patches: Tensor) -> None:
     taps = [(1, 0, 0), (-1, 0, 0), (3, 0, 0)]
     near = [(1, step, 0), (1, -step, 0), (1, 0, step), (1, 0, -step)]
     frequencies = torch.cat((model.pos_emb.temporal_freqs[None], model.pos_emb.spatial_freqs))  # [3, heads, d_head/8]
-    gathered = [
-        (ahead, 0, 0) for ahead in (0, 1, 2, 4)
-    ]  # whole frames: now, next, the one after, the last a query may see
+    # The queries gather whole frames: now, next, the one after, the last they may see.
+    gathered = [(ahead, 0, 0) for ahead in (0, 1, 2, 4)]
     layers = _layers(model.layers)
     for index, layer in enumerate(layers):
         last = index == len(layers) - 1
