@@ -38,7 +38,7 @@ def motion_extractor_large(
     from dismo_core import MotionExtractor, load_motion_extractor
 
     if path is None and not pretrained:
-        return MotionExtractor.large()
+        return MotionExtractor.large().to(**options)
     return load_motion_extractor(path or "large", download=download, **options)
 
 

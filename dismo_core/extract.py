@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from .errors import DisMoError
+from .fit import to_rgb
 from .models.extractor import MotionExtractor
 from .models.inputs import resize_frames
 from .motion import LOOK_AHEAD, Motion, base_name
@@ -66,7 +68,8 @@ def extract_motion(
 
     Args:
         extractor: where it lies is where it runs.
-        video: path, bytes or binary file object; or frames [T,H,W,3], uint8 or float 0..1, taken as already at `fps`.
+        video: path, bytes or binary file object; or frames [T,H,W,3], uint8 or float 0..1 (these with 1 to 4 channels, see
+            `to_rgb`), taken as already at `fps`.
         fps: samples per second. start: seconds. frames: how many, at least 5; 0 = to the end.
         reverse: read the sampled frames backwards; they are then all held at the extractor's size.
         runtime: for progress and cancel; reports windows done.
@@ -78,18 +81,20 @@ def extract_motion(
     Raises:
         DisMoError: not a video, too short, or values out of range.
     """
-    from .video.read import check_sampling
+    from .video.read import FrameStack, check_sampling
 
     check_sampling(fps, start, frames or None)
     if frames is None or 0 != frames <= LOOK_AHEAD:
         raise DisMoError(
             f"frames is {frames}; motion needs at least {LOOK_AHEAD + 1} frames, because it looks {LOOK_AHEAD} ahead (0 = to the end)."
         )
-    used: list[Tensor] = []
+    used = FrameStack(frames or LOOK_AHEAD + 1)
 
     def sampled() -> Iterator[Tensor]:
         count = 0
         for frame in _frames(video, fps, start, frames):
+            if runtime is not None:
+                runtime.check_cancel()  # backwards nothing is reported until all is read
             count += 1
             if return_frames:
                 used.append(frame if frame.dtype == torch.uint8 else (frame * 255).round().to(torch.uint8))
@@ -105,11 +110,11 @@ def extract_motion(
     found = len(embeddings) + LOOK_AHEAD
     if found < frames:
         log.info("The clip gave %d frames at %g fps, not the %d asked for.", found, fps, frames)
-    if reverse:
-        used.reverse()
     source = base_name(video) if isinstance(video, str | os.PathLike) else ""
     motion = Motion(embeddings, float(fps), source, extractor.extractor_id, still)
-    return (motion, torch.stack(used)) if return_frames else motion
+    if not return_frames:
+        return motion
+    return motion, used.done().flip(0) if reverse else used.done()
 
 
 def _embeddings(
@@ -147,11 +152,11 @@ def _frames(video: Clip, fps: float, start: float, frames: int) -> Iterator[Tens
 
         yield from iter_video(video, fps=fps, start=start, frames=frames or None)
         return
-    if video.ndim != 4 or video.shape[-1] != 3:
+    if video.ndim != 4 or video.shape[-1] not in ((3,) if video.dtype == torch.uint8 else (1, 2, 3, 4)):
         raise DisMoError(
             f"The frames have shape {list(video.shape)}; expected [frames, height, width, 3] (RGB, channels last)."
         )
-    first = round(start * fps)
+    first = math.floor(start * fps + 1e-6)  # the frame that is shown then
     yield from _checked(video[first : first + frames] if frames else video[first:])
 
 
@@ -160,13 +165,7 @@ def _checked(video: Tensor) -> Iterable[Tensor]:
         return video
     if not video.is_floating_point():
         raise DisMoError(f"The frames are {video.dtype}; expected uint8, or floating values in 0..1.")
-    if video.numel():
-        low, high = (float(v) for v in video.aminmax())
-        if not (low >= -1e-3 and high <= 1 + 1e-3):
-            raise DisMoError(
-                f"The frames hold values from {low:.3g} to {high:.3g} (NaN counts); expected 0..1, or uint8."
-            )
-    return (frame.clamp(0, 1) for frame in video)  # one at a time: no second clip in memory
+    return (to_rgb(frame) for frame in video)  # one at a time: no second clip in memory
 
 
 def _resized(frame: Tensor, size: tuple[int, int]) -> Tensor:

@@ -18,11 +18,10 @@ from .data.frames import Unusable
 from .data.index import read_place, scan_shard
 from .errors import DisMoError
 from .extract import extract_motion
-from .files import atomic_write, read_json
+from .files import atomic_write, read_json, remove_unfinished
 from .models.extractor import MotionExtractor
 from .motion import Motion
-
-SUFFIXES = (".mp4", ".avi", ".webm", ".mpg", ".mov", ".m4v", ".mkv", ".mpeg", ".gif")
+from .video.source import SUFFIXES
 
 
 @dataclass
@@ -111,7 +110,7 @@ def extract_many(
         if target.exists():
             done.kept += 1
         else:
-            _remove_partial(target)
+            _remove_leftovers(target)
             if (found := motion(video, relative.as_posix())) is not None:
                 found.save(target)
                 done.written += 1
@@ -129,7 +128,7 @@ def extract_many(
 def write_motion_shard(path: Path, motions: Iterator[tuple[str, Motion]]) -> int:
     """Write a tar of motion files, one `<key>.safetensors` each; returns how many."""
     count = 0
-    _remove_partial(path)
+    _remove_leftovers(path)
     with atomic_write(path) as temporary, tempfile.TemporaryDirectory() as scratch:
         with tarfile.open(temporary, "w") as tar:
             for key, motion in motions:
@@ -143,10 +142,8 @@ def write_motion_shard(path: Path, motions: Iterator[tuple[str, Motion]]) -> int
     return count
 
 
-def _remove_partial(path: Path) -> None:
-    """Delete what a process that was killed while writing `path` left behind."""
-    for left in path.parent.glob(f".{glob.escape(path.stem[:40])}-*{path.suffix}"):
-        left.unlink()
+def _remove_leftovers(path: Path) -> None:
+    remove_unfinished(path.parent, glob.escape(path.stem[:40]), path.suffix)
 
 
 def _require_same_settings(path: Path, settings: dict[str, object]) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 GAP = 4  # px of white between panels
 PANELS = ("energy", "path", "self-similarity")
+SQUARE = 1000  # rows of a self-similarity plot; no screen shows more
 
 
 def enlarged(frames: Tensor, height: int) -> Tensor:
@@ -148,14 +149,19 @@ def _draw_path(axes: Axes, motions: Mapping[str, Motion]) -> None:
     axes.legend()
 
 
+def _thinned(rows: Tensor) -> Tensor:
+    """At most `SQUARE` of the rows, evenly: a square of all would grow with the square of the length."""
+    return rows[torch.linspace(0, len(rows) - 1, min(len(rows), SQUARE)).round().long()]
+
+
 def _draw_self_similarity(strip: SubFigure, motions: Mapping[str, Motion]) -> None:
     """One square per motion on one colour scale; blocks are stretches of one motion, stripes are repetition."""
-    directions = {label: F.normalize(motion.embeddings, dim=-1) for label, motion in motions.items()}
+    directions = {label: F.normalize(_thinned(motion.embeddings), dim=-1) for label, motion in motions.items()}
     squares = {label: (rows @ rows.T).clamp(-1, 1) for label, rows in directions.items()}
     low = min(float(square.min()) for square in squares.values())
     panels = strip.subplots(1, len(squares), squeeze=False)[0]
     for axes, (label, square) in zip(panels, squares.items(), strict=True):
-        end = len(square) / motions[label].fps
+        end = len(motions[label].embeddings) / motions[label].fps
         image = axes.imshow(square.numpy(), vmin=min(low, 0.99), vmax=1, origin="lower", extent=(0, end, 0, end))
         axes.set(xlabel="seconds", title=label)
     panels[0].set_ylabel("seconds")

@@ -7,9 +7,9 @@ import functools
 import json
 import os
 import re
+import secrets
 import stat
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -49,12 +49,13 @@ def atomic_write(path: str | os.PathLike[str], *, overwrite: bool = False) -> It
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(target.parent.absolute())
-        handle, name = tempfile.mkstemp(f"{_UNFINISHED}{target.suffix}", f".{target.stem[:40]}-", target.parent)
-        temporary = Path(name)
+        name = f".{target.stem[:40]}-{secrets.token_hex(4)}{_UNFINISHED}{target.suffix}"
+        # Not by tempfile, which keeps files to their owner: the finished one is to have the permissions of any other.
+        handle = os.open(target.parent / name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        temporary = target.parent / name
         with _claimed(handle):
             yield temporary
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, target)
+            os.replace(temporary, target)
     except OSError as error:
         raise DisMoError(
             f"Cannot write {target}: {error.strerror or error}. Check that the folder is writable and has free space."
@@ -62,6 +63,16 @@ def atomic_write(path: str | os.PathLike[str], *, overwrite: bool = False) -> It
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def remove_unfinished(folder: Path, stem: str, suffix: str) -> None:
+    """Delete what a process that was killed in `atomic_write` left behind, at once; what a living one holds stays.
+
+    Args:
+        folder: of the files. stem, suffix: of their names; `stem` may be a pattern (`glob.escape` one that is none).
+    """
+    for path in folder.glob(f".{stem}-????????{_UNFINISHED}{suffix}"):
+        _remove_unheld(path, 0)
 
 
 def check_free(path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
@@ -135,17 +146,16 @@ def _claimed(handle: int) -> Iterator[None]:
 def _remove_abandoned(folder: Path) -> None:
     """Delete what killed processes left in a folder: unfinished files that nobody holds, nor wrote to for a day."""
     for path in folder.glob(f".*-*{_UNFINISHED}*"):
-        with contextlib.suppress(OSError):  # another process removes it, or holds it, or owns it
-            status = path.lstat()
-            if time.time() - status.st_mtime < _ABANDONED or not stat.S_ISREG(status.st_mode):
-                continue
-            if sys.platform != "win32":
-                with path.open("rb") as file:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            path.unlink()
+        _remove_unheld(path, _ABANDONED)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _remove_unheld(path: Path, age: float) -> None:
+    """Delete an unfinished file that nobody holds, nor wrote to for `age` seconds."""
+    with contextlib.suppress(OSError):  # another process removes it, or holds it, or owns it
+        status = path.lstat()
+        if time.time() - status.st_mtime < age or not stat.S_ISREG(status.st_mode):
+            return
+        if sys.platform != "win32":
+            with path.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink()

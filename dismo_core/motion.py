@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 LOOK_AHEAD = 4  # the last four frames of a clip have no embedding of their own (specs/dismo.md, 2.7)
+WINDOW = 8  # frames that an extractor sees at once
+SOURCES = WINDOW - LOOK_AHEAD  # of them have an embedding: frames that training goes on from
 FORMAT = "dismo-motion"
 VERSION = "1"
 

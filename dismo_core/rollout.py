@@ -103,11 +103,12 @@ class FrameGeneratorModel:
         source = (image.to(device, torch.float32) * 2 - 1)[None]
         shape = generator.encode(source).shape
         rng = torch.Generator().manual_seed(seed % 2**63)
-        frames = [source]
+        made = source
+        frames = [_bytes(source)]
         for index, (start, end) in enumerate(hops):
             count = end - start
             gap = torch.arange(1, count + 1, device=device).float()
-            conditions = generator.conditions(frames[-1], embeddings[start].expand(count, -1), gap)
+            conditions = generator.conditions(made[-1:], embeddings[start].expand(count, -1), gap)
             require_finite(conditions.source, "encoding the picture")
             require_finite(conditions.motion, "encoding the motion")
             away_from = None
@@ -117,7 +118,7 @@ class FrameGeneratorModel:
                 generator.sample_latents, conditions=conditions, away_from=away_from, guidance=self.motion_guidance
             )
 
-            preview = Image.fromarray(_bytes(frames[-1][0]).numpy())
+            preview = Image.fromarray(frames[-1][-1].numpy())
 
             def step(done: int, _: int, index: int = index, preview: Image.Image = preview) -> None:
                 runtime.progress(index * steps + done, total, preview)
@@ -129,8 +130,9 @@ class FrameGeneratorModel:
             if steps == 1:  # the mean of what can follow; what the noise leaves in it is odd in the noise and cancels
                 latents = (latents + sample(-noise, steps=steps)) / 2
             made = generator.decode(require_finite(latents, "generation")).float()
-            frames.extend(require_finite(made, "decoding").clamp(-1, 1).split(1))
-        return _bytes(torch.cat(frames))
+            made = require_finite(made, "decoding").clamp(-1, 1)
+            frames.append(_bytes(made))
+        return torch.cat(frames)
 
 
 def _bytes(frames: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..dismo_core import DisMoError
+from ..dismo_core.video import probe
 from ..dismo_core.video.read import check_sampling
 
 if TYPE_CHECKING:
@@ -43,10 +44,14 @@ def from_video(
     """
     check_sampling(fps, start, None)  # ComfyUI checks typed-in numbers only, not linked ones
     if isinstance(video, file_type):  # type: ignore[arg-type]
-        source = video.get_stream_source()
-        if file_type(source).get_dimensions() == video.get_dimensions():
-            begin, length = video.get_active_trim_window() if hasattr(video, "get_active_trim_window") else (0.0, 0.0)
-            source = video.get_stream_source()  # again: reading the size has moved the position of a file object
+        probe(video.get_stream_source())  # its errors say what to do; ComfyUI's own reader shows FFmpeg's
+        whole = file_type(video.get_stream_source())  # again: reading has moved the position of a file object
+        window = getattr(video, "get_active_trim_window", None)
+        # Some versions trim and do not say to what.
+        known = window or not hasattr(video, "as_trimmed") or whole.get_duration() == video.get_duration()
+        if known and whole.get_dimensions() == video.get_dimensions():
+            begin, length = window() if window else (0.0, 0.0)
+            source = video.get_stream_source()
             return source, begin + start, _within(length - start, fps, frame_count) if length else frame_count
     components = video.get_components()
     frames = sample(components.images, components.frame_rate, fps, start, frame_count)

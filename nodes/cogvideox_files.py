@@ -48,19 +48,28 @@ def vaes() -> list[str]:
     return [FROM_BASE, *folder_paths.get_filename_list("vae")]
 
 
-def fingerprint(adapter: str, base: str, text_encoder: str, vae: str) -> str:
-    """Changes when a file behind a choice does, so that ComfyUI loads it again."""
-    index = _base_folders().get(base, Path()) / "model_index.json"
+def fingerprint(adapter: str | None, base: str | None, text_encoder: str | None, vae: str | None) -> str:
+    """Changes when a file behind a choice does, so that ComfyUI loads it again; None is what comes from another node."""
     return ", ".join(
         (
             model_files.fingerprint(adapter),
-            f"{base}@{os.path.getmtime(index)}"
-            if index.is_file()
-            else model_files.fingerprint(base, "diffusion_models"),
+            _base_fingerprint(base),
             model_files.fingerprint(text_encoder, "text_encoders"),
             model_files.fingerprint(vae, "vae"),
         )
     )
+
+
+def _base_fingerprint(base: str | None) -> str:
+    if (
+        not base or base == BASE
+    ):  # the latter, by its index files and checksums, is the same before a download and after it
+        return base or ""
+    folder = _base_folders().get(base)
+    if folder is None:
+        return model_files.fingerprint(base, "diffusion_models")
+    parts = [*folder.glob("*.json"), *folder.glob("*/*.json"), *folder.glob("*/*.safetensors")]
+    return f"{base}@{sum(part.stat().st_mtime_ns for part in parts)}"
 
 
 def load_base(

@@ -28,7 +28,10 @@ class ExtractMotion(io.ComfyNode):
             description="Reads the motion of a clip: one small vector per frame, without its colours and shapes. "
             "Connect either a video or images.",
             inputs=[
-                Extractor.Input("extractor", tooltip="From Load DisMo Extractor."),
+                Extractor.Input(
+                    "extractor",
+                    tooltip="From Load DisMo Extractor, or embedded_extractor of Load CogVideoX Motion Adapter.",
+                ),
                 io.Video.Input(
                     "video",
                     optional=True,
@@ -102,4 +105,4 @@ class ExtractMotion(io.ComfyNode):
                 runtime=host.runtime(),
                 return_frames=True,
             )
-        return io.NodeOutput(motion, frames.float() / 255)
+        return io.NodeOutput(motion, frames.float().div_(255))

@@ -138,9 +138,14 @@ class LoadCogVideoXMotionAdapter(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(
-        cls, adapter: str = "", base: str = "", text_encoder: str = "", vae: str = "", **_: object
+        cls,
+        adapter: str | None = None,
+        base: str | None = None,
+        text_encoder: str | None = None,
+        vae: str | None = None,
+        **_: object,
     ) -> str:
-        """Load again when a file has changed. Inputs that come from other nodes are not given here."""
+        """Load again when a file has changed. Inputs that come from other nodes are None here."""
         return cogvideox_files.fingerprint(adapter, base, text_encoder, vae)
 
     @classmethod

@@ -47,8 +47,8 @@ class LoadDisMoExtractor(io.ComfyNode):
         )
 
     @classmethod
-    def fingerprint_inputs(cls, model: str = "", **_: object) -> str:
-        """Load again when the file has changed. Inputs that come from other nodes are not given here."""
+    def fingerprint_inputs(cls, model: str | None = None, **_: object) -> str:
+        """Load again when the file has changed. Inputs that come from other nodes are None here."""
         return model_files.fingerprint(model)
 
     @classmethod
@@ -76,7 +76,7 @@ class LoadFrameGenerator(io.ComfyNode):
             node_id="DisMoLoadFrameGenerator",
             display_name="Load Frame Generator (DisMo)",
             category="DisMo",
-            description="Loads a small video model that moves a picture frame by frame. 'tiny' comes with this pack.",
+            description="Loads a small video model that moves a picture, four frames at a time. 'tiny' comes with this pack.",
             inputs=[
                 io.Combo.Input(
                     "model",
@@ -98,7 +98,7 @@ class LoadFrameGenerator(io.ComfyNode):
         )
 
     @classmethod
-    def fingerprint_inputs(cls, model: str = "", **_: object) -> str:
+    def fingerprint_inputs(cls, model: str | None = None, **_: object) -> str:
         """See LoadDisMoExtractor."""
         return model_files.fingerprint(model)
 

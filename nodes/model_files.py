@@ -78,10 +78,15 @@ def full_path(folder: str, name: str) -> str:
     return path
 
 
-def fingerprint(choice: str, folder: str = FOLDER) -> str:
-    """Changes when the file behind `choice` does, so that ComfyUI loads it again."""
-    if choice in BUNDLED:
-        return choice
-    names = [f"{choice}{extension}" for extension in EXTENSIONS] if choice in RELEASED else [choice]
-    paths = [path for path in (folder_paths.get_full_path(folder, name) for name in names) if path]
-    return "@".join((choice, *sorted(str(os.path.getmtime(path)) for path in paths)))
+def fingerprint(choice: str | None, folder: str = FOLDER) -> str:
+    """Changes when the file behind `choice` does, so that ComfyUI loads it again.
+
+    Of a released one only a conversion can: the file itself is known by its checksum, and comes by a download.
+
+    Args:
+        choice: None where it comes from another node.
+    """
+    if not choice or choice in BUNDLED:
+        return choice or ""
+    path = folder_paths.get_full_path(folder, f"{choice}.safetensors" if choice in RELEASED else choice)
+    return f"{choice}@{os.path.getmtime(path)}" if path else choice

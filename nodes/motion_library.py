@@ -34,7 +34,7 @@ class SaveMotion(io.ComfyNode):
                     "filename_prefix",
                     default="motion",
                     tooltip="Beginning of the file name, inside the folder for motions; a number is added. "
-                    "May begin with folders (camera/pan) and hold values such as %date:yyyy-MM-dd%.",
+                    "May begin with folders (camera/pan) and hold values such as %year%-%month%-%day%.",
                 ),
                 io.Combo.Input(
                     "place",
@@ -96,9 +96,9 @@ class LoadMotion(io.ComfyNode):
         )
 
     @classmethod
-    def fingerprint_inputs(cls, file: str, saved: str | None = None) -> str:
-        """Load again when the file has changed. What comes through `saved` is not known yet."""
-        return motion_files.fingerprint(file)
+    def fingerprint_inputs(cls, file: str | None = None, saved: str | None = "") -> str:
+        """Load again when the file has changed. Inputs that come from other nodes are None here; with `saved` no file counts."""
+        return motion_files.fingerprint(file) if file and saved is not None else ""
 
     @classmethod
     def execute(cls, file: str, saved: str | None = None) -> io.NodeOutput:

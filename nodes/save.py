@@ -37,7 +37,7 @@ class SaveVideo(io.ComfyNode):
                     "filename_prefix",
                     default="video/dismo",
                     tooltip="Folder and beginning of the file name, inside the output folder. "
-                    "May hold values such as %date:yyyy-MM-dd%.",
+                    "May hold values such as %year%-%month%-%day%.",
                 ),
                 io.Combo.Input(
                     "format",
@@ -85,6 +85,8 @@ class SaveVideo(io.ComfyNode):
             progress=lambda done, _: progress(done, len(images), None),
         )
         saved = [ui.SavedResult(file, subfolder, io.FolderType.output)]
+        if format == "gif":  # what is animated and neither webp nor png, the page takes for a film, which a gif is not
+            return io.NodeOutput(ui={"images": saved, "animated": (False,)})
         return io.NodeOutput(ui=ui.PreviewVideo(saved))
 
 

@@ -102,8 +102,8 @@ class VideoLoRA(io.ComfyNode):
         )
 
     @classmethod
-    def fingerprint_inputs(cls, lora: str = NONE, **_: object) -> str:
-        """Apply again when the file has changed. Inputs that come from other nodes are not given here."""
+    def fingerprint_inputs(cls, lora: str | None = None, **_: object) -> str:
+        """Apply again when the file has changed. Inputs that come from other nodes are None here."""
         return model_files.fingerprint(lora, FOLDER)
 
     @classmethod

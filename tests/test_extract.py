@@ -35,6 +35,37 @@ def test_it_equals_resizing_by_the_specification_and_sliding(motion, extractor, 
     torch.testing.assert_close(motion.embeddings, out, atol=1e-5, rtol=0)
 
 
+def test_frames_begin_with_the_one_that_is_shown_at_the_start(extractor, real_clip):
+    frames = dismo.read_video(real_clip, fps=8, frames=16).frames
+    for start, first in ((0.1, 0), (0.125, 1), (0.24, 1), (0.375, 3)):
+        _, used = dismo.extract_motion(extractor, frames, start=start, frames=9, return_frames=True)
+        assert torch.equal(used[0], frames[first])
+
+
+def test_frames_with_alpha_and_what_resizing_leaves_are_taken_as_pictures_are(extractor, real_clip):
+    frames = dismo.read_video(real_clip, fps=8, frames=9).frames.float() / 255
+    expected = dismo.extract_motion(extractor, frames, frames=9).embeddings
+    opaque = torch.cat((frames, torch.ones_like(frames[..., :1])), dim=-1)
+    torch.testing.assert_close(dismo.extract_motion(extractor, opaque, frames=9).embeddings, expected)
+    beyond = torch.where(frames == frames.max(), frames.max() + 0.04, frames)
+    assert dismo.extract_motion(extractor, beyond, frames=9).embeddings.shape == expected.shape
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_it_can_be_cancelled_while_frames_are_read(extractor, real_clip, reverse):
+    runtime, seen = dismo.Runtime.cpu(), []
+
+    def check():
+        seen.append(1)
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+
+    runtime.check_cancel = check
+    runtime.progress = lambda *_: pytest.fail("nothing is done yet")
+    with pytest.raises(KeyboardInterrupt):
+        dismo.extract_motion(extractor, real_clip, frames=0, reverse=reverse, runtime=runtime)
+
+
 def test_the_frames_used_come_back_and_reverse_turns_them(extractor, real_clip):
     _, forward = dismo.extract_motion(extractor, real_clip, frames=9, return_frames=True)
     motion, backward = dismo.extract_motion(extractor, real_clip, frames=9, reverse=True, return_frames=True)
@@ -95,7 +126,8 @@ BAD = {
     "few frames asked": (dict(video=torch.zeros(9, 64, 64, 3, dtype=torch.uint8), frames=4), "at least 5"),
     "few frames there": (dict(video=torch.zeros(4, 64, 64, 3, dtype=torch.uint8)), "too few frames"),
     "rank": (dict(video=torch.zeros(1, 9, 64, 64, 3)), r"\[frames, height, width, 3\]"),
-    "alpha": (dict(video=torch.zeros(9, 64, 64, 4)), r"\[9, 64, 64, 4\]"),
+    "channels": (dict(video=torch.zeros(9, 64, 64, 5)), r"\[9, 64, 64, 5\]"),
+    "alpha in bytes": (dict(video=torch.zeros(9, 64, 64, 4, dtype=torch.uint8)), r"\[9, 64, 64, 4\]"),
     "range": (dict(video=torch.full((9, 64, 64, 3), 255.0)), "255"),
     "nan": (dict(video=torch.full((9, 64, 64, 3), float("nan"))), "NaN"),
     "integers": (dict(video=torch.zeros(9, 64, 64, 3, dtype=torch.int64)), "int64"),

@@ -39,6 +39,9 @@ def test_without_weights_it_has_the_large_geometry():
     with torch.device("meta"):
         extractor = load("motion_extractor_large", pretrained=False)
     assert sum(p.numel() for p in extractor.parameters()) == 594_349_888
+    with torch.device("meta"):
+        half = load("motion_extractor_large", pretrained=False, dtype=torch.bfloat16)
+    assert {p.dtype for p in half.parameters()} == {torch.bfloat16}
 
 
 @pytest.mark.parametrize("entry", ["motion_extractor_large", *ADAPTERS])

@@ -130,7 +130,9 @@ def disentangle(arguments: argparse.Namespace) -> None:
 
 
 def _add_common(parser: argparse.ArgumentParser, output: str) -> None:
-    parser.add_argument("--extractor", default="tiny", help="tiny, or a file of extractor weights (default tiny)")
+    parser.add_argument(
+        "--extractor", default="tiny", help="tiny, large (released), or a file of extractor weights (default tiny)"
+    )
     parser.add_argument(
         "-o",
         "--output",

@@ -9,6 +9,8 @@ from typing import Any
 from ..errors import DisMoError
 from .options import RELEASED_ADAPTER, add_cogvideox, best_device, check_device, load_cogvideox, progress_runtime
 
+RELEASED_EXTRACTOR = "motion_extractor_large"
+
 
 def add_release(actions: Any) -> None:
     """Register `release`."""
@@ -18,8 +20,9 @@ def add_release(actions: Any) -> None:
         description="Checksums, tensor names, embeddings of a synthetic clip and one sample of 25 frames, in numbers. The file "
         "holds no paths and no pictures.",
     )
-    parser.add_argument("--extractor", required=True, type=Path, metavar="FILE", help="motion_extractor_large.pt")
-    parser.add_argument("--adapter", required=True, type=Path, metavar="FILE", help=f"{RELEASED_ADAPTER}.pt")
+    for option, name in (("--extractor", RELEASED_EXTRACTOR), ("--adapter", RELEASED_ADAPTER)):
+        text = f"{name}.pt, or its conversion (default: where `dismo weights download` puts it)"
+        parser.add_argument(option, type=Path, metavar="FILE", help=text)
     parser.add_argument("-o", "--out", default="release.json", metavar="JSON", help="file (default release.json)")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
     parser.add_argument("--steps", type=int, default=0, help="denoising steps; 0 = the model's own (default 0)")
@@ -36,12 +39,17 @@ def release(arguments: argparse.Namespace) -> None:
     from ..evaluation.release import release_report
     from ..files import atomic_write, check_free
     from ..weights import load_motion_extractor
+    from ..weights.hub import require
     from ..weights.manifest import BASE
 
     check_free(arguments.out, overwrite=arguments.overwrite)
+    arguments.extractor = arguments.extractor or require(RELEASED_EXTRACTOR)
+    arguments.adapter = arguments.adapter or require(RELEASED_ADAPTER)
     for path in (arguments.extractor, arguments.adapter):
         if not path.is_file():
-            raise DisMoError(f"There is no file {path}. Fetch it: dismo weights download {path.stem}.")
+            raise DisMoError(
+                f"There is no file {path}. Give its path; without, what `dismo weights download` fetched is taken."
+            )
     others = {"text_encoder": arguments.text_encoder, "vae": arguments.vae}
     without = [part for part, file in others.items() if file]
     arguments.base = base_folder(arguments.base or BASE.repo, without)

@@ -30,7 +30,9 @@ def add_parser(subparsers: Any) -> None:
         "--output",
         help="motion file to write (default motion.safetensors), or with many a folder (default motions)",
     )
-    parser.add_argument("--extractor", default="tiny", help="tiny, or a file of extractor weights (default tiny)")
+    parser.add_argument(
+        "--extractor", default="tiny", help="tiny, large (released), or a file of extractor weights (default tiny)"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
     add_sampling_of_clip(parser)
     add_device(parser)

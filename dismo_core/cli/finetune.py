@@ -6,7 +6,18 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .train import add_data, add_optimisation, add_run, changed_schedule, check_folder, device, precision, printer
+from .train import (
+    add_data,
+    add_optimisation,
+    add_run,
+    changed_schedule,
+    check_folder,
+    check_numbers,
+    device,
+    precision,
+    printer,
+    workers,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -62,15 +73,16 @@ def run(arguments: argparse.Namespace) -> None:
     from ..training.finetune import SCHEDULE, Footage, export, finetune
 
     check_folder(arguments)
+    check_numbers(arguments)
     schedule = changed_schedule(SCHEDULE, arguments)
     seed = 42 if arguments.seed is None else arguments.seed
     footage = Footage(
         find_shards(arguments.data),
-        arguments.batch or 1,
+        1 if arguments.batch is None else arguments.batch,
         arguments.frames,
         arguments.fps,
         seed,
-        arguments.workers,
+        workers(arguments),
         arguments.cache,
     )
     report = printer()

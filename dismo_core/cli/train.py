@@ -1,4 +1,4 @@
-"""`dismo train tiny|small|large --data SHARDS --out FOLDER`, and `dismo train tiny --out FOLDER`: the run that made the bundled weights."""
+"""`dismo train tiny|small|large --data SHARDS --out FOLDER`, and `dismo train tiny --out FOLDER`: dismo-tiny on drawn clips."""
 
 from __future__ import annotations
 
@@ -18,6 +18,21 @@ if TYPE_CHECKING:
 BOTH = {"seed": "seed", "batch": "clips"}  # options that mean the same with and without --data -> field of `TinyRecipe`
 DRAWN = ("start", "warmup_steps", "joint_steps", "anneal_steps", "refine_steps")
 SCHEDULE = ("steps", "lr", "warmup", "clip", "average", "accumulation", "save_every", "log_every", "draw_every", "keep")
+# What training on drawn clips would leave unheeded.
+FILMED = (
+    *SCHEDULE,
+    "precision",
+    "workers",
+    "wandb",
+    "load_checkpoint",
+    "dino",
+    "autoencoder",
+    "download",
+    "reference",
+    "no_borders",
+    "fsdp",
+)
+OPTIONS = {"warmup": "lr_warmup"}  # where an option is called otherwise than its field
 
 
 def add_parser(subparsers: Any) -> None:
@@ -25,8 +40,8 @@ def add_parser(subparsers: Any) -> None:
     parser: argparse.ArgumentParser = subparsers.add_parser(
         "train",
         help="train a motion extractor and a frame generator",
-        description="Train a motion extractor with its frame generator on video shards (--data), or dismo-tiny on drawn clips "
-        "as the bundled weights were. Goes on where it was stopped. Several GPUs: torchrun --nproc-per-node 8 -m dismo_core train ...",
+        description="Train a motion extractor with its frame generator on video shards (--data), or dismo-tiny on drawn clips. "
+        "Goes on where it was stopped. Several GPUs: torchrun --nproc-per-node 8 -m dismo_core train ...",
     )
     parser.add_argument("preset", choices=("tiny", "small", "large"), help="what to train")
     add_run(parser)
@@ -103,7 +118,7 @@ def add_data(group: Any, *, required: bool) -> None:
         help="clips of one process in a batch (default: the preset's)",
     )  # fmt: skip
     group.add_argument(
-        "--workers", "--num-workers", "--num_workers", type=int, default=min(16, os.cpu_count() or 1),
+        "--workers", "--num-workers", "--num_workers", type=int,
         help="decoding processes of each training process (default: one a core, at most 16); 0 = none",
     )  # fmt: skip
 
@@ -136,11 +151,21 @@ def add_optimisation(group: Any) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Train and export."""
     check_folder(arguments)
+    check_numbers(arguments)
     given = [name for name in DRAWN if getattr(arguments, name) is not None]
     if arguments.data is None:
         if arguments.preset != "tiny":
             raise DisMoError(
                 f"The preset {arguments.preset} is trained on videos. Give shards with --data; `dismo shards` makes them."
+            )
+        if ignored := [name for name in FILMED if getattr(arguments, name) not in (None, False, "auto")]:
+            raise DisMoError(
+                f"--{OPTIONS.get(ignored[0], ignored[0]).replace('_', '-')} belongs to training on videos: give shards with --data. "
+                "On drawn clips --warmup-steps, --joint-steps and --refine-steps say how long."
+            )
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            raise DisMoError(
+                "On drawn clips one process trains. Start it without torchrun, or give shards with --data."
             )
         _train_drawn(arguments, given)
         return
@@ -178,7 +203,7 @@ def _train_videos(arguments: argparse.Namespace) -> None:
     seed = 42 if arguments.seed is None else arguments.seed
     shards = find_shards(arguments.data)
     batch = preset.batch if arguments.batch is None else arguments.batch
-    data = VideoData(shards, batch, preset.size, seed, arguments.workers, arguments.reference, arguments.no_borders)
+    data = VideoData(shards, batch, preset.size, seed, workers(arguments), arguments.reference, arguments.no_borders)
     sharded = preset.sharded if arguments.fsdp is None else arguments.fsdp
     with joined(device(arguments), sharded) as world:
         torch.manual_seed(seed)  # the start of the weights, alike in all processes
@@ -205,6 +230,20 @@ def _train_videos(arguments: argparse.Namespace) -> None:
         )
         for path in export(*models, arguments.out, world):
             print(f"Wrote {path}")
+
+
+def workers(arguments: argparse.Namespace) -> int:
+    """Decoding processes: those asked for, else one a core and at most 16."""
+    count: int | None = arguments.workers
+    return min(16, os.cpu_count() or 1) if count is None else count
+
+
+def check_numbers(arguments: argparse.Namespace) -> None:
+    """Raise where batch, workers or seed cannot be."""
+    for name, least in (("batch", 1), ("workers", 0), ("seed", 0)):
+        value = getattr(arguments, name)
+        if value is not None and value < least:
+            raise DisMoError(f"--{name} must be at least {least}, not {value}.")
 
 
 def check_folder(arguments: argparse.Namespace) -> None:

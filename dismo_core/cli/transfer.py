@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from .options import (
     RELEASED_ADAPTER,
     add_cogvideox,
-    add_device,
     add_sampling_of_clip,
     best_device,
     check_device,
@@ -50,7 +49,12 @@ def add_parser(subparsers: Any) -> None:
         "--extractor",
         help="for clips: tiny, large, or a file of extractor weights (default: the one that the model was trained with)",
     )
-    parser.add_argument("--steps", type=int, default=0, help="denoising steps; 0 = the model's own (default 0)")
+    parser.add_argument(
+        "--steps",
+        type=int,
+        default=0,
+        help="denoising steps; 0 = the model's own (default 0); CogVideoX: 20, 25, 40, 50, 100 ...",
+    )
     parser.add_argument(
         "--strength", type=float, default=1.0, help="0 = still, 1 = as in the clip, 2 = exaggerated (default 1)"
     )
@@ -60,8 +64,7 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--crf", type=int, default=18, help="quality of mp4 and webm, lower is better (default 18)")
     add_sampling_of_clip(parser)
-    add_device(parser)
-    parser.set_defaults(device=None)
+    parser.add_argument("--device", help="cpu, cuda, mps (default cpu; for CogVideoX a GPU where there is one)")
     add_cogvideox(parser)
     text = parser.add_argument_group("CogVideoX, sampling")
     text.add_argument("--prompt", default="", help="what the video shows; empty = no prompt, and a guidance of 1")
@@ -91,9 +94,10 @@ def run(arguments: argparse.Namespace) -> None:
     from ..files import check_free
     from ..fit import fit_image, fit_motion, shown_part
     from ..sanity import doubt
-    from ..video import output_format, read_image, write_video
+    from ..video import check_output, read_image, write_video
 
-    output_format(arguments.output)
+    kept = _kept_motion(arguments.motion)
+    check_output(arguments.output, kept.fps if kept else arguments.fps, crf=arguments.crf)
     check_free(arguments.output, overwrite=arguments.overwrite)
     picture = read_image(arguments.image)
     model: MotionVideoModel
@@ -108,7 +112,7 @@ def run(arguments: argparse.Namespace) -> None:
             keep_tail=arguments.long_keep_tail,
             match_colours=arguments.long_match_colours,
         )
-        motion = _motion(arguments, model.adapter)
+        motion = kept or _motion(arguments, model.adapter)
     else:
         from ..rollout import FrameGeneratorModel
         from ..weights import load_frame_generator
@@ -116,7 +120,7 @@ def run(arguments: argparse.Namespace) -> None:
         arguments.device = arguments.device or "cpu"
         arguments.extractor = arguments.extractor or _extractor_beside(arguments.model)
         model = FrameGeneratorModel(load_frame_generator(arguments.model, check_device(arguments.device)))
-        motion = _motion(arguments)
+        motion = kept or _motion(arguments)
     fitted = fit_motion(model, motion, "trim")
     if fitted.frames != motion.frames:
         log.info("This model makes %d frames of the motion's %d.", fitted.frames, motion.frames)
@@ -148,12 +152,15 @@ def _extractor_beside(model: str) -> str:
     return str(beside) if Path(model).suffix and beside.is_file() else "tiny"
 
 
-def _motion(arguments: argparse.Namespace, adapter: CogVideoXMotionAdapter | None = None) -> Motion:
-    """The motion file, or the motion of the clip: by `--extractor` if given, else by the adapter's own extractor."""
+def _kept_motion(path: str) -> Motion | None:
+    """The motion in a motion file; None where the path is that of a clip."""
     from ..motion import Motion
 
-    if Path(arguments.motion).suffix in (".safetensors", ".sft"):
-        return Motion.load(arguments.motion)
+    return Motion.load(path) if Path(path).suffix in (".safetensors", ".sft") else None
+
+
+def _motion(arguments: argparse.Namespace, adapter: CogVideoXMotionAdapter | None = None) -> Motion:
+    """The motion of the clip: by `--extractor` if given, else by the adapter's own extractor."""
     if adapter is None or adapter.plan is None or arguments.extractor:
         return motion_of(arguments.motion, arguments)
     with adapter.plan.using("motion_extractor") as extractor:

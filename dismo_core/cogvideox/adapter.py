@@ -165,6 +165,7 @@ class CogVideoXMotionAdapter(AttachedAdapter):
         finally:
             self.base.vae.use_tiling = tiled  # tiles change the pixels: they are not for later videos with more memory
             self.set_conditions(None)
+            self._positions.forget()
         return torch.stack(videos)
 
     def training_loss(

@@ -157,9 +157,9 @@ def base_folder(
         return folder
     if folder.exists():
         raise DisMoError(f"{folder} is no diffusers folder: it has no model_index.json. Give the folder that holds it.")
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
+    if name != BASE.name and not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
         raise DisMoError(f"There is no folder {name}. Give a diffusers folder, or a hub id such as {BASE.repo}.")
-    model = BASE if name == BASE.repo else replace(BASE, repo=name, formerly=())
+    model = BASE if name in (BASE.repo, BASE.name) else replace(BASE, repo=name, formerly=())
     return require_base(model=model, without=without, download=download)
 
 

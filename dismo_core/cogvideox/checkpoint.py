@@ -56,7 +56,9 @@ def _read(source: Source) -> dict[str, Tensor]:
             )
         tensors |= found
     if not tensors:
-        raise DisMoError(f"The folder {path} holds no .safetensors files.")
+        raise DisMoError(
+            f"The folder {path} holds no .safetensors files. Give the folder with the parts of an adapter, or a file."
+        )
     return tensors
 
 

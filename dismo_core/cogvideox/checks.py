@@ -72,7 +72,7 @@ def require_embeddings(embeddings: Tensor, d_motion: int) -> None:
             "Use the extractor this adapter was trained with."
         )
     if embeddings.dtype != torch.float32:
-        raise DisMoError(f"Motion embeddings are {embeddings.dtype}; expected float32.")
+        raise DisMoError(f"Motion embeddings are {embeddings.dtype}; expected float32. Convert them with .float().")
     if not bool(torch.isfinite(embeddings).all()):
         raise DisMoError("Motion embeddings hold NaN or infinite values. Extract the motion again in fp32.")
 

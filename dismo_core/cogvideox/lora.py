@@ -16,21 +16,28 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.utils.hooks import RemovableHandle
 
 from ..errors import DisMoError
-from ..models.layers import zero_linear
 
 NAME = "motion"
 
 
-class Accumulate(nn.Linear):
-    """A linear without bias that can add its product onto a tensor, in place and with one rounding."""
+class Matrix(nn.Linear):
+    """A linear without bias that computes in its input's precision: training keeps the weights in float32."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight.to(x.dtype))
+
+
+class Accumulate(Matrix):
+    """A linear that can add its product onto a tensor, in place and with one rounding."""
 
     def forward(self, x: Tensor, onto: Tensor | None = None) -> Tensor:
         if onto is None:
             return super().forward(x)
-        onto.view(-1, self.out_features).addmm_(x.flatten(0, -2), self.weight.t())
+        onto.view(-1, self.out_features).addmm_(x.flatten(0, -2), self.weight.to(x.dtype).t())
         return onto
 
 
@@ -45,7 +52,7 @@ class MotionLoRA(nn.Module):
         text_tokens: how many tokens come before those of the image.
     """
 
-    def __init__(self, lora_A: nn.Linear, lora_B: Accumulate, scale: float) -> None:
+    def __init__(self, lora_A: Matrix, lora_B: Accumulate, scale: float) -> None:
         super().__init__()
         self.lora_A = lora_A
         self.lora_B = lora_B
@@ -91,12 +98,14 @@ class ConditionalLoRA(nn.Module):
         super().__init__()
         b = Accumulate(rank, d_out, bias=False)
         nn.init.zeros_(b.weight)
-        parts = {
-            "lora_A": nn.Linear(d_in, rank, bias=False),
+        parts: dict[str, Matrix] = {
+            "lora_A": Matrix(d_in, rank, bias=False),
             "lora_B": b,
-            "lora_emb_gamma": zero_linear(d_cond, rank),
-            "lora_emb_beta": zero_linear(d_cond, rank),
+            "lora_emb_gamma": Matrix(d_cond, rank, bias=False),
+            "lora_emb_beta": Matrix(d_cond, rank, bias=False),
         }
+        for name in ("lora_emb_gamma", "lora_emb_beta"):
+            nn.init.zeros_(parts[name].weight)
         for name, linear in parts.items():
             self.add_module(name, nn.ModuleDict({"default": linear.to(dtype)}))
 

@@ -148,6 +148,14 @@ class MemoryPlan:
             self._detach(name)
         self._choice = None
 
+    def bytes_wanted(self) -> int:
+        """Bytes on the device with which nothing need be done in smaller pieces; under `auto` room for everything.
+
+        Asked before `choice`, which settles for what is free then.
+        """
+        memory = "full" if self.memory == "auto" else self.memory
+        return max(self._needed(name, memory, bool(self._frugal)) for name in self.parts)
+
     def bytes_on_device(self) -> int:
         """Bytes of weights that the plan now holds on the device."""
         held = [tensor for name in self._attached for tensor in weights(self.parts[name].module)]

@@ -35,8 +35,13 @@ class PositionTables:
         patch_embed.sample_frames = None  # equals no length, so diffusers asks for a table at every length
         patch_embed._get_positional_embeddings = self.table
 
+    def forget(self) -> None:
+        """Let go of the table that was made last, which lies on the device."""
+        self._held = None
+
     def remove(self) -> None:
         """Give the patch embedding its own choice back."""
+        self.forget()
         self.patch_embed.sample_frames = self._own_frames
         del self.patch_embed._get_positional_embeddings
 

@@ -127,7 +127,8 @@ def _step_watch(kind: str) -> Any:
             if (kind == "pyramid" and half == "uncond") or (kind == "faster" and half != "cond_uncond"):
                 raise DisMoError(
                     f"The step cache {kind!r} needs both guidance halves in one batch, and the sampler runs {half!r} "
-                    "alone. Use a guidance above 1 and no sequential guidance, or the step cache 'first block'."
+                    "alone. Use a guidance above 1, and where memory is so short that the halves run in turn another memory setting "
+                    "or a shorter video; or the step cache 'first block'."
                 )
             return args, kwargs
 

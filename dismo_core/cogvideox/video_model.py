@@ -16,7 +16,6 @@ from .adapter import CogVideoXMotionAdapter
 from .checks import require_steps
 from .colours import Colours, match_colours
 from .memory import MemoryPlan, cogvideox_parts
-from .placement import nbytes, weights
 from .positions import Positions, require_positions
 from .preview import preview
 from .sampling import NEGATIVE_PROMPT
@@ -138,12 +137,7 @@ class CogVideoXModel:
         if (parts := cogvideox_parts(base, frames, extractor)) != plan.parts:
             plan.release()
             plan.parts = parts
-        if plan.memory == "auto":  # wants room for everything, and settles for what it gets
-            everything = [tensor for part in parts.values() for tensor in weights(part.module)]
-            needed = nbytes(everything) + max(part.workspace for part in parts.values())
-        else:
-            needed = plan.choice.bytes_needed
-        runtime.free_memory(max(0, needed - plan.bytes_on_device()))
+        runtime.free_memory(max(0, plan.bytes_wanted() - plan.bytes_on_device()))
 
 
 @contextmanager

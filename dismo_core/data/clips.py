@@ -8,14 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..errors import DisMoError
-from ..training.clips import SOURCES, WINDOW
+from ..motion import SOURCES, WINDOW
 from .augment import CONTENT, MOTION, clamp_aspect, render
-from .draws import draw_clip
+from .draws import draw_clip, epoch_order
 from .frames import Unusable, open_indexed
 from .index import Entry, ShardIndex
 
@@ -67,7 +66,6 @@ class VideoClips(Dataset[VideoSample]):
         self.size = size
         self.seed = seed
         self.inside = inside
-        self._order: tuple[int, NDArray[np.int64]] | None = None  # of the epoch that was last asked for
 
     def __len__(self) -> int:
         """Samples in one epoch."""
@@ -80,7 +78,7 @@ class VideoClips(Dataset[VideoSample]):
             DisMoError: a hundred entries in a row (or all there are) cannot be used.
         """
         epoch, position = divmod(number, len(self))
-        order = self._epoch(epoch)
+        order = epoch_order(self.seed, epoch, len(self))
         skipped: list[tuple[str, str]] = []
         while True:
             entry = int(order[(position + len(skipped)) % len(self)])
@@ -90,11 +88,6 @@ class VideoClips(Dataset[VideoSample]):
             except Unusable as fault:
                 skipped.append((self.index.name(entry), fault.reason))
             check_skipped(skipped, len(self))
-
-    def _epoch(self, epoch: int) -> NDArray[np.int64]:
-        if self._order is None or self._order[0] != epoch:
-            self._order = epoch, np.random.default_rng([self.seed, epoch]).permutation(len(self))
-        return self._order[1]
 
 
 def draw_sample(

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..training.clips import SOURCES, WINDOW
+from ..motion import SOURCES, WINDOW
 from .frames import Unusable
 
 STEPS_PER_SECOND = 6.0  # frame steps of a clip
 MIN_FPS = 3.0  # below it a step would be shorter than a frame
 MAX_STEPS = 4  # from a source to its target
 _SHAPE, _RATE = 3.0, 12.0  # of the gamma density of gaps, rate per second
+
+
+@lru_cache(maxsize=2)  # the epoch that runs, and the one that begins
+def epoch_order(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
+    """In which order an epoch goes through `count` entries."""
+    order = np.random.default_rng([seed, epoch]).permutation(count)
+    order.flags.writeable = False
+    return order
 
 
 @dataclass(frozen=True)

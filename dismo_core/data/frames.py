@@ -6,6 +6,7 @@ import contextlib
 import io
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import av.error
@@ -51,16 +52,19 @@ class IndexedVideo:
         self._container, self._stream = container, stream
         stream.codec_context.thread_count = 1  # workers decode side by side, each on its own core
         with contextlib.suppress(av.error.InvalidDataError):  # breaks off: what was read so far counts
-            packets = []
+            packets, stored = [], []
             for packet in demuxed(container, stream):
                 if packet.size and not packet.is_discard:
                     packets.append((packet.pts, packet.is_keyframe))
+                    stored.append(packet.dts)
         times = sorted({pts for pts, _ in packets if pts is not None})
         self._length = len(packets)
-        # Some files give packets no times, or one twice, and AVI numbers reordered frames as they are stored: frames are
-        # counted from the beginning then.
+        # Some files give packets no times, or one twice, AVI numbers reordered frames as they are stored, and the clock of joined
+        # recordings begins anew: frames are counted from the beginning then.
         reordered = container.format.name == "avi" and stream.codec_context.has_b_frames
-        self._times = times if len(times) == len(packets) and not reordered else None
+        known = [dts for dts in stored if dts is not None]
+        anew = any(after < before for before, after in pairwise(known))
+        self._times = times if len(times) == len(packets) and not reordered and not anew else None
         self._keys = sorted(pts for pts, key in packets if key and pts is not None)
 
     def __len__(self) -> int:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 from torch.utils.data import IterableDataset, get_worker_info
 
+from ..errors import DisMoError
 from .addresses import is_remote, webdataset
 from .clips import VideoSample, check_skipped, draw_sample
 from .frames import Unusable
@@ -72,9 +73,22 @@ class ShardStream(IterableDataset[T]):
 
     def _samples(self, shards: Iterator[str], numbers: Iterator[int], rng: np.random.Generator) -> Iterator[T]:
         skipped: list[tuple[str, str]] = []
+        since = 0  # shards since the last sample
+
+        def counted() -> Iterator[str]:
+            nonlocal since
+            for shard in shards:
+                since += 1
+                if since > 2 * len(self.shards):
+                    raise DisMoError(
+                        f"None of the {len(self.shards)} shards holds a sample, as {shard}. Look at them with `dismo shards --check`."
+                    )
+                yield shard
 
         def damaged(error: Exception) -> bool:
             """What webdataset asks about an error: True goes on with the next shard."""
+            nonlocal since
+            since = 0  # counted as skipped instead
             if isinstance(error, MemoryError):
                 raise error
             skipped.append((os.path.basename(str(error.args[-1])) if error.args else "", "damaged tar"))
@@ -82,8 +96,9 @@ class ShardStream(IterableDataset[T]):
             return True
 
         library = webdataset().tariterators
-        files = library.tar_file_expander(_opened(shards, damaged), handler=damaged)
+        files = library.tar_file_expander(_opened(counted(), damaged), handler=damaged)
         for members in library.group_by_keys(files, handler=damaged):
+            since = 0
             try:
                 entry = _entry(members)
                 yield self.draw(entry, next(numbers), rng, skipped)

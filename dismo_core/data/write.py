@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from ..errors import DisMoError
-from ..files import atomic_write
+from ..files import atomic_write, remove_unfinished
 from .addresses import webdataset
 from .check import check_video
 from .frames import Unusable
-from .index import VIDEO_SUFFIXES, scan_shard
+from .index import VIDEO_SUFFIXES, Place, scan_shard
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +119,10 @@ def write_shards(
             keys = {place.key for place in kept.places}
             left = [video for video in videos if video.key not in keys]
             # the others are looked at again, for the report; none of them may be good now
-            if kept.faults or len(videos) - len(left) != len(keys) or any(True for _ in usable(left)):
+            packed = {video.key: video for video in videos if video.key in keys}
+            if kept.faults or len(packed) != len(keys) or any(True for _ in usable(left)):
+                raise _foreign(path)
+            if any(_differs(path, place, folder, packed[place.key].path, texts) for place in kept.places):
                 raise _foreign(path)
             advance(len(keys))
             counts[path.name] = len(keys)
@@ -196,17 +199,24 @@ def _clear(out: Path, shards: int) -> None:
     """Remove what a killed run left half-written; refuse tars that this run would not make."""
     if not out.is_dir():
         return
-    for left in out.glob(".[0-9][0-9][0-9][0-9][0-9][0-9]-*.tar"):
-        left.unlink()
+    remove_unfinished(out, "[0-9]" * 6, ".tar")
     names = {f"{number:06d}.tar" for number in range(shards)}
     for path in sorted(out.glob("*.tar")):
         if path.name not in names:
             raise _foreign(path)
 
 
+def _differs(shard: Path, place: Place, folder: Path, video: str, texts: Mapping[str, str]) -> bool:
+    """Whether the caption of a packed sample, or the size of its video, is no longer what it was."""
+    with open(shard, "rb") as file:
+        file.seek(place.caption_offset)
+        caption = file.read(place.caption_size)
+    return caption != texts.get(video, "").encode() or place.size != (folder / video).stat().st_size
+
+
 def _foreign(path: Path) -> DisMoError:
     return DisMoError(
-        f"{path} is not what this folder and shard size give: videos or the size changed since, or it is damaged. "
+        f"{path} is not what this folder and shard size give: videos, captions or the size changed since, or it is damaged. "
         "Write to an empty folder, or delete the shards there."
     )
 

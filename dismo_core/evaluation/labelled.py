@@ -14,8 +14,8 @@ from torch.nn import functional as F
 from ..errors import DisMoError
 from ..extract import extract_motion
 from ..models.extractor import MotionExtractor
+from ..video.source import SUFFIXES
 
-SUFFIXES = (".mp4", ".webm", ".mov", ".mkv", ".avi", ".mpg", ".mpeg", ".m4v", ".gif", ".webp")
 THUMBNAIL = 16  # px; pixel differences are compared at this size
 
 

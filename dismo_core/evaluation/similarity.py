@@ -11,6 +11,8 @@ from torch import Tensor
 
 from ..errors import DisMoError
 
+FRAMES = 16  # at a time
+
 
 class ClipSimilarity:
     """A CLIP model on this machine; nothing is downloaded.
@@ -47,12 +49,18 @@ class ClipSimilarity:
         Args:
             frames: uint8 [T, H, W, 3]. picture: uint8 [H', W', 3].
         """
-        pictures = [*frames.numpy(), *([] if picture is None else [picture.numpy()])]
-        inputs = self.processor(
-            text=[prompt or ""], images=pictures, return_tensors="pt", padding=True, truncation=True
+        to_prompt: list[Tensor] = []
+        to_picture: list[Tensor] = []
+        for piece in frames.split(FRAMES):
+            pictures = [*piece.numpy(), *([] if picture is None else [picture.numpy()])]
+            inputs = self.processor(
+                text=[prompt or ""], images=pictures, return_tensors="pt", padding=True, truncation=True
+            )
+            found = self.model(**inputs.to(self.model.device))
+            shown = found.image_embeds[: len(piece)]
+            to_prompt.append(shown @ found.text_embeds[0])
+            to_picture.append(shown @ found.image_embeds[-1])
+        return (
+            None if prompt is None else float(torch.cat(to_prompt).mean()),
+            None if picture is None else float(torch.cat(to_picture).mean()),
         )
-        found = self.model(**inputs.to(self.model.device))
-        shown = found.image_embeds[: len(frames)]
-        to_prompt = None if prompt is None else float((shown @ found.text_embeds[0]).mean())
-        to_picture = None if picture is None else float((shown @ found.image_embeds[-1]).mean())
-        return to_prompt, to_picture

@@ -57,7 +57,7 @@ def track_grid(frames: Tensor) -> Tracks:
         raise DisMoError("Tracks need OpenCV. Install it: pip install opencv-python-headless") from error
 
     if len(frames) < 2:
-        raise DisMoError(f"The clip has {len(frames)} frame; motion needs two or more.")
+        raise DisMoError(f"The clip has {len(frames)} frame; motion needs two or more. Take a longer clip.")
     height, width = frames.shape[1:3]
     scale = SIDE / min(height, width)
     size = round(width * scale), round(height * scale)

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from ..errors import DisMoError
 from ..video import read_image, read_video
+from ..video.source import SUFFIXES
 from .fidelity import motion_fidelity
-from .labelled import SUFFIXES
 from .tracks import track_grid
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def find_pairs(source: str | os.PathLike[str], generated: str | os.PathLike[str]
     ours, theirs = Path(generated), Path(source)
     for path in (theirs, ours):
         if not path.exists():
-            raise DisMoError(f"There is no file or folder {path}.")
+            raise DisMoError(f"There is no file or folder {path}. Check the path.")
     if ours.is_file() and theirs.is_file():
         return [_pair(theirs, ours)], []
     if ours.is_file() or theirs.is_file():

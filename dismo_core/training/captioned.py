@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from ..cogvideox.picture import centre_crop
 from ..data.clips import check_skipped
-from ..data.draws import MIN_FPS
+from ..data.draws import MIN_FPS, epoch_order
 from ..data.frames import Unusable, open_indexed
 from ..data.index import Entry, ShardIndex
 from ..data.stream import ShardStream
@@ -53,7 +53,7 @@ class CaptionedClips(Dataset[CaptionedClip]):
     def __getitem__(self, number: int) -> CaptionedClip:
         """Clip `number`; the next usable video stands in for one that cannot be used."""
         epoch, position = divmod(number, len(self.index))
-        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.index))
+        order = epoch_order(self.seed, epoch, len(self.index))
         seed = int(np.random.default_rng([self.seed, epoch, number]).integers(2**63))
         skipped: list[tuple[str, str]] = []
         while True:

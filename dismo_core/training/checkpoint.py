@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from ..errors import DisMoError
 from ..files import atomic_write
 
 log = logging.getLogger(__name__)
@@ -28,19 +29,29 @@ def save_checkpoint(folder: Path, step: int, state: dict[str, Any], keep: int = 
             torch.save(state, temporary)
         except RuntimeError as error:  # how torch's own writer reports a full disk
             raise OSError(f"only {temporary.stat().st_size} bytes of the checkpoint were written") from error
-    for old in checkpoints(folder)[:-keep]:
+    for old in [other for other in checkpoints(folder) if other != path][: 1 - keep or None]:
         old.unlink()
     return path
 
 
 def latest_checkpoint(folder: Path) -> dict[str, Any] | None:
-    """The newest checkpoint that reads; a damaged one is named in the log and the one before it is tried."""
-    for path in reversed(checkpoints(folder)):
+    """The newest checkpoint that reads, None where there is none; a damaged one is named in the log and the one before it is tried.
+
+    Raises:
+        DisMoError: there are some, and none reads.
+    """
+    found = checkpoints(folder)
+    for path in reversed(found):
         try:
             state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
             return state
         except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
-            log.warning("Checkpoint %s does not read (%s); trying the one before it.", path, error)
+            log.warning("Checkpoint %s does not read (%s).", path, error)
+    if found:
+        raise DisMoError(
+            f"None of the {len(found)} checkpoints in {folder} reads; see the log. Mend what keeps them from being read, or, to "
+            "begin anew, move them away or choose another folder."
+        )
     return None
 
 
@@ -49,9 +60,3 @@ def checkpoints(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     return sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name))
-
-
-def remove_partial(folder: Path) -> None:
-    """Delete what a process that was killed while writing left behind."""
-    for path in folder.glob(".checkpoint_*.pt"):
-        path.unlink(missing_ok=True)

@@ -9,13 +9,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..motion import SOURCES, WINDOW
 from ..rollout import HOP
 from .draws import Draws
 from .paths import positions, rates
 from .textures import texture_pool
 
-WINDOW = 8  # frames of a motion clip
-SOURCES = 4  # source frames 0..3, as published
 HARMONICS = 5
 LABELS = 20
 FILM_PACE = 0.66  # of the rates of clips: what moves through a film twice as long is to stay in view
@@ -129,7 +128,7 @@ class ClipGenerator:
         frames = _jitter(frames, 0.2, draws).unflatten(0, (clips, pairs))
         return ClipBatch(motion, first, frames[:, :, 0], frames[:, :, 1], frames[:, :, 2], gap, _labels(moves))
 
-    def film(self, index: int, clips: int, hops: int, turning: float = 0.35) -> FilmBatch:
+    def film(self, index: int, clips: int, hops: int, turning: float = 0.2) -> FilmBatch:
         """Draw films number `index`; half of the gaps are whole hops, what a roll-out goes on from.
 
         Args:

@@ -15,10 +15,11 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from ..cogvideox.adapter import CogVideoXMotionAdapter
-from ..cogvideox.checkpoint import EXTRACTOR
+from ..cogvideox.checkpoint import EXTRACTOR, LORA
 from ..cogvideox.objective import denoising_loss
 from ..cogvideox.speed import compile_blocks
 from ..data.addresses import is_remote
+from ..data.draws import epoch_order
 from ..data.index import ShardIndex
 from ..errors import DisMoError
 from ..files import atomic_write, save_tensors
@@ -141,6 +142,9 @@ def finetune(
         DisMoError: as `fit`; no usable video; a cache of shards that cannot be read by number.
     """
     adapter.to(world.device)
+    for parameter in adapter.parameters():
+        if parameter.requires_grad:  # bfloat16 would round away what a step adds, and its moments
+            parameter.data = parameter.data.float()
     adapter.base.transformer.enable_gradient_checkpointing()
     if compile:
         adapter.set_exact(False)
@@ -210,7 +214,7 @@ def finetune(
 def _pick(usable: Sequence[int], seed: int, number: int) -> tuple[int, int]:
     """Entry and seed of sample `number` of a cached run: every epoch in a new order."""
     epoch, position = divmod(number, len(usable))
-    order = np.random.default_rng([seed, epoch]).permutation(len(usable))
+    order = epoch_order(seed, epoch, len(usable))
     return usable[order[position]], int(np.random.default_rng([seed, epoch, number]).integers(2**63))
 
 
@@ -229,9 +233,13 @@ def transfer_sheet(adapter: CogVideoXMotionAdapter, clip: Tensor) -> Tensor:
 
 
 def export(adapter: CogVideoXMotionAdapter, folder: Path) -> Path:
-    """Write `cogvideox_adapter.safetensors`: adapter and its extractor under the released names; replaces an existing one."""
+    """Write `cogvideox_adapter.safetensors`: adapter and its extractor under the released names; replaces an existing one.
+
+    The LoRA, trained in float32, is written in the base's precision, as it was released.
+    """
     path = folder / "cogvideox_adapter.safetensors"
-    tensors = {k: v.detach().cpu().contiguous() for k, v in adapter.state_dict().items()}
+    dtypes = {k: adapter.dtype if k.startswith(LORA) else v.dtype for k, v in adapter.state_dict().items()}
+    tensors = {k: v.detach().to("cpu", dtypes[k]).contiguous() for k, v in adapter.state_dict().items()}
     with atomic_write(path, overwrite=True) as temporary:
         card = {"format": "pt", "extractor": adapter.extractor_id, GEOMETRY: describe(adapter.motion_extractor)}
         save_tensors(tensors, temporary, card)

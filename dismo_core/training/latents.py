@@ -50,7 +50,9 @@ class LatentCache:
         self.clips = clips
         self.adapter = adapter
         what = [clips.seed, clips.frames, clips.fps, clips.size, adapter.extractor_id, adapter.base.name]
-        self.about = json.dumps([*what, str(adapter.dtype), [str(Path(s).resolve()) for s in clips.index.shards]])
+        shards = [Path(shard).resolve() for shard in clips.index.shards]
+        states = [(str(shard), shard.stat().st_size, shard.stat().st_mtime_ns) for shard in shards]
+        self.about = json.dumps([*what, str(adapter.dtype), states])
 
     def path(self, entry: int) -> Path:
         """Where a video's file lies."""

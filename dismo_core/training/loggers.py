@@ -39,13 +39,16 @@ class TensorBoard:
         self._writer: Any = SummaryWriter(str(folder), purge_step=step)
 
     def numbers(self, step: int, row: Mapping[str, float]) -> None:
+        """See `Logger`."""
         for name, value in row.items():
             self._writer.add_scalar(name, value, step)
 
     def picture(self, step: int, name: str, picture: Tensor) -> None:
+        """See `Logger`."""
         self._writer.add_image(name, picture, step, dataformats="HWC")
 
     def close(self) -> None:
+        """See `Logger`."""
         self._writer.close()
 
 
@@ -64,12 +67,15 @@ class WeightsAndBiases:
         )
 
     def numbers(self, step: int, row: Mapping[str, float]) -> None:
+        """See `Logger`."""
         self._run.log(dict(row), step=step)
 
     def picture(self, step: int, name: str, picture: Tensor) -> None:
+        """See `Logger`."""
         self._run.log({name: self._library.Image(picture.numpy())}, step=step)
 
     def close(self) -> None:
+        """See `Logger`."""
         self._run.finish()
 
 

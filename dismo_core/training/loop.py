@@ -16,9 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import DisMoError
+from ..files import remove_unfinished
 from ..weights.files import differences
 from .average import Average
-from .checkpoint import latest_checkpoint, remove_partial, save_checkpoint
+from .checkpoint import latest_checkpoint, save_checkpoint
 from .distributed import World, is_sharded, shared_out
 from .loggers import Logger, cut_rows
 
@@ -109,7 +110,7 @@ def fit(
     world.require_same(start, "the step to go on from")
     if world.main:
         folder.mkdir(parents=True, exist_ok=True)
-        remove_partial(folder)
+        remove_unfinished(folder, "checkpoint_*", ".pt")
         cut_rows(folder / "log.jsonl", start)
 
     def averaged() -> contextlib.AbstractContextManager[None]:
@@ -148,16 +149,18 @@ def fit(
                     values[name] = values[name] + part if name in values else part
             norm: Any = torch.nn.utils.clip_grad_norm_(params, schedule.clip)
             values["grad_norm"] = norm.full_tensor() if is_sharded(norm) else norm
-            if not math.isfinite(float(values["grad_norm"])):
+            # One wait for the device a step: whether to go on must be known before the weights change.
+            numbers = dict(zip(values, torch.stack([v.float() for v in values.values()]).tolist(), strict=True))
+            if not math.isfinite(numbers["grad_norm"]):
                 raise DisMoError(
-                    f"The loss or its gradient is not finite at step {step} (loss {float(values['loss'])}). The last "
+                    f"The loss or its gradient is not finite at step {step} (loss {numbers['loss']}). The last "
                     f"checkpoint in {folder} is good; go on from it with a lower learning rate than {schedule.lr}."
                 )
             optimizer.step()
             if average is not None:
                 average.update()
-            for name, value in values.items():
-                sums[name] = sums.get(name, 0.0) + float(value)
+            for name, value_now in numbers.items():
+                sums[name] = sums.get(name, 0.0) + value_now
             summed += 1
             done = step + 1
             if done % schedule.log_every == 0:

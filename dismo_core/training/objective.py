@@ -8,7 +8,8 @@ from torch.nn import functional as F
 
 from ..models.extractor import MotionExtractor
 from ..models.generator import FrameGenerator
-from .clips import LABELS, SOURCES
+from ..motion import SOURCES
+from .clips import LABELS
 
 
 class MotionObjective(nn.Module):

@@ -160,7 +160,9 @@ def build(
 def _load(module: nn.Module, path: Path, what: str) -> None:
     tensors = read_weights(path).tensors
     if problem := differences(module.state_dict(), tensors):
-        raise DisMoError(f"{os.fspath(path)} does not fit the {what} of this preset. {problem}.")
+        raise DisMoError(
+            f"{os.fspath(path)} does not fit the {what} of this preset. {problem}. Choose the preset or the file that fits."
+        )
     module.load_state_dict(tensors)
 
 

@@ -4,14 +4,14 @@ from .clip import Audio, Video, VideoInfo
 from .images import read_image
 from .probe import probe
 from .read import iter_video, read_video
-from .write import output_format, write_video
+from .write import check_output, write_video
 
 __all__ = [
     "Audio",
     "Video",
     "VideoInfo",
+    "check_output",
     "iter_video",
-    "output_format",
     "probe",
     "read_image",
     "read_video",

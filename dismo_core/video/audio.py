@@ -34,7 +34,11 @@ def read_audio(source: Source, start: float, duration: float) -> Audio | None:
         rate = stream.rate
         zero = float((video.start_time or 0) * (video.time_base or 0))
         if start > 1:
-            container.seek(int((zero + start - 1) * av.time_base), backward=True)
+            try:
+                container.seek(int((zero + start - 1) * av.time_base), backward=True)
+            except av.error.FFmpegError as error:  # it cannot seek: all of it is read
+                if isinstance(error, MemoryError):
+                    raise
         resampler = av.AudioResampler(format="fltp", layout=stream.layout, rate=rate)
         wave = np.zeros((stream.layout.nb_channels, round(duration * rate)), np.float32)
         position: int | None = None
@@ -45,6 +49,9 @@ def read_audio(source: Source, start: float, duration: float) -> Audio | None:
                 continue  # a damaged piece stays silent
             for frame in frames:
                 wanted = round(((frame.time or 0.0) - zero - start) * rate)
+                if position is not None and wanted < position - rate:  # a second back: the clock began anew
+                    zero -= (position - wanted) / rate
+                    wanted = position
                 if position is None or abs(wanted - position) > _GAP * rate:
                     position = wanted
                 try:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _SEEK_FROM = 1.0  # seconds; nearer to the beginning decoding is as fast as seeking
+_BACK = 1.0  # seconds that a clock steps back only where it began anew
 _FALLBACK_FPS = 25.0  # FFmpeg's own assumption for streams without a clock
 
 
@@ -79,8 +80,10 @@ def _decoded(source: Source, seek: float | None) -> Generator[Shown, None, None]
         interval = min(1 / native_fps(stream), LONGEST)
         zero = stream.start_time
         if seek is not None:
+            if zero is None:
+                return  # nor could it be told where a seek arrives
             try:
-                container.seek(int((zero or 0) + seek / tick), stream=stream, backward=True)
+                container.seek(int(zero + seek / tick), stream=stream, backward=True)
             except av.error.FFmpegError as error:
                 if isinstance(error, MemoryError):
                     raise
@@ -91,14 +94,17 @@ def _decoded(source: Source, seek: float | None) -> Generator[Shown, None, None]
         count = 0
         for frame, ticks in _frames(container, stream, source):
             if frame.pts is None:
+                if seek is not None and count == 0:
+                    return  # where the seek arrived cannot be told
                 time += interval
             else:
                 zero = frame.pts if zero is None else zero
                 stamp = (frame.pts - zero) * tick
-                if stamp > latest:  # damaged, or the clock of a recording began anew: go on as if nothing were missing
+                # Damaged, or the clock of a recording began anew: go on as if nothing were missing.
+                if stamp > latest or stamp < time - _BACK:
                     zero = frame.pts - round((time + interval) / tick)
                     stamp = time + interval
-                time = max(time, stamp)  # broken files may step back; time never does
+                time = max(time, stamp)  # broken files may step back a little; time never does
             latest = time + LONGEST
             count += 1
             yield Shown(time, min(ticks * tick, LONGEST) or interval, tick, partial(to_rgb, frame))

@@ -98,7 +98,7 @@ def read_video(
     if info.duration is not None:
         left = max(1, math.ceil((info.duration - start) * rate) + 1)
         expected = left if frames is None else min(frames, left)
-    stack = _Stack(expected or 64)
+    stack = FrameStack(expected or 64)
     for frame in iter_video(source, fps=fps, start=start, frames=frames, backend=backend):
         stack.append(frame if size is None else resize(frame, size, source))
     pixels = stack.done()
@@ -118,7 +118,7 @@ def resize(frame: Tensor, size: tuple[int, int], source: Source = "") -> Tensor:
     return resized[0].permute(1, 2, 0).contiguous()
 
 
-class _Stack:
+class FrameStack:
     """Frames of one size, written in place: `torch.stack` of a list would need the memory twice."""
 
     def __init__(self, expected: int) -> None:

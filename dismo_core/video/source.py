@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 AnyStream = TypeVar("AnyStream", "AudioStream", "VideoStream")
 Source: TypeAlias = "str | os.PathLike[str] | bytes | IO[bytes]"
 
+SUFFIXES = (".mp4", ".webm", ".mov", ".mkv", ".avi", ".mpg", ".mpeg", ".m4v", ".gif", ".webp")  # of clips in a folder
 MOST_PIXELS = 1 << 25  # of one frame, 8K; a header that says more is taken for damaged
 _ATTACHED_PICTURE = 0x400  # FFmpeg's AV_DISPOSITION_ATTACHED_PIC: the cover of a song is no video
 _LIMITS = {"max_pixels": str(MOST_PIXELS)}

@@ -56,10 +56,7 @@ def write_video(
     Raises:
         DisMoError: bad arguments or frames, an existing or unwritable file, a full disk, an encoder that is missing.
     """
-    kind = output_format(path, format)
-    rate = _rate(fps, kind)
-    if type(crf) is not int or not 0 <= crf <= _MAX_CRF[kind]:
-        raise DisMoError(f"crf must be a whole number from 0 (best) to {_MAX_CRF[kind]} for {kind}, not {crf!r}.")
+    kind, rate = check_output(path, fps, format=format, crf=crf)
     _check_audio(audio, kind)
     texts = dict(metadata or {})
     for key, value in texts.items():
@@ -81,13 +78,23 @@ def write_video(
             write_container(temporary, first, checked, rate, kind, crf, audio, texts)
 
 
-def output_format(path: str | os.PathLike[str], format: str | None = None) -> str:
-    """The format that `write_video` would write to `path`: mp4, webm, webp or gif.
+def check_output(
+    path: str | os.PathLike[str], fps: float | Fraction, *, format: str | None = None, crf: int = 18
+) -> tuple[str, Fraction]:
+    """The format (mp4, webm, webp or gif) and the rate that `write_video` would write.
+
+    Asked before long work, so that nobody waits in vain.
 
     Raises:
-        DisMoError: an unknown format or suffix, or two that disagree. Asked before long work, so that nobody waits in vain.
+        DisMoError: an unknown format or suffix, or two that disagree; a rate or quality that the format does not have.
     """
-    path = Path(path)
+    kind = _format(Path(path), format)
+    if type(crf) is not int or not 0 <= crf <= _MAX_CRF[kind]:
+        raise DisMoError(f"crf must be a whole number from 0 (best) to {_MAX_CRF[kind]} for {kind}, not {crf!r}.")
+    return kind, _rate(fps, kind)
+
+
+def _format(path: Path, format: str | None) -> str:
     by_suffix = _FORMATS.get(path.suffix.lower())
     known = ", ".join(sorted(_FORMATS.values()))
     if format is None:

@@ -25,7 +25,9 @@ def check_base(folder: Path, without: Collection[str] = ()) -> None:
         DisMoError: what is missing.
     """
     if not (folder / "model_index.json").is_file():
-        raise DisMoError(f"{folder} is no diffusers folder: it has no model_index.json.")
+        raise DisMoError(
+            f"{folder} is no diffusers folder: it has no model_index.json. Give the folder that holds it, or fetch it again."
+        )
     for part, stem in BASE_WEIGHTS.items():
         if part in without:
             continue

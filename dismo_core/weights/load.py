@@ -85,7 +85,7 @@ def load_frame_generator(
     geometries = {"its own": own} if own else {"tiny": FrameGenerator.tiny}
     generator: FrameGenerator = _build(file, geometries)
     if problem := differences(generator.autoencoder.state_dict(), frozen):
-        raise DisMoError(f"The autoencoder in {file.path} is not the one of its generator. {problem}.")
+        raise DisMoError(f"The autoencoder in {file.path} is not the one of its generator. {problem}. Export it again.")
     generator.autoencoder.load_state_dict({k: v.float() for k, v in frozen.items()})
     generator.extractor_id = file.metadata.get("extractor", "")
     return generator.to(device, dtype).eval().requires_grad_(False)

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import DisMoError
 from .base_folder import check_base
-from .files import differences, read_weights
+from .files import WeightFile, differences, read_weights
+from .geometry import AUTOENCODER, extractor_of, generator_of
 from .kinds import ADAPTER, EXTRACTOR, GENERATOR, Kind, recognise
 from .manifest import BASE, check_released
+
+if TYPE_CHECKING:
+    from ..models.extractor import MotionExtractor
 
 
 def verify(path: Path) -> str:
@@ -29,22 +34,23 @@ def verify(path: Path) -> str:
         check_base(path)
         return "CogVideoX base, complete by its index files"
     check_released(path)
-    tensors = read_weights(path).tensors
+    file = read_weights(path)
+    tensors = {name: value for name, value in file.tensors.items() if not name.startswith(AUTOENCODER)}
     kind = recognise(tensors) or EXTRACTOR
     if kind not in (ADAPTER, GENERATOR, EXTRACTOR):
         raise DisMoError(
             f"{path} is {kind.what}. Only adapters, extractors, frame generators and bases are checked here."
         )
     problems = []
-    for name, expected in _models(kind, tensors):
+    for name, expected in _models(kind, replace(file, tensors=tensors)):
         if not (problem := differences(expected, tensors)):
             return f"{name}, {len(tensors):,} tensors, {sum(t.numel() for t in tensors.values()):,} numbers"
         problems.append(f"Against {name}: {problem}")
     raise DisMoError(f"{path} fits no known model. {'. '.join(problems)}.")
 
 
-def _models(kind: Kind, tensors: dict[str, Tensor]) -> Iterator[tuple[str, dict[str, Tensor]]]:
-    """Known models that a file of a kind with these tensors could hold, with the tensors they have."""
+def _models(kind: Kind, file: WeightFile) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    """Models that a file of a kind could hold, with the tensors they have: the known ones, and that of its own metadata."""
     from ..models.extractor import MotionExtractor
     from ..models.generator import FrameGenerator
 
@@ -52,19 +58,24 @@ def _models(kind: Kind, tensors: dict[str, Tensor]) -> Iterator[tuple[str, dict[
         with torch.device("meta"):
             return dict(make().state_dict())
 
+    where, tensors = str(file.path), file.tensors
     if kind is ADAPTER:
-        expected = shapes(lambda: _adapter_on_5b(tensors))
+        expected = shapes(lambda: _adapter_on_5b(tensors, extractor_of(file.metadata, where)))
         if not any(name.startswith("motion_extractor.") for name in tensors):
             expected = {k: v for k, v in expected.items() if not k.startswith("motion_extractor.")}
         yield "adapter for CogVideoX-5B-I2V", expected
     elif kind is GENERATOR:
         yield "tiny frame generator", shapes(FrameGenerator.tiny)
+        if make := generator_of(file.metadata, where):
+            yield "frame generator of its own geometry", shapes(make)
     else:
         yield "large motion extractor", shapes(MotionExtractor.large)
         yield "tiny motion extractor", shapes(MotionExtractor.tiny)
+        if own := extractor_of(file.metadata, where):
+            yield "motion extractor of its own geometry", shapes(own)
 
 
-def _adapter_on_5b(tensors: dict[str, Tensor]) -> nn.Module:
+def _adapter_on_5b(tensors: dict[str, Tensor], extractor: Callable[[], MotionExtractor] | None) -> nn.Module:
     """An adapter for the released base, of the rank and the width of conditions that the tensors have."""
     from diffusers.models.transformers.cogvideox_transformer_3d import CogVideoXTransformer3DModel
 
@@ -77,4 +88,4 @@ def _adapter_on_5b(tensors: dict[str, Tensor]) -> nn.Module:
     nothing: Any = None
     base = CogVideoXBase(transformer, nothing, nothing, nothing, scheduler_config={}, name=BASE.repo)
     options: dict[str, Any] = dict(geometry(tensors))
-    return CogVideoXMotionAdapter(base, **options)
+    return CogVideoXMotionAdapter(base, extractor and extractor(), **options)

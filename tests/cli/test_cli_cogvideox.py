@@ -87,6 +87,7 @@ BAD = {
     "memory": (["--memory", "huge"], "no memory setting 'huge'"),
     "precision": (["--precision", "fp4"], "no precision 'fp4'"),
     "positions": (["--positions", "up"], "positions 'up'"),
+    "quality": (["--crf", "60", "--model", "no.safetensors"], "crf must be"),  # before any weights are looked for
     "cache": (["--cache", "gold"], "no step cache 'gold'"),
     "base": (["--base", "no/such/folder"], "no/such/folder"),
     "model": (["--model", "no.safetensors"], "no.safetensors"),
@@ -113,6 +114,8 @@ def test_the_released_adapter_is_looked_for_where_weights_lie(photograph, real_c
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     words = ["transfer", "--model", "cogvideox5b_i2v_large", "--motion", str(real_clip), "--image", str(photograph)]
     assert main([*words, "-o", str(tmp_path / "x.mp4")]) == 2
+    assert "dismo weights download CogVideoX-5b-I2V" in capsys.readouterr().err
+    assert main([*words, "--base", "CogVideoX-5b-I2V", "-o", str(tmp_path / "x.mp4")]) == 2
     assert "dismo weights download CogVideoX-5b-I2V" in capsys.readouterr().err
     assert main([*words, "--base", str(BASE), "-o", str(tmp_path / "x.mp4")]) == 2
     assert "dismo weights download cogvideox5b_i2v_large" in capsys.readouterr().err
@@ -146,3 +149,9 @@ def test_release_report(adapter_file, tmp_path, capsys):
     assert main(words) == 2 and "exists already" in capsys.readouterr().err
     assert main([*words, "--overwrite", "--adapter", "no.pt"]) == 2
     assert "dismo weights download" in capsys.readouterr().err
+
+
+def test_release_report_without_files_takes_what_was_downloaded(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("DISMO_WEIGHTS", str(tmp_path))
+    assert main(["evaluate", "release", "--out", str(tmp_path / "release.json")]) == 2
+    assert "dismo weights download motion_extractor_large" in capsys.readouterr().err

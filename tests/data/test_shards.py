@@ -98,7 +98,9 @@ def test_killed_and_started_again_ends_with_the_same_files(videos, tmp_path):
     assert all((out / name).stat().st_mtime_ns == time for name, time in before.items())  # not made again
 
 
-@pytest.mark.parametrize("change", ["another size", "a video more", "a video less", "damage"])
+@pytest.mark.parametrize(
+    "change", ["another size", "a video more", "a video less", "another video", "a caption", "damage"]
+)
 def test_shards_of_something_else_are_not_mixed_in(videos, tmp_path, change):
     folder, out = tmp_path / "videos", tmp_path / "out"
     shutil.copytree(videos, folder)
@@ -109,6 +111,10 @@ def test_shards_of_something_else_are_not_mixed_in(videos, tmp_path, change):
         size *= 2
     elif change == "a video more":
         shutil.copy(folder / "clip1.mp4", folder / "new.mp4")
+    elif change == "another video":
+        shutil.copy(folder / "clip1.mp4", folder / "clip2.mp4")
+    elif change == "a caption":
+        (folder / "clip1.txt").write_text("A new word for it.")
     elif change == "a video less":
         (folder / "clip2.mp4").unlink()
     else:

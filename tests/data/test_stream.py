@@ -53,6 +53,12 @@ def test_numbers_are_unique_and_samples_mixed(good_shards):
     assert len(set(numbers)) == 9 and all(n >= 31 and n % 3 == 1 for n in numbers) and numbers != sorted(numbers)
 
 
+def test_shards_without_a_sample_end_in_an_error(tmp_path):
+    empty = [write_tar(tmp_path / f"{k}.tar", []) for k in range(2)]
+    with pytest.raises(dismo.DisMoError, match="None of the 2 shards holds a sample"):
+        take(VideoStream(empty, 16), 1)
+
+
 def test_faults_are_skipped_and_counted(faulty_shards):
     samples = take(VideoStream(faulty_shards, 16, buffer=1), 12)
     reasons = {reason for sample in samples for _, reason in sample.skipped}

@@ -17,7 +17,7 @@ import torch
 from writers import WRITERS
 
 import dismo_core as dismo
-from dismo_core.files import atomic_write
+from dismo_core.files import atomic_write, remove_unfinished
 
 ROOT = Path(__file__).resolve().parents[2]
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="limits file sizes and kills as POSIX systems do")
@@ -169,6 +169,26 @@ def test_unfinished_files_of_killed_processes_do_not_stay_for_ever(tmp_path, pro
     living.join()
     run(WRITERS["motion"], 2).join()
     assert set(tmp_path.iterdir()) == {today, others, tmp_path / "m.safetensors"}
+
+
+@POSIX
+def test_what_a_killed_process_left_of_a_file_goes_at_once_and_what_a_living_one_writes_stays(tmp_path, processes):
+    begun = processes.Event()
+    living = processes.Process(target=write_for_ever, args=(tmp_path, begun))
+    living.start()
+    assert begun.wait(60)
+    killed = processes.Process(target=killed_while_writing, args=(tmp_path, time.time()))
+    killed.start()
+    killed.join()
+    (live,) = tmp_path.glob(".live-*")
+    remove_unfinished(tmp_path, "*", ".mp4")
+    assert list(tmp_path.iterdir()) == [live]
+    living.kill()
+    living.join()
+    remove_unfinished(tmp_path, "liv", ".mp4")  # part of a name is another file
+    assert live.exists()
+    remove_unfinished(tmp_path, "live", ".mp4")
+    assert not live.exists()
 
 
 FETCH = """

@@ -26,7 +26,7 @@ from dismo_core.files import atomic_write, read_json
 from dismo_core.fit import fit_image, one_picture, shown_part, to_rgb
 from dismo_core.motion import base_name
 from dismo_core.motion_edit import blend, chain, hold, loop, pause, reverse_order
-from dismo_core.video import Audio, output_format
+from dismo_core.video import Audio, check_output
 from dismo_core.video.read import check_sampling
 from dismo_core.weights.files import read_weights
 from dismo_core.weights.manifest import check_released, readable
@@ -312,7 +312,7 @@ def test_names(name, tmp_path):
         assert not path.is_absolute() and ".." not in path.parts
     assert isinstance(is_remote(name), bool)
     with attempt("test_names"):
-        output_format(name)
+        check_output(name, 8)
     with attempt("test_names"):
         assert all(map(is_remote, find_shards([str(tmp_path / "s" / name.replace("\0", "").strip("/."))])))
     if "/" not in name and "\\" not in name and name not in ("", ".", ".."):

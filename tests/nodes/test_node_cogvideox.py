@@ -72,23 +72,45 @@ def test_released_files_are_listed_by_their_names_alone(files, tmp_path):
     assert files.model_files.extractors() == ["tiny", "motion_extractor_large", "mine.safetensors"]
 
 
-def test_a_released_file_that_appears_is_loaded(files, tmp_path):
-    before = files.model_files.fingerprint("motion_extractor_large")
+def test_a_download_does_not_make_a_loader_run_again_but_another_conversion_does(files, tmp_path):
+    """The released file is known by its checksum; a conversion of it is not."""
+
+    def seen():
+        return files.fingerprint("cogvideox5b_i2v_large", files.BASE, "from base", "from base")
+
+    before = seen()
     (tmp_path / "models/dismo").mkdir(parents=True)
-    (tmp_path / "models/dismo/motion_extractor_large.pt").touch()
-    assert files.model_files.fingerprint("motion_extractor_large") != before
+    (tmp_path / "models/dismo/cogvideox5b_i2v_large.pt").touch()
+    diffusers_folder(tmp_path / "models/diffusers" / files.BASE)
+    assert seen() == before
+    (tmp_path / "models/dismo/cogvideox5b_i2v_large.safetensors").touch()
+    assert seen() != before
+
+
+def test_what_comes_from_another_node_does_not_disturb_the_cache(files, pack):
+    """ComfyUI gives None for it, and takes a failure for "always changed"."""
+    nodes = (
+        pack("nodes.loaders").LoadDisMoExtractor,
+        pack("nodes.loaders").LoadFrameGenerator,
+        pack("nodes.video_lora").VideoLoRA,
+        pack("nodes.motion_library").LoadMotion,
+        pack("nodes.load_cogvideox").LoadCogVideoXMotionAdapter,
+    )
+    assert all(isinstance(node.fingerprint_inputs(), str) for node in nodes)
 
 
 def test_a_changed_file_is_loaded_again(files, tmp_path):
     diffusers_folder(tmp_path / "models/diffusers/mine")
     (tmp_path / "models/dismo").mkdir()
     adapter, index = tmp_path / "models/dismo/mine.safetensors", tmp_path / "models/diffusers/mine/model_index.json"
-    adapter.touch()
+    weights = index.parent / "transformer/diffusion_pytorch_model.safetensors"
+    weights.parent.mkdir(exist_ok=True)
     seen = set()
-    for changed in (adapter, index):
-        seen.add(files.fingerprint("mine.safetensors", "mine", "", ""))
+    for changed in (adapter, index, weights):
+        changed.touch()
+        seen.add(files.fingerprint("mine.safetensors", "mine", None, None))
         os.utime(changed, (1, 1))
-    assert len(seen | {files.fingerprint("mine.safetensors", "mine", "", "")}) == 3
+    assert len(seen | {files.fingerprint("mine.safetensors", "mine", None, None)}) == 4
 
 
 def test_the_choices_are_those_of_the_core(pack):

@@ -21,24 +21,52 @@ def test_exactly_one_clip(pack, clips, video, images, found):
         clips.require_one(video, images)
 
 
-def test_a_file_is_streamed(clips):
-    assert clips.from_video(VideoFromFile("a.mp4"), 8, 1.5, 25, VideoFromFile) == ("a.mp4", 1.5, 25)
+def test_a_file_is_streamed(clips, real_clip):
+    assert clips.from_video(VideoFromFile(real_clip), 8, 1.5, 25, VideoFromFile) == (real_clip, 1.5, 25)
+
+
+def test_what_is_no_video_is_said_as_by_the_reader(pack, clips, tmp_path):
+    (tmp_path / "cut.mp4").write_bytes(b"half a film")
+    with pytest.raises(pack("dismo_core").DisMoError, match="cut.mp4"):
+        clips.from_video(VideoFromFile(str(tmp_path / "cut.mp4")), 8, 0, 25, VideoFromFile)
 
 
 @pytest.mark.parametrize(("asked", "read"), [(25, 12), (5, 5), (0, 12)])
-def test_a_trimmed_file_is_read_within_its_window(clips, asked, read):
-    video = VideoFromFile("a.mp4", window=(10.0, 2.0))
-    assert clips.from_video(video, 8, 0.5, asked, VideoFromFile) == ("a.mp4", 10.5, read)
+def test_a_trimmed_file_is_read_within_its_window(clips, real_clip, asked, read):
+    video = VideoFromFile(real_clip, window=(10.0, 2.0))
+    assert clips.from_video(video, 8, 0.5, asked, VideoFromFile) == (real_clip, 10.5, read)
 
 
-def test_a_window_of_too_few_frames(pack, clips):
+def test_a_trimmed_file_whose_window_nobody_tells_is_decoded(clips, real_clip):
+    class Trims(VideoFromFile):
+        """As of versions that trim and have no word for what is left."""
+
+        get_active_trim_window = None
+        seconds = 4.0
+
+        def as_trimmed(self):
+            pass
+
+        def get_duration(self):
+            return self.seconds
+
+    video = Trims(real_clip)
+    assert clips.from_video(video, 8, 1.5, 25, Trims) == (real_clip, 1.5, 25)
+    video.seconds = 1.0
+    components = types.SimpleNamespace(images=torch.rand(8, 2, 2, 3), frame_rate=Fraction(8))
+    video.get_components = lambda: components
+    source, start, count = clips.from_video(video, 8, 0, 0, Trims)
+    assert torch.equal(source, components.images) and (start, count) == (0, 0)
+
+
+def test_a_window_of_too_few_frames(pack, clips, real_clip):
     with pytest.raises(pack("dismo_core").DisMoError, match="has 4 frames at 8 fps"):
-        clips.from_video(VideoFromFile("a.mp4", window=(10.0, 0.5)), 8, 0, 25, VideoFromFile)
+        clips.from_video(VideoFromFile(real_clip, window=(10.0, 0.5)), 8, 0, 25, VideoFromFile)
 
 
-def test_a_file_with_a_crop_pending_is_decoded(clips):
+def test_a_file_with_a_crop_pending_is_decoded(clips, real_clip):
     components = types.SimpleNamespace(images=torch.rand(4, 2, 2, 3), frame_rate=Fraction(8))
-    video = VideoFromFile("a.mp4", size=(4, 4))
+    video = VideoFromFile(real_clip, size=(4, 4))
     video.get_components = lambda: components
     source, start, count = clips.from_video(video, 8, 0, 0, VideoFromFile)
     assert torch.equal(source, components.images) and (start, count) == (0, 0)

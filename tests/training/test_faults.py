@@ -9,6 +9,7 @@ import torch
 from micro import train
 from torch import nn
 
+from dismo_core import DisMoError
 from dismo_core.training.checkpoint import checkpoints, latest_checkpoint
 from dismo_core.training.loop import Schedule, fit
 
@@ -70,6 +71,17 @@ def test_killed_at_random_moments_it_ends_as_an_unbroken_run(tmp_path, server):
     rows = [(folder / "log.jsonl").read_text().count("\n") for folder in (tmp_path / "whole", broken)]
     assert rows == [STEPS // 3, STEPS // 3]
     assert not list(broken.glob(".checkpoint*"))
+
+
+def test_checkpoints_none_of_which_reads_are_not_taken_for_none(tmp_path):
+    """A run that began anew in their place would delete what it writes as older than they are."""
+    work(tmp_path)
+    for path in checkpoints(tmp_path):
+        path.write_bytes(path.read_bytes()[:1000])
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(DisMoError, match="None of the 2 checkpoints in .* reads"):
+        work(tmp_path)
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def work_on_videos(folder, shards, count):

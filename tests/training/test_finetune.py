@@ -30,10 +30,10 @@ BASE = Path(__file__).parent.parent / "goldens" / "tiny-CogVideoX-I2V"
 QUICK = replace(SCHEDULE, steps=4, lr=1e-3, warmup=1, save_every=2, log_every=1)
 
 
-def make_adapter():
+def make_adapter(dtype=torch.float32):
     torch.manual_seed(0)
-    geometry = dict(d_cond=16, rank=4, alpha=2, dtype=torch.float32)
-    return CogVideoXMotionAdapter(load_base(BASE, torch.float32), load_motion_extractor("tiny"), **geometry)
+    geometry = dict(d_cond=16, rank=4, alpha=2, dtype=dtype)
+    return CogVideoXMotionAdapter(load_base(BASE, dtype), load_motion_extractor("tiny"), **geometry)
 
 
 def footage(shards, **changes):
@@ -78,6 +78,21 @@ def test_the_command_trains_and_writes_a_file_that_loads(shards, tmp_path, capsy
     assert all(torch.allclose(v, again[name]) for name, v in state.items())
     assert main(["finetune", *options, "--max_steps", "2", "--resume", "never"]) == 2
     assert "not empty" in capsys.readouterr().err
+
+
+def test_a_bfloat16_adapter_learns_in_float32_and_is_written_in_bfloat16(shards, tmp_path):
+    """Steps of 1e-5 are far below what bfloat16 can add to these weights, and so is what an average takes of them."""
+    adapter = make_adapter(torch.bfloat16)
+    finetune(tmp_path, adapter, footage(shards), replace(QUICK, lr=1e-5, average=0.9))
+    kept, before = latest_checkpoint(tmp_path), make_adapter(torch.bfloat16).state_dict()
+    names = [name for name in before if "lora_A" in name]
+    for name in names:
+        for after in (kept["model"][name], kept["averaged"]["module." + name]):
+            moved = (after - before[name].float()).abs()
+            assert after.dtype == torch.float32 and 0 < float(moved.max()) < 1e-4
+    written = load_file(export(adapter, tmp_path))
+    assert names and {written[name].dtype for name in names} == {torch.bfloat16}
+    load_cogvideox_adapter(tmp_path / "cogvideox_adapter.safetensors", base=BASE, dtype=torch.bfloat16)
 
 
 def test_it_trains_the_adapter_and_nothing_else(whole):

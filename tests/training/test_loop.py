@@ -129,7 +129,7 @@ def test_a_last_checkpoint_that_does_not_fit_is_an_error(tmp_path):
 def test_rows_after_the_checkpoint_that_is_gone_on_from_are_dropped(tmp_path):
     run(tmp_path)
     checkpoints(tmp_path)[-1].unlink()
-    (tmp_path / ".checkpoint_0000020-x.pt").write_bytes(b"killed while this was written")
+    (tmp_path / ".checkpoint_0000020-0123abcd.unfinished.pt").write_bytes(b"killed while this was written")
     with (tmp_path / "log.jsonl").open("a") as file:
         file.write('{"loss": 0.')  # killed while this was written
     run(tmp_path)

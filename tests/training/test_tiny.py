@@ -1,11 +1,16 @@
 """The recipe of dismo-tiny runs end to end on a few steps, goes on after a stop, and exports files that load."""
 
+import shutil
+
 import pytest
 import torch
 
 from dismo_core.cli.main import main
 from dismo_core.models.extractor import MotionExtractor
+from dismo_core.models.generator import FrameGenerator
+from dismo_core.training.carry import carry_over
 from dismo_core.training.clips import ClipGenerator
+from dismo_core.training.export import GENERATOR_FILE
 from dismo_core.training.objective import MotionObjective, fit_readout, label_fit
 from dismo_core.training.start import start_extractor
 from dismo_core.training.tiny import TinyRecipe, encoder_patches, joint_step
@@ -40,6 +45,34 @@ def test_the_command_trains_resumes_and_exports(tmp_path, capsys):
     assert again.extractor_id == extractor.extractor_id
     assert main([*ARGUMENTS, "--out", out, "--joint-steps", "2", "--no-resume"]) == 2
     assert "not empty" in capsys.readouterr().err
+
+
+def test_a_generator_that_is_carried_over_reads_the_new_embeddings_as_the_old():
+    rng = torch.Generator().manual_seed(0)
+    generator = FrameGenerator.tiny()
+    with torch.no_grad():
+        generator.motion_proj.weight.normal_(generator=rng)
+    before = torch.randn(200, 32, generator=rng)
+    after = before @ (torch.randn(32, 32, generator=rng) + 8 * torch.eye(32))
+    gap = torch.ones(200)
+    expected = generator.motion_condition(before, gap)
+    assert not torch.allclose(generator.motion_condition(after, gap), expected, atol=0.1)
+    carry_over(generator, before, after)
+    torch.testing.assert_close(generator.motion_condition(after, gap), expected, atol=1e-3, rtol=0)
+
+
+def test_a_run_from_finished_weights_carries_the_generator_over_and_takes_no_other_start(tmp_path, capsys):
+    arguments = ["train", "tiny", "--no-compile", "--batch", "2", "--joint-steps", "0", "--refine-steps", "0"]
+    arguments += ["--warmup-steps", "1", "--out", str(tmp_path / "run")]
+    assert main([*arguments, "--start", "dismo_core/assets"]) == 0
+    before, after = (load_frame_generator(file) for file in ("tiny", tmp_path / "run" / GENERATOR_FILE))
+    changed = {n for n, p in after.named_parameters() if not torch.equal(p, before.get_parameter(n))}
+    assert changed == {"motion_proj.weight"}
+    other = tmp_path / "other"
+    shutil.copytree("dismo_core/assets", other)
+    shutil.copyfile(tmp_path / "run" / GENERATOR_FILE, other / GENERATOR_FILE)
+    assert main([*arguments, "--start", str(other)]) == 2
+    assert "holds another run: start was" in capsys.readouterr().err
 
 
 def test_the_last_stage_leaves_the_motion_alone(tmp_path):

@@ -67,6 +67,14 @@ def test_options_that_do_not_belong_together_are_refused(tmp_path, capsys):
     assert "--joint-steps" in capsys.readouterr().err
     assert main(["train", "tiny", *out, "--data", str(tmp_path / "nothing")]) == 2
     assert "nothing" in capsys.readouterr().err
+    for option, value in (("--steps", "3"), ("--lr-warmup", "3"), ("--load-checkpoint", "x.pt"), ("--workers", "2")):
+        assert main(["train", "tiny", *out, option, value]) == 2
+        assert f"{option} belongs to training on videos" in capsys.readouterr().err
+    for command in (["train", "small"], ["finetune", "--base", "nowhere"]):
+        for option, value in (("--batch", "0"), ("--workers", "-1"), ("--seed", "-1")):
+            assert main([*command, *out, "--data", str(tmp_path), option, value]) == 2
+            assert f"{option} must be at least" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_resumed_run_equals_an_unbroken_one(shards, tmp_path, whole):

@@ -43,6 +43,27 @@ def test_native_frames_begin_with_the_one_shown_at_start(variable_clip):
     assert levels(read_video(variable_clip, start=0.51).frames) == [40, 60, 80, 100, 120]
 
 
+@pytest.mark.parametrize("fps", [1, None])
+def test_a_late_start_where_frames_have_no_times(tmp_path, fps):
+    """H.264 in AVI: after a seek nothing says where it arrived."""
+    pictures = [grey(20 + 2 * i) for i in range(100)]
+    clip = encode(tmp_path / "c.avi", pictures, codec="libx264", pix_fmt="yuv420p", options={"g": "10", "bf": "0"})
+    (first, *_) = read_video(clip, fps=fps, start=5, frames=2).frames
+    assert abs(float(first.float().mean()) - 120) <= 3
+
+
+def test_recordings_joined_end_to_end_are_read_to_the_end(tmp_path):
+    """Their clock begins anew; frames of both, in their order, and as many seconds as both have."""
+    options = dict(codec="libx264", pix_fmt="yuv420p", options={"bf": "0"})
+    parts = [
+        encode(tmp_path / f"{k}.ts", [grey(20 + 5 * i + 100 * k) for i in range(20)], **options).read_bytes()
+        for k in range(2)
+    ]
+    (tmp_path / "joined.ts").write_bytes(parts[0] + parts[1])
+    got = [float(frame.float().mean()) for frame in read_video(tmp_path / "joined.ts", fps=10).frames]
+    assert 39 <= len(got) <= 41 and got == sorted(got) and got[-1] > 200
+
+
 def test_times_count_from_the_start_of_the_stream(tmp_path):
     late = encode(
         tmp_path / "late.mkv", [grey(20 * i) for i in range(8)], times=[7 + i / 8 for i in range(8)], clock=1000

@@ -10,7 +10,9 @@ from hub_server import hub_file
 from safetensors.torch import save_file
 
 import dismo_core as dismo
+from dismo_core.models.space_to_depth import SpaceToDepth
 from dismo_core.weights import BUNDLED, manifest
+from dismo_core.weights.geometry import KEY, describe
 from dismo_core.weights.verify import verify
 
 
@@ -31,6 +33,17 @@ def test_an_adapter_with_a_tensor_missing_or_of_another_shape_is_not(tmp_path):
     sparse_adapter(path, drop="gru.bias_hh", reshape="init_gru_state")
     with pytest.raises(dismo.DisMoError, match="1 missing: gru.bias_hh; 1 of another shape: init_gru_state"):
         verify(path)
+
+
+def test_weights_that_carry_their_geometry_are_recognised(tmp_path):
+    small = dismo.MotionExtractor(32, 1, 16, 8, frame_encoder=dict(embed_dim=32, depth=1, num_heads=2, image_size=28))
+    save_file(small.state_dict(), tmp_path / "e.safetensors", {KEY: describe(small)})
+    assert verify(tmp_path / "e.safetensors").startswith("motion extractor of its own geometry")
+    made = dict(width=32, depth=1, d_head=16, d_motion=8, mapping_width=32, patch_size=(1, 1))
+    made["source_encoder"] = small.geometry["frame_encoder"]
+    generator = dismo.FrameGenerator(**made, autoencoder=SpaceToDepth(4))
+    save_file(generator.state_dict(), tmp_path / "g.safetensors", {KEY: describe(generator)})
+    assert verify(tmp_path / "g.safetensors").startswith("frame generator of its own geometry")
 
 
 def test_what_fits_nothing_is_told_with_the_differences(tmp_path, extractor):
