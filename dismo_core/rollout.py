@@ -20,10 +20,10 @@ from .transfer import SamplingDefaults
 if TYPE_CHECKING:
     from .runtime import Runtime
 
-PIXEL_STEPS = 2  # on pixels more go less far
+PIXEL_STEPS = 3  # on pixels fewer are blurred, more go astray (benchmarks/RESULTS.md)
 LATENT_STEPS = 50  # as published
 MAX_STEPS = 1000
-PIXEL_GUIDANCE = 1.2  # more goes further and is sharper, and loses pans (benchmarks/RESULTS.md)
+PIXEL_GUIDANCE = 1.15  # more goes further and is sharper, and loses pans (benchmarks/RESULTS.md)
 MAX_GUIDANCE = 10
 HOP = 4  # frames made from one source frame: the gaps the generator was trained with
 

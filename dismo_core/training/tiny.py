@@ -122,8 +122,8 @@ def train_tiny(
 
     def read() -> tuple[Tensor, Tensor]:
         found = []
-        for index in range(10_000_001, 10_000_013):
-            known = drawn.batch(index, 64, pairs=1, turning=recipe.turning)
+        for index in range(10_000_001, 10_000_049):
+            known = drawn.batch(index, recipe.clips, pairs=1, turning=recipe.turning)
             with torch.no_grad():
                 motion = extractor.motion(extractor.encode(known.motion))
             found.append((motion.flatten(0, 1).cpu(), known.label.flatten(0, 1).cpu()))

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from conftest import BAD
+from made_shards import BAD
 
 import dismo_core as dismo
 from dismo_core.data.frames import Unusable, open_indexed

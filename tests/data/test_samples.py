@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import GROWTH, noise, ramp, write_tar
+from made_shards import GROWTH, noise, ramp, write_tar
 from torch.utils.data import DataLoader
 
 import dismo_core as dismo

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import BAD
+from made_shards import BAD
 
 import dismo_core as dismo
 from dismo_core.cli.main import main

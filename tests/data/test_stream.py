@@ -5,7 +5,7 @@ from itertools import islice
 
 import pytest
 import torch
-from conftest import write_tar
+from made_shards import write_tar
 from torch.utils.data import DataLoader
 
 import dismo_core as dismo
