@@ -48,7 +48,7 @@ def same(a, b):
 
 def test_a_folder_gives_a_file_for_each_video(footage, tmp_path, extractor, capsys):
     (footage / "videos" / "bad.mp4").write_bytes(b"no video")
-    (tmp_path / ".0.mp4-x.safetensors").write_bytes(b"killed while this was written")
+    (tmp_path / ".0.mp4-0123abcd.unfinished.safetensors").write_bytes(b"killed while this was written")
     try:
         assert main(["extract", str(footage / "videos"), "-o", str(tmp_path), "--frames", "9"]) == 0
     finally:
