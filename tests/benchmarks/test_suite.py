@@ -158,7 +158,7 @@ def test_extraction_command(
     assert result["rows"]["exact, bf16 weights, 9 frames"]["cosine"] > 0.99
     assert result["ratios"]["stride_4_limit"] == 1 and result["ratios"]["published"] > 0
     assert result["left_out"][0].startswith("exact, fp32, 9 frames, graphs: ")
-    assert result["cosines"]["bf16 autocast"]["least"] > 0.999 and 0.5 < result["cosines"]["stride 4"]["least"] < 1
+    assert result["cosines"]["bf16 autocast"]["least"] > max(0.999, result["cosines"]["stride 4"]["least"])
     assert "share of the product limit" in capsys.readouterr().out
 
 

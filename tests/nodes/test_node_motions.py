@@ -94,6 +94,7 @@ def test_a_file_that_is_not_there_or_no_motion(pack, library, tmp_path, name):
 def test_a_changed_file_is_loaded_again(library, motion, tmp_path):
     (file,) = library.SaveMotion.execute(motion(), "pan", "library")
     before = library.LoadMotion.fingerprint_inputs(file)
+    assert library.LoadMotion.fingerprint_inputs(file, "") == before
     library.LoadMotion.fingerprint_inputs("not here.safetensors", None)  # saved is connected: the file does not matter
     os.utime(tmp_path / "models/dismo/motions" / file, (1, 1))
     assert library.LoadMotion.fingerprint_inputs(file) != before
