@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 
 from .errors import DisMoError
-from .fit import to_rgb
+from .files import base_name
 from .models.extractor import MotionExtractor
 from .models.inputs import resize_frames
-from .motion import LOOK_AHEAD, Motion, base_name
+from .motion import LOOK_AHEAD, Motion
+from .video.picture import to_rgb
 
 if TYPE_CHECKING:
     from .runtime import Runtime

@@ -12,7 +12,7 @@ import stat
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
 from .errors import DisMoError, first_line
@@ -125,6 +125,11 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
             f"{path} holds a JSON {type(content).__name__}, not an object with names. Fetch or make it again."
         )
     return content
+
+
+def base_name(path: str | os.PathLike[str]) -> str:
+    """The last part of a path of any system: what a motion may tell about its clip."""
+    return PureWindowsPath(os.fspath(path)).name
 
 
 @contextlib.contextmanager

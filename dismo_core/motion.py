@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass, replace
-from pathlib import PureWindowsPath
 from typing import TYPE_CHECKING
 
 from .errors import DisMoError, first_line
@@ -172,8 +171,3 @@ class Motion:
                 "The file is damaged; extract the motion again."
             )
         return motion
-
-
-def base_name(path: str | os.PathLike[str]) -> str:
-    """The last part of a path of any system: what a motion may tell about its clip."""
-    return PureWindowsPath(os.fspath(path)).name

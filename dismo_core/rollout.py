@@ -16,6 +16,7 @@ from .models.space_to_depth import SpaceToDepth
 from .motion import LOOK_AHEAD, Motion
 from .sanity import require_finite
 from .transfer import SamplingDefaults
+from .video.picture import check_picture
 
 if TYPE_CHECKING:
     from .runtime import Runtime
@@ -138,18 +139,3 @@ class FrameGeneratorModel:
 def _bytes(frames: Tensor) -> Tensor:
     """-1..1 -> uint8 on the CPU."""
     return ((frames + 1) * 127.5).round().to(torch.uint8).cpu()
-
-
-def check_picture(image: Tensor, size: tuple[int, int]) -> None:
-    """Raise unless image is a finite float [H,W,3] in 0..1 of exactly `size`."""
-    if image.ndim != 3 or image.shape[-1] != 3:
-        raise DisMoError(f"The picture has shape {list(image.shape)}; expected one RGB picture [height, width, 3].")
-    if tuple(image.shape[:2]) != size:
-        raise DisMoError(
-            f"The picture is {image.shape[1]}x{image.shape[0]} px; this model takes {size[1]}x{size[0]}. Fit it first (fit_image)."
-        )
-    if not image.is_floating_point() or not bool(torch.isfinite(image).all()):
-        raise DisMoError(f"The picture must hold finite floating values in 0..1 (dtype {image.dtype}).")
-    low, high = (float(v) for v in image.aminmax())
-    if low < -1e-3 or high > 1 + 1e-3:
-        raise DisMoError(f"The picture holds values from {low:.3g} to {high:.3g}; expected 0..1.")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from .errors import DisMoError
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -72,3 +74,34 @@ class MotionVideoModel(Protocol):
             uint8 [T,H,W,3], RGB, T = motion.frames, frame 0 = the picture.
         """
         ...
+
+
+def fit_motion(model: MotionVideoModel, motion: Motion, mode: str) -> Motion:
+    """A motion of a length that `model` can make.
+
+    Args:
+        mode: "trim" keeps the longest possible beginning; "error" refuses a motion that would have to be cut.
+
+    Raises:
+        DisMoError: no length is possible, the motion would have to be cut in mode "error", or another mode.
+    """
+    if mode not in ("trim", "error"):
+        raise DisMoError(f"Unknown length rule {mode!r}. Choose 'trim' or 'error'.")
+    lengths = model.valid_lengths(motion)
+    if motion.frames in lengths:
+        return motion
+    shorter = [length for length in lengths if length < motion.frames]
+    if not shorter:
+        raise DisMoError(
+            f"This motion has {motion.frames} frames, too few for this video model. Extract more frames of the clip."
+        )
+    if mode == "error":
+        raise DisMoError(
+            f"This motion has {motion.frames} frames; this video model makes {_listed(lengths)}. "
+            f"Extract that many, or set length to trim to use the first {shorter[-1]}."
+        )
+    return motion.trimmed(shorter[-1])
+
+
+def _listed(lengths: list[int]) -> str:
+    return ", ".join(str(length) for length in lengths) if len(lengths) <= 8 else f"{lengths[0]} to {lengths[-1]}"

@@ -123,8 +123,9 @@ class MotionTransferSample(io.ComfyNode):
         audio: Input.Audio | None = None,
     ) -> io.NodeOutput:
         """Fit picture and motion to the model, then leave it to `model.transfer`."""
-        from ..dismo_core.fit import fit_image, fit_motion, one_picture, shown_part, to_rgb
         from ..dismo_core.sanity import doubt
+        from ..dismo_core.transfer import fit_motion
+        from ..dismo_core.video.picture import fit_image, one_picture, shown_part, to_rgb
 
         motion.require_extractor(model.extractor_id)
         fitted = fit_motion(model, motion, length)

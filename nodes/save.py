@@ -64,7 +64,7 @@ class SaveVideo(io.ComfyNode):
     def execute(cls, video: Input.Video, filename_prefix: str, format: str, crf: int) -> io.NodeOutput:
         """Number the file as ComfyUI does, then leave it to `dismo_core.write_video`."""
         from ..dismo_core import write_video
-        from ..dismo_core.fit import to_rgb
+        from ..dismo_core.video.picture import to_rgb
 
         components = video.get_components()
         images = components.images

@@ -15,8 +15,8 @@ def motion(extractor, real_clip):
 
 @pytest.fixture(scope="module")
 def picture(photograph):
-    from dismo_core.fit import fit_image
     from dismo_core.video import read_image
+    from dismo_core.video.picture import fit_image
 
     return fit_image(read_image(photograph), (64, 64), "crop")
 

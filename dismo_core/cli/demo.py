@@ -31,9 +31,9 @@ def run(arguments: argparse.Namespace) -> None:
     from ..assets.examples import example, example_names
     from ..extract import extract_motion
     from ..figures import contact_sheet, save_motion_plot, save_picture, side_by_side
-    from ..fit import fit_image
     from ..rollout import FrameGeneratorModel
     from ..video import read_image, write_video
+    from ..video.picture import fit_image
     from ..weights import load_frame_generator, load_motion_extractor
 
     out: Path = arguments.out

@@ -92,9 +92,10 @@ def add_parser(subparsers: Any) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Extract where needed, transfer, write."""
     from ..files import check_free
-    from ..fit import fit_image, fit_motion, shown_part
     from ..sanity import doubt
+    from ..transfer import fit_motion
     from ..video import check_output, read_image, write_video
+    from ..video.picture import fit_image, shown_part
 
     kept = _kept_motion(arguments.motion)
     check_output(arguments.output, kept.fps if kept else arguments.fps, crf=arguments.crf)

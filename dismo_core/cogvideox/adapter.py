@@ -12,10 +12,10 @@ from ..errors import DisMoError
 from ..models.inputs import check_frames, check_video, resize_frames
 from ..motion import LOOK_AHEAD, Motion
 from ..sanity import require_finite
+from ..video.picture import fit_picture
 from . import checks
 from .attached import AttachedAdapter
 from .objective import denoising_loss
-from .picture import fit_picture
 from .positions import Positions, require_positions
 from .sampling import NEGATIVE_PROMPT, Guidance, Progress, sample_video
 

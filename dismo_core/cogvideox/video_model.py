@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from ..rollout import check_picture
 from ..transfer import SamplingDefaults
+from ..video.picture import check_picture
 from .adapter import CogVideoXMotionAdapter
 from .checks import require_steps
 from .colours import Colours, match_colours

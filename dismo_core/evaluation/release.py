@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from .. import __version__
-from ..cogvideox.picture import fit_picture
 from ..extract import extract_motion
+from ..video.picture import fit_picture
 from ..weights.files import read_weights, sha256
 from ..weights.manifest import RELEASED
 

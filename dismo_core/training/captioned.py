@@ -11,12 +11,12 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import Dataset
 
-from ..cogvideox.picture import centre_crop
 from ..data.clips import check_skipped
 from ..data.draws import MIN_FPS, epoch_order
 from ..data.frames import Unusable, open_indexed
 from ..data.index import Entry, ShardIndex
 from ..data.stream import ShardStream
+from ..video.picture import centre_crop
 
 HELD = 32  # clips of a stream that are held back for mixing: 0.8 GB at 25 frames of 480x720
 

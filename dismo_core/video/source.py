@@ -12,7 +12,7 @@ import av
 import av.error
 
 from ..errors import DisMoError
-from ..motion import base_name
+from ..files import base_name
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream

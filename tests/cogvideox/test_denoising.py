@@ -7,9 +7,9 @@ from diffusers.models.embeddings import CogVideoXPatchEmbed
 from torch.nn import functional as F
 
 import dismo_core as dismo
-from dismo_core.cogvideox.picture import centre_crop, fit_picture
 from dismo_core.cogvideox.positions import PositionTables
 from dismo_core.cogvideox.sampling import NEGATIVE_PROMPT, make_scheduler, rotary_positions
+from dismo_core.video.picture import centre_crop, fit_picture
 
 CPU = torch.device("cpu")
 

@@ -11,7 +11,7 @@ from dismo_core.cogvideox.colours import Colours, match_colours
 from dismo_core.cogvideox.memory import MemoryPlan, cogvideox_parts
 from dismo_core.cogvideox.preview import preview
 from dismo_core.cogvideox.video_model import CogVideoXModel
-from dismo_core.fit import fit_image
+from dismo_core.video.picture import fit_image
 
 LONG = 52  # frames: segments that begin at 0, 20 and 27
 

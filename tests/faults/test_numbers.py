@@ -4,8 +4,8 @@ import pytest
 import torch
 
 import dismo_core as dismo
-from dismo_core.fit import fit_image
 from dismo_core.sanity import doubt
+from dismo_core.video.picture import fit_image
 
 NAN, INFINITY = float("nan"), float("inf")
 MEMORY = ["full", "model offload", "group offload", "sequential", "disk"]

@@ -22,11 +22,10 @@ from dismo_core.data.draws import draw_clip, gap_probabilities
 from dismo_core.data.frames import Unusable
 from dismo_core.data.index import is_safe
 from dismo_core.figures import PANELS, plot_motions
-from dismo_core.files import atomic_write, read_json
-from dismo_core.fit import fit_image, one_picture, shown_part, to_rgb
-from dismo_core.motion import base_name
+from dismo_core.files import atomic_write, base_name, read_json
 from dismo_core.motion_edit import blend, chain, hold, loop, pause, reverse_order
 from dismo_core.video import Audio, check_output
+from dismo_core.video.picture import fit_image, one_picture, shown_part, to_rgb
 from dismo_core.video.read import check_sampling
 from dismo_core.weights.files import read_weights
 from dismo_core.weights.manifest import check_released, readable

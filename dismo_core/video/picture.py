@@ -1,16 +1,12 @@
-"""Make a picture and a motion fit a video model: channels, size, length."""
+"""Pictures made ready for a model: channels, values, size. Crop, pad, resize."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate, pad
 
-from .errors import DisMoError
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from .motion import Motion
-    from .transfer import MotionVideoModel
+from ..errors import DisMoError
 
 BLUR = 16  # px, what padding is averaged over
 OVERSHOOT = 0.1  # bicubic and Lanczos resizing ring by about this much; more means another range of values
@@ -85,10 +81,6 @@ def fit_image(image: Tensor, size: tuple[int, int], mode: str, antialias: bool =
     Raises:
         DisMoError: another mode.
     """
-    from torch.nn.functional import interpolate, pad
-
-    from .cogvideox.picture import fit_picture
-
     height, width = size
     inner = _inner(image.shape[0], image.shape[1], size, mode)
     if tuple(image.shape[:2]) == (height, width):
@@ -136,32 +128,50 @@ def _inner(height: int, width: int, size: tuple[int, int], mode: str) -> list[in
     return [max(1, round(side * scale)) for side in (height, width)]
 
 
-def fit_motion(model: MotionVideoModel, motion: Motion, mode: str) -> Motion:
-    """A motion of a length that `model` can make.
+def centre_crop(height: int, width: int, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """The largest centred part with the aspect of `size` (height, width): (first row, first column, rows, columns)."""
+    aspect = size[1] / size[0]
+    rows, columns = min(height, round(width / aspect)), min(width, round(height * aspect))
+    return (height - rows) // 2, (width - columns) // 2, rows, columns
+
+
+def fit_picture(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """Crop to the centre and resize bilinearly, without antialias.
+
+    Samples are taken from the uncropped picture, so the outermost ones may read a little beyond the crop.
 
     Args:
-        mode: "trim" keeps the longest possible beginning; "error" refuses a motion that would have to be cut.
+        image: [H,W,3]. size: (height, width).
 
-    Raises:
-        DisMoError: no length is possible, the motion would have to be cut in mode "error", or another mode.
+    Returns:
+        [height, width, 3], float32.
     """
-    if mode not in ("trim", "error"):
-        raise DisMoError(f"Unknown length rule {mode!r}. Choose 'trim' or 'error'.")
-    lengths = model.valid_lengths(motion)
-    if motion.frames in lengths:
-        return motion
-    shorter = [length for length in lengths if length < motion.frames]
-    if not shorter:
-        raise DisMoError(
-            f"This motion has {motion.frames} frames, too few for this video model. Extract more frames of the clip."
-        )
-    if mode == "error":
-        raise DisMoError(
-            f"This motion has {motion.frames} frames; this video model makes {_listed(lengths)}. "
-            f"Extract that many, or set length to trim to use the first {shorter[-1]}."
-        )
-    return motion.trimmed(shorter[-1])
+    if tuple(image.shape[:2]) == size:
+        return image.float()
+    top, left, rows, columns = centre_crop(image.shape[0], image.shape[1], size)
+    out = _interpolate(image.float(), size[0], top, rows)
+    return _interpolate(out.transpose(0, 1), size[1], left, columns).transpose(0, 1).contiguous()
 
 
-def _listed(lengths: list[int]) -> str:
-    return ", ".join(str(length) for length in lengths) if len(lengths) <= 8 else f"{lengths[0]} to {lengths[-1]}"
+def _interpolate(x: Tensor, count: int, first: int, length: int) -> Tensor:
+    """`count` samples along dimension 0, evenly over the part of `length` that starts at `first`."""
+    at = first + (torch.arange(count, device=x.device) + 0.5) * (length / count) - 0.5
+    at = at.clamp(0, len(x) - 1)
+    low = at.long()
+    high = (low + 1).clamp(max=len(x) - 1)
+    return torch.lerp(x[low], x[high], (at - low)[:, None, None])
+
+
+def check_picture(image: Tensor, size: tuple[int, int]) -> None:
+    """Raise unless image is a finite float [H,W,3] in 0..1 of exactly `size`."""
+    if image.ndim != 3 or image.shape[-1] != 3:
+        raise DisMoError(f"The picture has shape {list(image.shape)}; expected one RGB picture [height, width, 3].")
+    if tuple(image.shape[:2]) != size:
+        raise DisMoError(
+            f"The picture is {image.shape[1]}x{image.shape[0]} px; this model takes {size[1]}x{size[0]}. Fit it first (fit_image)."
+        )
+    if not image.is_floating_point() or not bool(torch.isfinite(image).all()):
+        raise DisMoError(f"The picture must hold finite floating values in 0..1 (dtype {image.dtype}).")
+    low, high = (float(v) for v in image.aminmax())
+    if low < -1e-3 or high > 1 + 1e-3:
+        raise DisMoError(f"The picture holds values from {low:.3g} to {high:.3g}; expected 0..1.")

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from dismo_core import DisMoError, Motion
-from dismo_core.fit import fit_image, fit_motion, one_picture, shown_part, to_rgb
+from dismo_core.transfer import fit_motion
+from dismo_core.video.picture import fit_image, one_picture, shown_part, to_rgb
 
 
 def motion(frames: int) -> Motion:
