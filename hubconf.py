@@ -60,8 +60,8 @@ def cogvideox5b_i2v_large(
     """
     from dismo_core import CogVideoXMotionAdapter
     from dismo_core.cogvideox.base import load_base
+    from dismo_core.cogvideox.weights import BASE
     from dismo_core.weights.hub import require
-    from dismo_core.weights.manifest import BASE
 
     if path is None and pretrained:
         path = require("cogvideox5b_i2v_large", download=download)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from dismo_core.training.tiny import read_log
+from dismo_core.dismo.training.tiny import read_log
 
 
 def draw(runs: dict[str, Path], out: Path) -> None:

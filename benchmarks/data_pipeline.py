@@ -27,11 +27,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.report import OUT, write_json
 from dismo_core import read_video, write_video
 from dismo_core.data.addresses import find_shards
-from dismo_core.data.clips import VideoSample, collate, draw_sample
-from dismo_core.data.draws import draw_clip
 from dismo_core.data.frames import open_indexed
 from dismo_core.data.index import Entry, ShardIndex
 from dismo_core.data.write import write_shards
+from dismo_core.dismo.training.clip_draws import draw_clip
+from dismo_core.dismo.training.samples import VideoSample, collate, draw_sample
 
 T = TypeVar("T")
 WANTED = 0.7

@@ -21,7 +21,7 @@ from benchmarks import measure
 from benchmarks.report import OUT, contact_sheet, write_json
 from benchmarks.scenes import SIZE, Frames, Scene, Stage, draw_scenes
 from benchmarks.score import velocity_cosine
-from dismo_core import motion_edit
+from dismo_core.dismo import edit as motion_edit
 
 if TYPE_CHECKING:
     from benchmarks.pipeline import Pipeline

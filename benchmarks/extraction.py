@@ -27,7 +27,7 @@ from benchmarks.limits import Rates, Work, count, now
 from benchmarks.report import OUT, processor, table, write_json
 from benchmarks.suite import verdict
 from dismo_core import MotionExtractor
-from dismo_core.models.extractor import WINDOWS, WINDOWS_CPU
+from dismo_core.dismo.models.extractor import WINDOWS, WINDOWS_CPU
 
 CLIPS = ("bikes.mp4", "bigbuckbunny.mp4", "carphone_pristine.mp4")
 STRIDE = 4

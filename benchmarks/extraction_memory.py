@@ -78,7 +78,7 @@ def alive(frames: int = 25) -> int:
 
     from benchmarks.extraction import random_extractor
     from benchmarks.live_bytes import LiveBytes
-    from dismo_core.models.extractor import FRAMES_CPU, WINDOWS_CPU
+    from dismo_core.dismo.models.extractor import FRAMES_CPU, WINDOWS_CPU
 
     extractor = random_extractor(*SIZE, torch.device("meta"))
     clip = torch.empty(1, frames, 64, 64, 3, device="meta")

@@ -82,7 +82,7 @@ def draw_moves(rng: np.random.Generator, family: str, frames: int = FRAMES) -> M
 
 @dataclass(frozen=True)
 class Look:
-    """What one class of appearance has in common: colours, contrasts, kinds of surface and of outline."""
+    """What one class of appearance has in common: colors, contrasts, kinds of surface and of outline."""
 
     ground: Array
     thing: Array
@@ -93,7 +93,7 @@ class Look:
 
 
 def draw_look(number: int) -> Look:
-    """Class of appearance number 0, 1, ...; thing and ground are unlike in colour."""
+    """Class of appearance number 0, 1, ...; thing and ground are unlike in color."""
     rng = np.random.default_rng([SEED, number])
     ground = rng.uniform(0.25, 0.75) + rng.uniform(-0.12, 0.12, 3)
     thing = rng.uniform(0.08, 0.92, 3)
@@ -120,8 +120,8 @@ def film(rng: np.random.Generator, look: Look, moves: Moves) -> Frames:
         at = [(v + MARGIN + 0.5) * FINE - 0.5 for v in (x, y)]
         picture = shapes.pool(bilinear(ground, *np.meshgrid(*at)), FINE)
         centre = (start + moves.place[t] - middle) * zoom + middle + moves.camera[t]
-        alpha, colour = thing.draw(SIZE, centre, float(zoom * np.exp(moves.growth[t])), float(moves.turn[t]))
-        frames[t] = np.round((picture * (1 - alpha[..., None]) + colour) * 255)
+        alpha, color = thing.draw(SIZE, centre, float(zoom * np.exp(moves.growth[t])), float(moves.turn[t]))
+        frames[t] = np.round((picture * (1 - alpha[..., None]) + color) * 255)
     return frames
 
 

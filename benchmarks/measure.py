@@ -58,8 +58,8 @@ def matte(frames: Frames, picture: Frames, mask: Array) -> Array:
     """How much of each pixel is the object, [T, H, W] 0..1.
 
     Each pixel is projected on the line from the picture's ground at that place (what the object hides is filled in from
-    around it) to the object's mean colour; the middle half of that line is stretched to 0..1, so that a blurred edge
-    keeps its area while drifting ground colours stay at 0.
+    around it) to the object's mean color; the middle half of that line is stretched to 0..1, so that a blurred edge
+    keeps its area while drifting ground colors stay at 0.
     """
     image = picture.astype(np.float64) / 255
     bare = (box(mask, 1) < 0.01).astype(np.float64)
@@ -113,9 +113,9 @@ def track_angle(frames: Frames, track: ObjectTrack, reach: float) -> Array:
     turns, rings = 180, np.linspace(0.15, 1.1, 12) * reach
     theta = np.arange(turns) * 2 * np.pi / turns
     grid = np.stack([rings[:, None] * np.cos(theta), rings[:, None] * np.sin(theta)], -1)
-    colour = frames / 255.0
-    mean = (colour[0] * track.matte[0, ..., None]).sum((0, 1)) / max(track.matte[0].sum(), 1e-6)
-    layers = np.concatenate([track.matte[..., None], 3 * (colour - mean) * track.matte[..., None]], -1)
+    color = frames / 255.0
+    mean = (color[0] * track.matte[0, ..., None]).sum((0, 1)) / max(track.matte[0].sum(), 1e-6)
+    layers = np.concatenate([track.matte[..., None], 3 * (color - mean) * track.matte[..., None]], -1)
     polar = np.stack(
         [bilinear(f, p[0] + grid[..., 0], p[1] + grid[..., 1]) for f, p in zip(layers, track.position, strict=True)]
     )
@@ -208,8 +208,8 @@ def track_ground(frames: Frames) -> Array:
     preferred where a periodic ground fits twice), refined to a fraction of a pixel. Both see a 3x3 mean of the frames,
     without which interpolation noise biases each step by up to 0.02 px.
     """
-    colour = np.moveaxis(box(np.moveaxis(frames / 255.0, -1, 1), 1), 1, -1)
-    luma = colour @ LUMA
+    color = np.moveaxis(box(np.moveaxis(frames / 255.0, -1, 1), 1), 1, -1)
+    luma = color @ LUMA
     fit = overlap_correlation(luma[:-1], luma[1:])
     h, w = luma.shape[1:]
     dy, dx = np.fft.fftfreq(2 * h, 1 / (2 * h)), np.fft.fftfreq(2 * w, 1 / (2 * w))
@@ -218,7 +218,7 @@ def track_ground(frames: Frames) -> Array:
     steps = np.zeros((len(frames), 2))
     for t, index in enumerate(best):
         coarse = np.array([dx[index % (2 * w)], dy[index // (2 * w)]])
-        fine = register(colour[t], colour[t + 1], coarse)
+        fine = register(color[t], color[t + 1], coarse)
         steps[t + 1] = fine if np.abs(fine - coarse).max() < 1.5 else coarse
     return np.asarray(np.cumsum(steps, 0))
 
@@ -263,10 +263,10 @@ def gradient_energy(frames: Frames, weights: Array) -> float:
     return float(((gx**2 + gy**2) * weights).sum() / max(weights.sum(), 1e-9))
 
 
-def colour_distance(a: Array, b: Array) -> float:
-    """Distance of two sets of colours [N, 3], 0..1: Wasserstein-1 of their histograms, mean over 13 directions.
+def color_distance(a: Array, b: Array) -> float:
+    """Distance of two sets of colors [N, 3], 0..1: Wasserstein-1 of their histograms, mean over 13 directions.
 
-    Of more than 2000 colours an even selection is used.
+    Of more than 2000 colors an even selection is used.
     """
     a, b = (v[:: max(1, len(v) // 2000)] for v in (a, b))
     axes = np.array([(i, j, k) for i in (0, 1, -1) for j in (0, 1, -1) for k in (0, 1, -1)], float)[1:]

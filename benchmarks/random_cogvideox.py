@@ -12,11 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from dismo_core import CogVideoXMotionAdapter, MotionExtractor
-from dismo_core.cogvideox.attached import adapted_linears
 from dismo_core.cogvideox.base import CogVideoXBase
 from dismo_core.cogvideox.geometry import COGVIDEOX_5B_I2V, Geometry
+from dismo_core.cogvideox.parts import block_linears
 from dismo_core.cogvideox.positions import PositionTables
-from dismo_core.cogvideox.precision import store
+from dismo_core.dismo.adapter.module import adapted_linears
+from dismo_core.memory.precision import store
 
 # The full size divided by 10 to 16 in width, depth and tokens; rank and width of the conditions shrink along.
 SMALL = Geometry(
@@ -80,7 +81,7 @@ def random_adapter(
     """An adapter on a base of its own, all on `device`.
 
     Args:
-        precision: see `dismo_core.cogvideox.precision.store`.
+        precision: see `dismo_core.memory.precision.store`.
         layers: of the transformer; None = all.
     """
     dtype = torch.float32 if small else torch.bfloat16
@@ -89,7 +90,7 @@ def random_adapter(
         geometry = replace(geometry, transformer={**geometry.transformer, "num_layers": layers})
     base = random_base(geometry, device, dtype)
     if precision:
-        store(base.transformer, precision, device)
+        store(base.transformer, block_linears(base.transformer), precision, device)
     with torch.device(device):
         if small:
             encoder = {"embed_dim": 24, "depth": 2, "num_heads": 2, "image_size": 224}

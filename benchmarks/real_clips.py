@@ -156,11 +156,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for heading in ("clip", "photograph", "path cosine", "velocity cosine", "way ratio", "ceiling"):
         table.add_column(heading, justify="right" if heading.endswith(("cosine", "ratio", "ceiling")) else "left")
     for r in rows:
-        colour = "green" if r["path_cosine"] >= WANTED else "red"
+        color = "green" if r["path_cosine"] >= WANTED else "red"
         table.add_row(
             r["clip"],
             r["photograph"],
-            f"[{colour}]{r['path_cosine']:.2f}[/]",
+            f"[{color}]{r['path_cosine']:.2f}[/]",
             f"{r['velocity_cosine']:.2f}",
             f"{r['way_ratio']:.2f}",
             f"{r['ceiling']:.2f}",

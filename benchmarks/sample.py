@@ -51,17 +51,17 @@ COMPILED = [
 ]
 MEMORY = [
     Row("full", memory="full"),
-    Row("full, halves in turn, tiled decode", memory="full", frugal=True),
+    Row("full, halves in turn, tiled decode", memory="full", low_memory=True),
     Row("model offload", memory="model offload"),
     Row("group offload", memory="group offload"),
-    Row("group offload, halves in turn, tiled decode", memory="group offload", frugal=True),
+    Row("group offload, halves in turn, tiled decode", memory="group offload", low_memory=True),
     Row("sequential", memory="sequential"),
 ]
 CAPPED = [
-    Row("group offload, halves in turn, tiled decode, 7 GB cap", memory="group offload", frugal=True, capped=True),
-    Row("disk, halves in turn, tiled decode, 7 GB cap", memory="disk", frugal=True, capped=True),
+    Row("group offload, halves in turn, tiled decode, 7 GB cap", memory="group offload", low_memory=True, capped=True),
+    Row("disk, halves in turn, tiled decode, 7 GB cap", memory="disk", low_memory=True, capped=True),
 ]
-NF4 = [Row("nf4, group offload, halves in turn, tiled decode", memory="group offload", frugal=True)]
+NF4 = [Row("nf4, group offload, halves in turn, tiled decode", memory="group offload", low_memory=True)]
 WANTED = [  # with a GPU: table, row, figure, limit, whether at most
     ("speed", "adapter", "ratio", 1.2, True),
     ("speed", "adapter", "speed_up", 1.05, False),

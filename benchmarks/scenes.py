@@ -52,8 +52,8 @@ class Stage:
             return self.ground
         n = self.ground.shape[0]
         centre = (self.start + MARGIN + 0.5) * FINE - 0.5
-        alpha, colour = self.thing.draw(n, centre, FINE)
-        return self.ground * (1 - alpha[..., None]) + colour
+        alpha, color = self.thing.draw(n, centre, FINE)
+        return self.ground * (1 - alpha[..., None]) + color
 
     def _window(self, shift: Array) -> Array:
         """The picture [64, 64, 3] where the ground's content has moved by `shift` (x, y) px."""
@@ -78,12 +78,12 @@ class Stage:
         for t in range(FRAMES):
             picture = self._window(path.displacement[t]) if ground is None else ground
             if self.thing is not None:
-                alpha, colour = self.thing.draw(
+                alpha, color = self.thing.draw(
                     SIZE, self.start + path.displacement[t], float(np.exp(path.log_scale[t])), float(path.angle[t])
                 )
                 masks[t] = alpha
                 if self.family != "pan":
-                    picture = picture * (1 - alpha[..., None]) + colour
+                    picture = picture * (1 - alpha[..., None]) + color
             frames[t] = np.round(picture * 255)
         return frames, masks
 
@@ -167,16 +167,16 @@ class Scene:
 
 
 def _palette(rng: np.random.Generator) -> list[Array]:
-    """Mean colours of driver thing, target thing, driver ground, target ground: all unlike."""
+    """Mean colors of driver thing, target thing, driver ground, target ground: all unlike."""
     while True:
-        colours = [
+        colors = [
             rng.uniform(0.08, 0.92, 3),
             rng.uniform(0.08, 0.92, 3),
             *(rng.uniform(0.25, 0.75) + rng.uniform(-0.12, 0.12, 3) for _ in range(2)),
         ]
-        apart = [np.linalg.norm(colours[i] - colours[j]) for i, j in ((0, 1), (0, 2), (1, 3), (2, 3))]
+        apart = [np.linalg.norm(colors[i] - colors[j]) for i, j in ((0, 1), (0, 2), (1, 3), (2, 3))]
         if apart[0] > 0.5 and min(apart[1:3]) > 0.48 and apart[3] > 0.25:
-            return colours
+            return colors
 
 
 def _starts(rng: np.random.Generator, path: Path, radius: float) -> tuple[Array, Array]:
@@ -217,16 +217,14 @@ def draw_scene(index: int, seed: int = SEED) -> Scene:
     path = _path(rng, family, law)
     radius = rng.uniform(8.0, 12.0) if family != "scale" else rng.uniform(8.0, 10.0)
     tallest = radius * float(np.exp(path.log_scale.max()))
-    colours = _palette(rng)
+    colors = _palette(rng)
     kinds = rng.choice(shapes.TURNABLE if family == "rotation" else list(shapes.KINDS), 2, replace=False)
     grounds = rng.choice(list(textures.KINDS), 2, replace=False)
     skins = rng.choice(["grain", "plaid", "pebbles", "wood"], 2)
     samples = FINE * (SIZE + 2 * MARGIN if family == "pan" else SIZE)
-    ground = [
-        textures.surface(rng, samples, colours[2 + i], rng.uniform(0.07, 0.12), str(grounds[i])) for i in range(2)
-    ]
+    ground = [textures.surface(rng, samples, colors[2 + i], rng.uniform(0.07, 0.12), str(grounds[i])) for i in range(2)]
     things = [
-        shapes.make_thing(rng, str(kinds[i]), radius, textures.surface(rng, 96, colours[i], 0.07, str(skins[i])))
+        shapes.make_thing(rng, str(kinds[i]), radius, textures.surface(rng, 96, colors[i], 0.07, str(skins[i])))
         for i in range(2)
     ]
     bare = family == "pan" and index // len(ORDER) % 2 == 1

@@ -20,7 +20,7 @@ NOTICEABLE = 2.0  # px; shorter true displacements have no direction worth scori
 ASLEEP = 0.25  # px; a measured displacement shorter than this points nowhere
 BEST_PSNR = 50.0  # dB; stands for an exact picture
 LATE = 12  # sharpness is judged from this frame on
-LAST = 18  # colours are judged from this frame on
+LAST = 18  # colors are judged from this frame on
 
 WANTED: dict[str, tuple[str, float, float]] = {  # metric: how it is written, least, most
     "displacement_cosine": (">= 0.9", 0.9, np.inf),
@@ -30,7 +30,7 @@ WANTED: dict[str, tuple[str, float, float]] = {  # metric: how it is written, le
     "psnr_gain_db": (">= 3", 3.0, np.inf),
     "area_ratio": ("0.8..1.25", 0.8, 1.25),
     "sharpness_ratio": (">= 0.6", 0.6, np.inf),
-    "colour_ratio": ("<= 0.33", -np.inf, 1 / 3),
+    "color_ratio": ("<= 0.33", -np.inf, 1 / 3),
 }
 
 
@@ -92,13 +92,13 @@ def _picture_scores(scene: Scene, target: Target, video: Frames, off: Array) -> 
         moved_core = np.stack([measure.shifted(m, o) for m, o in zip(core, off, strict=True)])
         driver = scene.driver[0][scene.driver_masks[0] > 0.95]
     truth_energy = measure.gradient_energy(target.truth[LATE:], near[LATE:])
-    colours = video[LAST:][moved_core[LAST:] > 0.5] / 255
-    to_target = measure.colour_distance(colours, target.truth[LAST:][core[LAST:] > 0.5] / 255)
-    to_driver = measure.colour_distance(colours, driver / 255)
+    colors = video[LAST:][moved_core[LAST:] > 0.5] / 255
+    to_target = measure.color_distance(colors, target.truth[LAST:][core[LAST:] > 0.5] / 255)
+    to_driver = measure.color_distance(colors, driver / 255)
     return {
         "psnr_gain_db": gain,
         "sharpness_ratio": measure.gradient_energy(video[LATE:], moved_near[LATE:]) / truth_energy,
-        "colour_ratio": to_target / max(to_driver, 1e-6),
+        "color_ratio": to_target / max(to_driver, 1e-6),
     }
 
 

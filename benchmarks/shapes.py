@@ -112,7 +112,7 @@ class Thing:
         return 1 + float(np.hypot(*self.middle))
 
     def draw(self, size: int, centre: Array, scale: float = 1.0, angle: float = 0.0) -> tuple[Array, Array]:
-        """Coverage [size, size] 0..1 and premultiplied colour [size, size, 3] with the centre of gravity at `centre`.
+        """Coverage [size, size] 0..1 and premultiplied color [size, size, 3] with the centre of gravity at `centre`.
 
         Args:
             size: side of the picture, px.
@@ -120,12 +120,12 @@ class Thing:
             scale: factor on `radius`.
             angle: clockwise turn from the resting orientation, radians.
         """
-        alpha, colour = np.zeros((size, size)), np.zeros((size, size, 3))
+        alpha, color = np.zeros((size, size)), np.zeros((size, size, 3))
         reach = self.radius * scale * self.reach + 1
         lo = np.clip(np.floor(centre - reach).astype(int), 0, size)
         hi = np.clip(np.ceil(centre + reach).astype(int) + 1, 0, size)
         if (hi <= lo).any():
-            return alpha, colour
+            return alpha, color
         step = (np.arange(SAMPLES) + 0.5) / SAMPLES - 0.5
         xs = (np.arange(lo[0], hi[0])[:, None] + step).ravel() - centre[0]
         ys = (np.arange(lo[1], hi[1])[:, None] + step).ravel() - centre[1]
@@ -137,8 +137,8 @@ class Thing:
         paint[hit] = _bilinear(self.skin, u[hit], v[hit])
         box = np.s_[lo[1] : hi[1], lo[0] : hi[0]]
         alpha[box] = pool(hit.astype(np.float64), SAMPLES)
-        colour[box] = pool(paint, SAMPLES)
-        return alpha, colour
+        color[box] = pool(paint, SAMPLES)
+        return alpha, color
 
 
 def pool(samples: Array, n: int) -> Array:

@@ -90,14 +90,14 @@ KINDS: dict[str, Callable[[np.random.Generator, int], Array]] = {
 }  # fmt: skip
 
 
-def surface(rng: np.random.Generator, n: int, colour: Array, contrast: float, kind: str) -> Array:
-    """A coloured surface [n, n, 3], values 0..1, of mean `colour` [3]; `contrast` is the deviation of its luma."""
+def surface(rng: np.random.Generator, n: int, color: Array, contrast: float, kind: str) -> Array:
+    """A colored surface [n, n, 3], values 0..1, of mean `color` [3]; `contrast` is the deviation of its luma."""
     pattern = KINDS[kind](rng, n)
     pattern = np.clip((pattern - pattern.mean()) / pattern.std(), -2.5, 2.5)
     tint = rng.normal(size=3)
-    tint -= LUMA * (tint @ LUMA) / (LUMA @ LUMA)  # colour changes that leave the luma alone
+    tint -= LUMA * (tint @ LUMA) / (LUMA @ LUMA)  # color changes that leave the luma alone
     tint *= 0.35 * contrast / np.linalg.norm(tint)
     cast = noise(rng, n, 1.5)
-    picture = colour + pattern[..., None] * contrast * rng.uniform(0.9, 1.1, 3) + cast[..., None] * tint
+    picture = color + pattern[..., None] * contrast * rng.uniform(0.9, 1.1, 3) + cast[..., None] * tint
     picture += 0.45 * contrast * noise(rng, n, 0.9)[..., None]  # without it, stripes alone would hide motion along them
     return np.asarray(np.clip(picture, 0.0, 1.0))

@@ -28,8 +28,8 @@ from torch.utils.flop_counter import FlopCounterMode
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.report import OUT, write_json
-from dismo_core.training.presets import PRESETS, Preset, freeze, taesd
-from dismo_core.training.videos import VideoObjective
+from dismo_core.dismo.training.presets import PRESETS, Preset, freeze, taesd
+from dismo_core.dismo.training.videos import VideoObjective
 
 WANTED = 0.6
 GROUPS = {  # marks in the names of operations and kernels; the first that fits

@@ -35,7 +35,7 @@ HEADINGS = {
     "psnr_gain_db": "PSNR gain dB",
     "area_ratio": "area",
     "sharpness_ratio": "sharpness",
-    "colour_ratio": "colour",
+    "color_ratio": "color",
 }
 JUDGED = ("translation", "pan")  # the families that must reach what is wanted; the others are reported
 ABLATION_LIMIT = 0.3

@@ -16,9 +16,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.random_cogvideox import bare, straightforward
 from dismo_core import CogVideoXMotionAdapter
 from dismo_core.cogvideox.base import CogVideoXBase
-from dismo_core.cogvideox.memory import MemoryPlan, cogvideox_parts
 from dismo_core.cogvideox.sampling import Guidance, rotary_positions, sample_video
-from dismo_core.cogvideox.speed import compile_blocks, set_step_cache
+from dismo_core.dismo.adapter.adapter_parts import adapter_parts
+from dismo_core.memory.plan import MemoryPlan
+from dismo_core.memory.speed import compile_blocks, set_step_cache
 
 CAP = 7e9  # bytes of GPU memory that the capped rows may reserve
 GUIDANCE = 6.0
@@ -33,7 +34,7 @@ class Row:
         loop: "adapter", "bare" (the base alone) or "straightforward" (nothing is made once).
         exact: rounding of the adapter as the reference. cache: of steps. halves: run the guidance halves in turn.
         memory: setting of a memory plan; empty = everything lies on the device.
-        frugal: guidance halves in turn and tiled decoding. capped: within `CAP` bytes. compiled: blocks or their parts.
+        low_memory: guidance halves in turn and tiled decoding. capped: within `CAP` bytes. compiled: blocks or their parts.
     """
 
     name: str
@@ -42,7 +43,7 @@ class Row:
     cache: str = "off"
     halves: bool = False
     memory: str = ""
-    frugal: bool = False
+    low_memory: bool = False
     capped: bool = False
     compiled: bool = False
 
@@ -114,8 +115,8 @@ class Bench:
         if row.capped:
             stack.enter_context(_capped())
         if row.memory:
-            parts = cogvideox_parts(adapter.base, self.frames, adapter.motion_extractor)
-            adapter.plan = MemoryPlan(parts, self.device, row.memory, frugal=row.frugal)
+            parts = adapter_parts(adapter.base, self.frames, adapter.motion_extractor)
+            adapter.plan = MemoryPlan(parts, self.device, row.memory, low_memory=row.low_memory)
             stack.callback(adapter.base.vae.disable_tiling)
             stack.callback(setattr, adapter, "plan", None)
             stack.callback(adapter.plan.release)

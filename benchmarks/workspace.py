@@ -9,8 +9,8 @@ import torch
 
 from benchmarks.live_bytes import LiveBytes
 from dismo_core import CogVideoXMotionAdapter
-from dismo_core.cogvideox.memory import WINDOWS, cogvideox_parts
 from dismo_core.cogvideox.sampling import rotary_positions
+from dismo_core.dismo.adapter.adapter_parts import WINDOWS, adapter_parts
 
 
 @torch.no_grad()
@@ -22,7 +22,7 @@ def workspaces(adapter: CogVideoXMotionAdapter, frames: int) -> dict[str, dict[s
         frames: of the video.
     """
     base, extractor, device = adapter.base, adapter.motion_extractor, adapter.base.transformer.device
-    parts = cogvideox_parts(base, frames, extractor)
+    parts = adapter_parts(base, frames, extractor)
     config: Any = base.transformer.config
     tokens, latent_frames = config.max_text_seq_length, (frames - 1) // config.temporal_compression_ratio + 1
     options = {"device": device, "dtype": adapter.dtype}
@@ -51,11 +51,11 @@ def workspaces(adapter: CogVideoXMotionAdapter, frames: int) -> dict[str, dict[s
     base.vae.disable_tiling()
     found = {
         "transformer": _row(parts["transformer"].workspace, lambda: step(2)),
-        "transformer, halves in turn": _row(parts["transformer"].frugal_workspace, lambda: step(1)),
+        "transformer, halves in turn": _row(parts["transformer"].low_memory_workspace, lambda: step(1)),
         "VAE": _row(parts["vae"].workspace, decode),
     }
     base.vae.enable_tiling()
-    found["VAE, tiled"] = _row(parts["vae"].frugal_workspace, decode)
+    found["VAE, tiled"] = _row(parts["vae"].low_memory_workspace, decode)
     base.vae.disable_tiling()
     prompt = torch.zeros(1, tokens, dtype=torch.long, device=device)
     found["text encoder"] = _row(parts["text_encoder"].workspace, lambda: base.text_encoder(prompt))

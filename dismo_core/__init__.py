@@ -5,20 +5,20 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from .dismo.motion import Motion
 from .errors import DisMoError
-from .motion import Motion
 from .runtime import Runtime
+from .settings import SamplingSettings
+from .version import __version__
 
 if TYPE_CHECKING:
-    from .cogvideox.adapter import CogVideoXMotionAdapter
-    from .extract import extract_motion
-    from .models.extractor import MotionExtractor
-    from .models.generator import FrameGenerator
-    from .rollout import FrameGeneratorModel
+    from .dismo.adapter.adapter import CogVideoXMotionAdapter
+    from .dismo.extract import extract_motion
+    from .dismo.models.extractor import MotionExtractor
+    from .dismo.models.generator import FrameGenerator
+    from .dismo.rollout import FrameGeneratorModel
+    from .dismo.weights import load_cogvideox_adapter, load_frame_generator, load_motion_extractor
     from .video import read_video, write_video
-    from .weights import load_cogvideox_adapter, load_frame_generator, load_motion_extractor
-
-__version__ = "0.1.0"
 
 __all__ = [
     "CogVideoXMotionAdapter",
@@ -28,6 +28,8 @@ __all__ = [
     "Motion",
     "MotionExtractor",
     "Runtime",
+    "SamplingSettings",
+    "__version__",
     "extract_motion",
     "load_cogvideox_adapter",
     "load_frame_generator",
@@ -37,14 +39,14 @@ __all__ = [
 ]
 
 _LAZY = {
-    "CogVideoXMotionAdapter": ".cogvideox.adapter",
-    "FrameGenerator": ".models.generator",
-    "FrameGeneratorModel": ".rollout",
-    "MotionExtractor": ".models.extractor",
-    "extract_motion": ".extract",
-    "load_cogvideox_adapter": ".weights",
-    "load_frame_generator": ".weights",
-    "load_motion_extractor": ".weights",
+    "CogVideoXMotionAdapter": ".dismo.adapter.adapter",
+    "FrameGenerator": ".dismo.models.generator",
+    "FrameGeneratorModel": ".dismo.rollout",
+    "MotionExtractor": ".dismo.models.extractor",
+    "extract_motion": ".dismo.extract",
+    "load_cogvideox_adapter": ".dismo.weights",
+    "load_frame_generator": ".dismo.weights",
+    "load_motion_extractor": ".dismo.weights",
     "read_video": ".video",
     "write_video": ".video",
 }

@@ -1,4 +1,4 @@
-"""How ComfyUI, the command line or a script reaches into the core: device, precision, progress, cancel, memory."""
+"""How ComfyUI, the command line or a script reaches into the core: device, progress, cancel, memory."""
 
 from __future__ import annotations
 
@@ -29,19 +29,20 @@ class Runtime:
 
     Args:
         device: where the computation runs.
-        dtype: compute precision; None keeps each model's own.
         offload_device: where weights wait while they are not used.
         progress: called as (done, total, preview picture or None); whatever it raises passes through unchanged.
         check_cancel: raises to stop; called between steps that report no progress of their own.
         free_memory: asks the surrounding program to free that many bytes on `device`.
+        available_memory: bytes on `device` that can be had, with what the surrounding program would give back; None = what the
+            device itself has free.
     """
 
     device: torch.device
-    dtype: torch.dtype | None
     offload_device: torch.device
     progress: Callable[[int, int, Image | None], None] = _no_progress
     check_cancel: Callable[[], None] = _never_cancelled
     free_memory: Callable[[int], None] = _nothing_to_free
+    available_memory: Callable[[], float] | None = None
 
     @classmethod
     def cpu(cls) -> Runtime:
@@ -53,4 +54,4 @@ class Runtime:
         """A runtime on `device` that keeps idle weights on the CPU and reports nothing."""
         import torch
 
-        return cls(device=torch.device(device), dtype=None, offload_device=torch.device("cpu"))
+        return cls(device=torch.device(device), offload_device=torch.device("cpu"))

@@ -16,11 +16,12 @@ import torch  # noqa: E402
 from torch import Tensor  # noqa: E402
 
 import dismo_core as dismo  # noqa: E402
-from dismo_core import motion_edit as edit  # noqa: E402
 from dismo_core.assets.examples import example, example_names  # noqa: E402
-from dismo_core.figures import PANELS, contact_sheet, plot_motions, save_picture  # noqa: E402
+from dismo_core.dismo import edit  # noqa: E402
+from dismo_core.dismo.plots import PANELS, plot_motions  # noqa: E402
 from dismo_core.video import read_image  # noqa: E402
 from dismo_core.video.picture import fit_image, shown_part  # noqa: E402
+from dismo_core.video.sheets import contact_sheet, save_picture  # noqa: E402
 
 THUMBNAILS, HELP = ROOT / "workflows", ROOT / "web/docs"
 EXTRACTOR = dismo.load_motion_extractor("tiny")

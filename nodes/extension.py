@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
-from . import cogvideox_files, model_files, motion_files
-from .example import ExampleInputs
-from .extract import ExtractMotion
-from .load_cogvideox import LoadCogVideoXMotionAdapter
-from .loaders import LoadDisMoExtractor, LoadFrameGenerator
-from .motion_edit import EditMotion, MixMotion
-from .motion_library import LoadMotion, SaveMotion
-from .motion_plot import PlotMotion
-from .sample import MotionTransferSample
-from .save import SaveVideo
-from .video_lora import VideoLoRA
+from .dismo import cogvideox_files, model_files, motion_files
+from .dismo.extract import ExtractMotion
+from .dismo.load_cogvideox import LoadCogVideoXMotionAdapter
+from .dismo.loaders import LoadDisMoExtractor, LoadFrameGenerator
+from .dismo.motion_edit import EditMotion, MixMotion
+from .dismo.motion_library import LoadMotion, SaveMotion
+from .dismo.motion_plot import PlotMotion
+from .dismo.sample import MotionTransferSample
+from .dismo.video_lora import VideoLoRA
+from .shared.example import ExampleInputs
+from .shared.save import SaveVideo
 
 
 class DisMoExtension(ComfyExtension):

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["toy_cogvideox"]
+
 
 def _folder(package: str, below: str) -> Path:
     spec = importlib.util.find_spec(package)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import dismo_core as dismo
-from dismo_core.weights import BUNDLED
+from dismo_core.dismo.weights import BUNDLED
 
 ROOT = Path(__file__).parents[1]
 TINY = BUNDLED["dismo_tiny_extractor"]

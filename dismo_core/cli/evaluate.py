@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 from typing import Any
 
-from .evaluate_embeddings import add_disentangle, add_knn
-from .evaluate_release import add_release
-from .evaluate_transfer import add_transfer
+from .methods import EVALUATIONS
 
 
 def add_parser(subparsers: Any) -> None:
@@ -15,5 +14,6 @@ def add_parser(subparsers: Any) -> None:
     text = "measure embeddings, videos and released weights"
     parser: argparse.ArgumentParser = subparsers.add_parser("evaluate", help=text, description=f"{text.capitalize()}.")
     actions = parser.add_subparsers(required=True, dest="evaluation", metavar="EVALUATION")
-    for add in (add_knn, add_disentangle, add_transfer, add_release):
-        add(actions)
+    for place in EVALUATIONS.values():
+        module, _, function = place.partition(":")
+        getattr(importlib.import_module(f"...{module}", __name__), function)(actions)

@@ -9,8 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from ..errors import DisMoError
-
-COMMANDS = ("demo", "extract", "transfer", "shards", "train", "finetune", "evaluate", "weights")
+from .methods import COMMANDS
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -22,8 +21,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error, and more log lines")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name in COMMANDS:
-        importlib.import_module(f".{name}", __package__).add_parser(subparsers)
+    for module in COMMANDS.values():
+        importlib.import_module(f"...{module}", __name__).add_parser(subparsers)
     words = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in words  # anywhere: who meets an error adds it at the end of the same line
     arguments = parser.parse_args([word for word in words if word != "--debug"])

@@ -54,14 +54,14 @@ def show(arguments: argparse.Namespace) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from ..weights import BUNDLED
     from ..weights.files import sha256
-    from ..weights.load import ASSETS, bundled_checksum
-    from ..weights.manifest import BASE, RELEASED, default_folder, readable
+    from ..weights.load import bundled_checksum
+    from ..weights.manifest import default_folder, readable
 
+    registry = filled_registry()
     console = Console()
     bundled, bad = Table("size", "sha256", "state", "file"), []
-    for name, path in BUNDLED.items():
+    for name, path in registry.BUNDLED.items():
         if not path.is_file():
             state, size, digest = "missing", "", ""
         else:
@@ -72,46 +72,53 @@ def show(arguments: argparse.Namespace) -> None:
             bad.append(name)
         bundled.add_row(size, digest[:16], state, path.name)
     console.print(bundled)
-    console.print(f"bundled, in {ASSETS}", soft_wrap=True)
+    folders = sorted({str(path.parent) for path in registry.BUNDLED.values()})
+    console.print(f"bundled, in {', '.join(folders)}", soft_wrap=True)
 
     released, folder = Table("size", "state", "name"), default_folder()
-    for name, file in RELEASED.items():
+    for name, file in registry.RELEASED.items():
         released.add_row(readable(file.size), "there" if (folder / file.path).is_file() else "not there", name)
-    base = folder / BASE.name / "model_index.json"
-    released.add_row(f"about {readable(BASE.size)}", "there" if base.is_file() else "not there", BASE.name)
+    for name, model in registry.BASES.items():
+        there = (folder / name / "model_index.json").is_file()
+        released.add_row(f"about {readable(model.size)}", "there" if there else "not there", name)
     console.print(released)
     console.print(f"to download (`dismo weights download NAME`), into {folder}", soft_wrap=True)
-    for name, licence in (*((n, f.licence) for n, f in RELEASED.items()), (BASE.name, BASE.licence)):
+    for name, licence in licences(registry).items():
         console.print(f"{name}: {licence}", soft_wrap=True, highlight=False)
     if bad:
         raise DisMoError(f"Bundled weights are missing or damaged: {', '.join(bad)}. Install the pack again.")
 
 
 def download(arguments: argparse.Namespace) -> None:
-    """Fetch one of the released files, or the base model."""
+    """Fetch one of the released files, or a base model."""
     from ..weights.hub import fetch, fetch_base
-    from ..weights.manifest import BASE, RELEASED, default_folder
+    from ..weights.manifest import default_folder
 
-    folder = arguments.to or default_folder()
-    if arguments.name not in (*RELEASED, BASE.name):
-        raise DisMoError(
-            f"There are no weights called {arguments.name!r} to download; there are: {', '.join((*RELEASED, BASE.name))}."
-        )
-    wanted = RELEASED.get(arguments.name, BASE)
-    print(f"{wanted} from {wanted.repo}")
-    path = fetch_base(folder / BASE.name) if arguments.name == BASE.name else fetch(RELEASED[arguments.name], folder)
+    registry = filled_registry()
+    folder, name = arguments.to or default_folder(), arguments.name
+    if name not in (names := licences(registry)):
+        raise DisMoError(f"There are no weights called {name!r} to download; there are: {', '.join(names)}.")
+    if name in registry.BASES:
+        model = registry.BASES[name]
+        print(f"{model} from {model.repo}")
+        path = fetch_base(model, folder / name)
+    else:
+        file = registry.RELEASED[name]
+        print(f"{file} from {file.repo}")
+        path = fetch(file, folder)
     print(f"{path}: checked, size and checksum are right.")
 
 
 def verify(arguments: argparse.Namespace) -> None:
     """Check every file; one that is wrong is an error after the others were looked at."""
-    from ..weights import BUNDLED
-    from ..weights.manifest import BASE, RELEASED, default_folder
+    from ..weights.manifest import default_folder
     from ..weights.verify import verify as check
 
-    own = [default_folder() / path for path in (*(file.path for file in RELEASED.values()), BASE.name)]
+    registry = filled_registry()
+    published = [*(file.path for file in registry.RELEASED.values()), *registry.BASES]
+    own = [path for path in (default_folder() / name for name in published) if path.exists()]
     problems = []
-    for path in arguments.files or [*BUNDLED.values(), *(path for path in own if path.exists())]:
+    for path in arguments.files or [*registry.BUNDLED.values(), *own]:
         try:
             print(f"{path}: ok, {check(path)}")
         except DisMoError as problem:
@@ -126,3 +133,20 @@ def convert(arguments: argparse.Namespace) -> None:
 
     tensors = write(arguments.source, arguments.target, overwrite=arguments.overwrite)
     print(f"{arguments.target}: {len(tensors):,} tensors of {arguments.source.name}.")
+
+
+def filled_registry() -> Any:
+    """The registry of weights, filled by every base and method."""
+    import importlib
+
+    from ..weights import registry
+    from .methods import WEIGHTS
+
+    for module in WEIGHTS:
+        importlib.import_module(f"...{module}", __name__)
+    return registry
+
+
+def licences(registry: Any) -> dict[str, str]:
+    """Name -> licence of everything that can be downloaded."""
+    return {name: item.licence for name, item in (*registry.RELEASED.items(), *registry.BASES.items())}

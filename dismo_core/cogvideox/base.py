@@ -13,12 +13,13 @@ import torch
 
 from ..errors import DisMoError
 from ..files import read_json
+from ..memory.mmap_weights import fill
 from ..weights.hub import require_base
-from ..weights.manifest import BASE
+from ..weights.shards import opened, shards
 from .geometry import COGVIDEOX_5B_I2V, Geometry
-from .mapped import fill, opened, shards
 from .text_files import load_text_encoder, load_tokenizer
 from .vae_names import diffusers_name
+from .weights import BASE
 
 if TYPE_CHECKING:
     from diffusers.models.autoencoders.autoencoder_kl_cogvideox import AutoencoderKLCogVideoX
@@ -160,7 +161,7 @@ def base_folder(
     if name != BASE.name and not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
         raise DisMoError(f"There is no folder {name}. Give a diffusers folder, or a hub id such as {BASE.repo}.")
     model = BASE if name in (BASE.repo, BASE.name) else replace(BASE, repo=name, formerly=())
-    return require_base(model=model, without=without, download=download)
+    return require_base(model, without=without, download=download)
 
 
 def _config(folder: Path, name: str = "config.json") -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What the adapter refuses before any work is done (specs/dismo.md, section 7)."""
+"""What CogVideoX can make: lengths, steps, sizes; anything else is refused before any work is done."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ import torch
 from torch import Tensor
 
 from ..errors import DisMoError
-from ..motion import LOOK_AHEAD
 
 log = logging.getLogger(__name__)
 
-TRAINED_FRAMES = 25
 LENGTH_STEP = 8  # an odd number of latent frames, else the VAE gives another number of frames
 TRAIN_STEPS = 1000
 
@@ -34,12 +32,6 @@ def require_length(frames: int, longest: int) -> None:
         )
 
 
-def warn_of_length(frames: int) -> None:
-    """Warn where the adapter was not trained at a length."""
-    if frames != TRAINED_FRAMES:
-        log.warning("The adapter was trained at %d frames only; %d is an experiment.", TRAINED_FRAMES, frames)
-
-
 def require_factors(guidance: float, strength: float) -> None:
     """Raise unless these are numbers that values can be multiplied by."""
     for name, value, usual in (("guidance", guidance, "at most 1 = none, 6"), ("strength", strength, "0 = none, 1")):
@@ -53,28 +45,6 @@ def require_size(video: Tensor, size: tuple[int, int]) -> None:
         raise DisMoError(
             f"The video is {video.shape[2]}x{video.shape[1]} px; this base works at {size[1]}x{size[0]} only. Resize it first."
         )
-
-
-def require_motion_length(frames: int, num_frames: int) -> None:
-    """Raise unless the motion and the video to generate have the same number of frames."""
-    if frames != num_frames:
-        raise DisMoError(
-            f"The motion has {frames} frames, but {num_frames} are to be generated; the motion would fall on the wrong "
-            f"frames. Extract {num_frames} frames of the clip, or generate {frames} (num_frames)."
-        )
-
-
-def require_embeddings(embeddings: Tensor, d_motion: int) -> None:
-    """Raise unless embeddings are a finite float32 [P, d_motion]."""
-    if embeddings.ndim != 2 or embeddings.shape[-1] != d_motion:
-        raise DisMoError(
-            f"Motion embeddings have the shape {list(embeddings.shape)}; expected [frames - {LOOK_AHEAD}, {d_motion}] per video. "
-            "Use the extractor this adapter was trained with."
-        )
-    if embeddings.dtype != torch.float32:
-        raise DisMoError(f"Motion embeddings are {embeddings.dtype}; expected float32. Convert them with .float().")
-    if not bool(torch.isfinite(embeddings).all()):
-        raise DisMoError("Motion embeddings hold NaN or infinite values. Extract the motion again in fp32.")
 
 
 def require_same_count(**counts: int) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..sanity import require_finite
+from ..diffusion.finite import require_finite
+from ..video.picture import to_uint8
 from .base import CogVideoXBase
 
-NEGATIVE_PROMPT = "worst quality, inconsistent motion, blurry, jittery, distorted"
 Progress = Callable[[int, int, Tensor], None]  # steps done, steps in all, clean latents as guessed [B,K,C,h,w]
 Using = Callable[[str], AbstractContextManager[object]]  # makes a part of the base ready to run, by name
 
@@ -157,7 +157,7 @@ def sample_video(
     with using("vae"):
         video = decode(base, latents)[0]
     require_finite(video, "decoding")
-    return to_bytes(video)
+    return to_uint8(video)
 
 
 def in_first_frame(latents: Tensor, latent_frames: int) -> Tensor:
@@ -176,8 +176,3 @@ def decode(base: CogVideoXBase, latents: Tensor) -> Tensor:
     """Latents [B,K,C,h,w] -> frames [B,T,H,W,3] in about -1..1."""
     frames: Tensor = base.vae.decode(latents.transpose(1, 2) / base.vae.config["scaling_factor"]).sample
     return frames.movedim(1, -1)
-
-
-def to_bytes(frames: Tensor) -> Tensor:
-    """-1..1 -> uint8 on the CPU."""
-    return ((frames.float() / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8).cpu()

@@ -8,8 +8,8 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor
 
+from ..diffusion.finite import require_finite
 from ..errors import DisMoError
-from ..sanity import require_finite
 from .base import CogVideoXBase
 
 HELD = 64  # prompts whose embeddings are kept; 1.9 MB each at full size

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from ..errors import DisMoError
-from .mapped import fill
-from .precision import Float8Linear
+from ..memory.mmap_weights import fill
+from ..memory.precision import Float8Linear
 
 TIED = {"encoder.embed_tokens.weight": "shared.weight"}
 STAY_FLOAT8 = ("q", "k", "v", "o", "wi", "wi_0", "wi_1")  # linears; not "wo", whose input transformers casts likewise

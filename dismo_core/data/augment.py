@@ -1,4 +1,4 @@
-"""The two augmentations of training clips: one affine resampling and three colour factors each (specs/dismo.md, 5.2)."""
+"""The two augmentations of training clips: one affine resampling and three color factors each (specs/dismo.md, 5.2)."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class View:
         centre: of the crop (x, y) in px from the top left corner of the frame; the middle of its first pixel is (0.5, 0.5).
         size: of the crop (w, h) in px.
         angle: radians by which the picture turns clockwise about the crop's centre.
-        colours: names and factors, in the order in which they act.
+        colors: names and factors, in the order in which they act.
     """
 
     centre: tuple[float, float]
     size: tuple[float, float]
     angle: float = 0.0
-    colours: tuple[tuple[str, float], ...] = ()
+    colors: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,14 +59,14 @@ class Augmentation:
         angle = math.radians(self.degrees) * rng.uniform(-1, 1)
         factors = {"brightness": self.brightness, "contrast": self.contrast, "saturation": self.saturation}
         drawn = [(name, 1 + rng.uniform(-spread, spread)) for name, spread in factors.items() if spread]
-        colours = tuple(drawn[k] for k in rng.permutation(len(drawn)))
+        colors = tuple(drawn[k] for k in rng.permutation(len(drawn)))
         centre = (left + w / 2, top + h / 2)
         shrink = 1.0
         if self.inside:
             reach = _reach((w, h), angle)
             rooms = [min(c, side - c) for c, side in zip(centre, (width, height), strict=True)]
             shrink = min(1.0, *(room / far for room, far in zip(rooms, reach, strict=True)))
-        return View(centre, (w * shrink, h * shrink), angle, colours)
+        return View(centre, (w * shrink, h * shrink), angle, colors)
 
     def _crop(self, height: int, width: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
         """Left, top, width, height in whole px."""
@@ -78,10 +78,6 @@ class Augmentation:
             if 0 < w <= width and 0 < h <= height:
                 return int(rng.integers(width - w + 1)), int(rng.integers(height - h + 1)), w, h
         return _centred(height, width, low, high)
-
-
-MOTION = Augmentation((0.25, 1.0), (0.666, 1.5), degrees=30, brightness=0.5, contrast=0.5, saturation=0.5)
-CONTENT = Augmentation((0.7, 1.0), (1.0, 1.0), degrees=0, brightness=0.2, contrast=0, saturation=0.2)
 
 
 def clamp_aspect(frames: Tensor) -> Tensor:
@@ -110,8 +106,8 @@ def render(frames: Tensor, view: View, size: int) -> Tensor:
     for frame, shown in zip(frames, out, strict=True):  # one by one: a frame stays in the processor's cache
         part = frame[top:bottom, left:right].permute(2, 0, 1).contiguous().float()
         plane = F.grid_sample(part[None], grid, mode="bilinear", padding_mode="border", align_corners=False)[0]
-        for name, factor in view.colours:
-            plane = _COLOUR[name](plane, factor).clamp_(0, 255)
+        for name, factor in view.colors:
+            plane = _COLOR[name](plane, factor).clamp_(0, 255)
         shown.copy_(plane.round_().to(torch.uint8).permute(1, 2, 0))
     return out
 
@@ -156,7 +152,7 @@ def _grey(plane: Tensor) -> Tensor:
 
 
 # torchvision's factors, on [3, H, W]: 0 = black, the frame's mean grey, grey; 1 = as it was.
-_COLOUR: dict[str, Callable[[Tensor, float], Tensor]] = {
+_COLOR: dict[str, Callable[[Tensor, float], Tensor]] = {
     "brightness": lambda plane, factor: plane * factor,
     "contrast": lambda plane, factor: torch.lerp(_grey(plane.mean(dim=(1, 2), keepdim=True)), plane, factor),
     "saturation": lambda plane, factor: torch.lerp(_grey(plane), plane, factor),

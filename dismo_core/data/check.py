@@ -8,15 +8,17 @@ from dataclasses import dataclass
 
 from ..errors import DisMoError
 from .addresses import is_remote
-from .draws import check_length
+from .epochs import check_length
 from .frames import Unusable, open_indexed
 from .index import read_place, scan_shard
 
+CLIP = 8  # frames, six a second: the shortest clip that training takes
 
-def check_video(data: bytes, name: str) -> None:
-    """Raise `Unusable` unless a clip can be drawn from the video, and its first and last frame decode."""
+
+def check_video(data: bytes, name: str, clip: int = CLIP) -> None:
+    """Raise `Unusable` unless a clip of `clip` frames can be drawn from the video, and its first and last frame decode."""
     with open_indexed(data, name) as video:
-        check_length(len(video), video.fps)
+        check_length(len(video), video.fps, clip)
         for number in (0, len(video) - 1):  # one by one: what lies between need not be decoded
             video.frames([number])
 

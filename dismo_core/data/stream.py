@@ -12,7 +12,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from ..errors import DisMoError
 from .addresses import is_remote, webdataset
-from .clips import VideoSample, check_skipped, draw_sample
+from .epochs import check_skipped
 from .frames import Unusable
 from .index import Entry, is_safe, video_extensions
 
@@ -106,23 +106,6 @@ class ShardStream(IterableDataset[T]):
             except Unusable as fault:
                 skipped.append((f"{os.path.basename(members['__url__'])}: {members['__key__']}", fault.reason))
                 check_skipped(skipped)
-
-
-class VideoStream(ShardStream[VideoSample]):
-    """The samples of extractor and generator. size, inside: see `draw_sample`; the rest as `ShardStream`."""
-
-    def __init__(
-        self, shards: Sequence[str], size: int = 256, seed: int = 42, inside: bool = False, **options: int
-    ) -> None:
-        super().__init__(shards, seed, **options)
-        self.size = size
-        self.inside = inside
-
-    def draw(
-        self, entry: Entry, number: int, rng: np.random.Generator, skipped: Sequence[tuple[str, str]]
-    ) -> VideoSample:
-        """See `draw_sample`."""
-        return draw_sample(entry, self.size, number, rng, skipped, self.inside)
 
 
 def _opened(shards: Iterator[str], damaged: Callable[[Exception], bool]) -> Iterator[dict[str, Any]]:

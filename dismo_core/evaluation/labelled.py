@@ -12,8 +12,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..errors import DisMoError
-from ..extract import extract_motion
-from ..models.extractor import MotionExtractor
 from ..video.source import SUFFIXES
 
 THUMBNAIL = 16  # px; pixel differences are compared at this size
@@ -68,16 +66,16 @@ def find_labelled(folder: str | os.PathLike[str], levels: int = 1) -> list[Label
 
 
 def embed_clips(
-    extractor: MotionExtractor,
+    embed: Callable[[Path], tuple[Tensor, Tensor]],
     clips: Sequence[LabelledClip],
-    *,
-    fps: float = 8.0,
-    start: float = 0.0,
-    frames: int = 25,
-    reverse: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> ClipVectors:
-    """Extract each clip's motion (see `extract_motion` for the sampling); shorter clips give what they have.
+    """The vectors of each clip.
+
+    Args:
+        embed: path of a clip -> its embeddings [P, d] and the frames that they are of, uint8 [T, H, W, 3]. A clip for which
+            it raises a DisMoError is left out.
+        progress: called with (clips done, in all).
 
     Raises:
         DisMoError: none of the clips gave a motion.
@@ -86,14 +84,12 @@ def embed_clips(
     left_out: list[tuple[str, str]] = []
     for done, clip in enumerate(clips, 1):
         try:
-            motion, used = extract_motion(
-                extractor, clip.path, fps=fps, start=start, frames=frames, reverse=reverse, return_frames=True
-            )
+            embeddings, used = embed(clip.path)
         except DisMoError as problem:
             left_out.append((str(clip.path), str(problem)))
         else:
             labels.append(clip.labels)
-            pooled.append(motion.embeddings.mean(dim=0))
+            pooled.append(embeddings.mean(dim=0))
             differences.append(pixel_differences(used))
         if progress is not None:
             progress(done, len(clips))

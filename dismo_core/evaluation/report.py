@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import __version__
 from ..files import atomic_write, check_free
+from ..version import __version__
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor
 
 from ..errors import DisMoError
 from ..video import read_image, read_video
+from ..video.picture import to_uint8
 from ..video.source import SUFFIXES
 from .fidelity import motion_fidelity
 from .tracks import track_grid
@@ -112,7 +112,7 @@ def measure_pair(
     length = min(source.frames, made.frames)
     picture = None
     if similarity is not None and pair.picture is not None:
-        picture = (read_image(pair.picture) * 255).round().to(torch.uint8)
+        picture = to_uint8(read_image(pair.picture), 0)
     prompt, likeness = similarity(frames, pair.prompt, picture) if similarity is not None else (None, None)
     return Fidelity(
         generated=pair.generated.name,

@@ -1,4 +1,4 @@
-"""Pictures made ready for a model: channels, values, size. Crop, pad, resize."""
+"""Pictures made ready for a model: channels, values, size. Crop, pad, resize; and back to bytes."""
 
 from __future__ import annotations
 
@@ -175,3 +175,8 @@ def check_picture(image: Tensor, size: tuple[int, int]) -> None:
     low, high = (float(v) for v in image.aminmax())
     if low < -1e-3 or high > 1 + 1e-3:
         raise DisMoError(f"The picture holds values from {low:.3g} to {high:.3g}; expected 0..1.")
+
+
+def to_uint8(frames: Tensor, low: float = -1.0) -> Tensor:
+    """Float values low..1 as uint8 0..255 on the CPU; what lies outside is clamped."""
+    return ((frames.float() - low) * (255 / (1 - low))).clamp(0, 255).round().to(torch.uint8).cpu()

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from ..cogvideox.mapped import opened, shards, weight_map
 from ..errors import DisMoError
-
-BASE_WEIGHTS = {
-    "transformer": "diffusion_pytorch_model",
-    "vae": "diffusion_pytorch_model",
-    "text_encoder": "model",
-}
+from .shards import opened, shards, weight_map
 
 
-def check_base(folder: Path, without: Collection[str] = ()) -> None:
+def check_base(folder: Path, parts: Mapping[str, str], without: Collection[str] = ()) -> None:
     """Check that a diffusers folder has every file and tensor that its index files name.
 
     Args:
-        without: parts of `BASE_WEIGHTS` whose weights are not needed.
+        parts: see `HubModel`. without: of these, the ones whose weights are not needed.
 
     Raises:
         DisMoError: what is missing.
@@ -28,7 +22,7 @@ def check_base(folder: Path, without: Collection[str] = ()) -> None:
         raise DisMoError(
             f"{folder} is no diffusers folder: it has no model_index.json. Give the folder that holds it, or fetch it again."
         )
-    for part, stem in BASE_WEIGHTS.items():
+    for part, stem in parts.items():
         if part in without:
             continue
         found: dict[str, str] = {}

@@ -10,7 +10,8 @@ from torch import Tensor
 from ..errors import DisMoError
 from ..files import atomic_write, check_free, save_tensors
 from .files import read_weights, sha256
-from .manifest import SOURCE, check_released
+from .manifest import SOURCE
+from .released import check_released
 
 
 def convert(

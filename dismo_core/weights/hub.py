@@ -16,7 +16,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..errors import DisMoError
-from .manifest import BASE, RELEASED, HubFile, HubModel, check_released, default_folder, readable
+from . import registry
+from .manifest import HubFile, HubModel, default_folder, readable
+from .released import check_released
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +37,7 @@ def require(
     """The file of released weights, checked against the manifest; fetched where that is allowed.
 
     Args:
-        name: `motion_extractor_large` or `cogvideox5b_i2v_large`.
+        name: of `registry.RELEASED`.
         folders: searched in turn, after them the hub library's own cache; a download goes into the first.
             None = the default folder.
         download: fetch what is missing; otherwise the network is never touched.
@@ -45,9 +47,9 @@ def require(
         DisMoError: an unknown name, a missing file that may not be fetched, a file with the wrong content, or a
             download that failed.
     """
-    if name not in RELEASED:
-        raise DisMoError(f"There are no released weights called {name!r}; there are: {', '.join(RELEASED)}.")
-    file, places = RELEASED[name], _places(folders)
+    if name not in registry.RELEASED:
+        raise DisMoError(f"There are no released weights called {name!r}; there are: {', '.join(registry.RELEASED)}.")
+    file, places = registry.RELEASED[name], _places(folders)
     found = _find(file, places)
     if found is None and not download:
         command = f"dismo weights download {name} --to {places[0]}"
@@ -58,9 +60,9 @@ def require(
 
 
 def require_base(
+    model: HubModel,
     folders: Iterable[str | os.PathLike[str]] | None = None,
     *,
-    model: HubModel = BASE,
     without: Collection[str] = (),
     download: bool = False,
     progress: Progress | None = None,
@@ -84,20 +86,20 @@ def require_base(
     for folder in [place / model.name for place in places] + [index.parent for index in cached if index]:
         if folder.is_dir():
             try:
-                check_base(folder, without)
+                check_base(folder, model.parts, without)
                 return folder
             except DisMoError as problem:
                 problems.append(str(problem))
     if not download:
-        known = model == BASE  # of others the command line does not know the names
+        known = model in registry.BASES.values()  # of others the command line does not know the names
         command = f"dismo weights download {model.name} --to {places[0]}" if known else f"hf download {model.repo}"
         raise DisMoError(" ".join([_missing(str(model), model.repo, command, places[0]), *problems]))
-    return fetch_base(places[0] / model.name, model, progress, without)
+    return fetch_base(model, places[0] / model.name, progress, without)
 
 
 def fetch_base(
+    model: HubModel,
     folder: str | os.PathLike[str],
-    model: HubModel = BASE,
     progress: Progress | None = None,
     without: Collection[str] = (),
 ) -> Path:
@@ -120,7 +122,7 @@ def fetch_base(
     for file in files:
         fetch(file, folder, None if progress is None else _shifted(progress, before, total))
         before += file.size
-    check_base(folder, without)
+    check_base(folder, model.parts, without)
     return folder
 
 

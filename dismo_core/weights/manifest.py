@@ -1,4 +1,4 @@
-"""Published weights: where they come from, how large they are, what their checksum must be (specs/dismo.md, 1.1 and 9)."""
+"""Published weights: where they come from, how large they are, what their checksum must be."""
 
 from __future__ import annotations
 
@@ -6,18 +6,16 @@ import fnmatch
 import hashlib
 import logging
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import DisMoError
 from .files import sha256
 
 log = logging.getLogger(__name__)
 
 WEIGHTS = ".safetensors"
 SOURCE = "source_sha256"  # entry of a conversion's metadata
-NON_COMMERCIAL = "CC BY-NC 4.0: non-commercial use only; for commercial use ask the authors of DisMo"
 
 
 @dataclass(frozen=True)
@@ -61,6 +59,8 @@ class HubModel:
         patterns: of the files that are needed.
         size: about how large they are together, bytes; only for messages.
         licence: shown where it is fetched.
+        parts: folder -> name of its weight files, without index and suffix.
+        family: how the names of its pipelines begin.
         formerly: names that the repository had before; the hub library's cache may hold it under one of these.
     """
 
@@ -68,6 +68,8 @@ class HubModel:
     patterns: tuple[str, ...]
     size: int
     licence: str
+    parts: Mapping[str, str]
+    family: str
     formerly: tuple[str, ...] = ()
 
     @property
@@ -84,78 +86,9 @@ class HubModel:
         return f"{self.name} (about {readable(self.size)}; {self.licence})"
 
 
-RELEASED: dict[str, HubFile] = {
-    "motion_extractor_large": HubFile(
-        repo="CompVis/DisMo",
-        path="motion_extractor_large.pt",
-        size=2_377_565_737,
-        etag="31a291924a813f1c0d6b19de48fe606e1a87d11692059f8cb04cbfe7f0146965",
-        licence=NON_COMMERCIAL,
-    ),
-    "cogvideox5b_i2v_large": HubFile(
-        repo="CompVis/DisMo",
-        path="cogvideox5b_i2v_large.pt",
-        size=3_156_582_265,
-        etag="b7c9ef91a996c591eced17612f870415ed0b81d50d6990f0cb9fc85a0a3f10e9",
-        licence=NON_COMMERCIAL,
-    ),
-}
-BASE = HubModel(
-    repo="zai-org/CogVideoX-5b-I2V",
-    patterns=(
-        "model_index.json",
-        "LICENSE",
-        "scheduler/*.json",
-        "tokenizer/*",
-        *(f"{part}/*{suffix}" for part in ("text_encoder", "transformer", "vae") for suffix in (".json", WEIGHTS)),
-    ),
-    size=21_200_000_000,
-    licence="CogVideoX licence, see the repository",
-    formerly=("THUDM/CogVideoX-5b-I2V",),
-)
-
-
 def default_folder() -> Path:
     """Where weights lie outside ComfyUI: the folder that DISMO_WEIGHTS names, else `~/.cache/dismo`."""
     return Path(os.environ.get("DISMO_WEIGHTS") or "~/.cache/dismo").expanduser()
-
-
-def check_released(path: str | os.PathLike[str]) -> None:
-    """Show the licence of released weights, and check a file that bears the name of a released one; any other passes.
-
-    The checksum takes seconds, so all this is done once a process for a file that has not changed.
-
-    Raises:
-        DisMoError: its size or checksum is not that of the released file.
-    """
-    path = Path(path)
-    file = next((file for name, file in RELEASED.items() if path.stem == name or _source(path) == file.etag), None)
-    if file is None or not path.is_file():
-        return
-    status = path.stat()
-    state = (path.resolve(), status.st_size, status.st_mtime_ns)
-    if state in _checked:
-        return
-    log.warning("%s: %s", path.name, file.licence)  # a warning, so that scripts without logging show it, too
-    if path.name == file.path and (problem := file.problem(path)):
-        raise DisMoError(
-            f"{path} is not the released file: {problem}. It is damaged or not whole: remove it and fetch it again "
-            f"(`dismo weights download {path.stem}`). If it is a file of your own, give it another name."
-        )
-    _checked.add(state)
-
-
-def _source(path: Path) -> str:
-    """Checksum of the file that a safetensors conversion was made of; empty for all else."""
-    from safetensors import SafetensorError, safe_open
-
-    if path.suffix != ".safetensors":
-        return ""
-    try:
-        with safe_open(path, framework="pt") as opened:
-            return str((opened.metadata() or {}).get(SOURCE, ""))
-    except (SafetensorError, OSError):
-        return ""  # whoever reads it says what is wrong with it
 
 
 def readable(size: int) -> str:
@@ -170,6 +103,3 @@ def readable(size: int) -> str:
 def _git_sha1(path: str | os.PathLike[str]) -> str:
     content = Path(path).read_bytes()
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
-
-
-_checked: set[tuple[Path, int, int]] = set()

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import torch
-from torch import Tensor, nn
 
 from ..errors import DisMoError
+from ..files import read_json
+from . import registry
 from .base_folder import check_base
-from .files import WeightFile, differences, read_weights
-from .geometry import AUTOENCODER, extractor_of, generator_of
-from .kinds import ADAPTER, EXTRACTOR, GENERATOR, Kind, recognise
-from .manifest import BASE, check_released
-
-if TYPE_CHECKING:
-    from ..models.extractor import MotionExtractor
+from .files import differences, read_weights
+from .manifest import HubModel
+from .recognise import recognise
+from .released import check_released
 
 
 def verify(path: Path) -> str:
@@ -31,61 +24,36 @@ def verify(path: Path) -> str:
         DisMoError: what is wrong with it.
     """
     if path.is_dir():
-        check_base(path)
-        return "CogVideoX base, complete by its index files"
+        model = _base_of(path)
+        check_base(path, model.parts)
+        return f"{model.family} base, complete by its index files"
     check_released(path)
     file = read_weights(path)
-    tensors = {name: value for name, value in file.tensors.items() if not name.startswith(AUTOENCODER)}
-    kind = recognise(tensors) or EXTRACTOR
-    if kind not in (ADAPTER, GENERATOR, EXTRACTOR):
-        raise DisMoError(
-            f"{path} is {kind.what}. Only adapters, extractors, frame generators and bases are checked here."
-        )
+    kind = recognise(file.tensors)
+    if kind is not None and kind not in registry.MODELS:
+        known = ", ".join(known.what for known in registry.MODELS)
+        raise DisMoError(f"{path} is {kind.what}. Checked are: {known}, and folders of base models.")
     problems = []
-    for name, expected in _models(kind, replace(file, tensors=tensors)):
-        if not (problem := differences(expected, tensors)):
-            return f"{name}, {len(tensors):,} tensors, {sum(t.numel() for t in tensors.values()):,} numbers"
-        problems.append(f"Against {name}: {problem}")
+    for candidate in registry.MODELS if kind is None else [kind]:
+        tensors = {k: v for k, v in file.tensors.items() if not candidate.beside or not k.startswith(candidate.beside)}
+        for name, expected in registry.MODELS[candidate](file):
+            if not (problem := differences(expected, tensors)):
+                return f"{name}, {len(tensors):,} tensors, {sum(t.numel() for t in tensors.values()):,} numbers"
+            problems.append(f"Against {name}: {problem}")
     raise DisMoError(f"{path} fits no known model. {'. '.join(problems)}.")
 
 
-def _models(kind: Kind, file: WeightFile) -> Iterator[tuple[str, dict[str, Tensor]]]:
-    """Models that a file of a kind could hold, with the tensors they have: the known ones, and that of its own metadata."""
-    from ..models.extractor import MotionExtractor
-    from ..models.generator import FrameGenerator
-
-    def shapes(make: Callable[[], nn.Module]) -> dict[str, Tensor]:
-        with torch.device("meta"):
-            return dict(make().state_dict())
-
-    where, tensors = str(file.path), file.tensors
-    if kind is ADAPTER:
-        expected = shapes(lambda: _adapter_on_5b(tensors, extractor_of(file.metadata, where)))
-        if not any(name.startswith("motion_extractor.") for name in tensors):
-            expected = {k: v for k, v in expected.items() if not k.startswith("motion_extractor.")}
-        yield "adapter for CogVideoX-5B-I2V", expected
-    elif kind is GENERATOR:
-        yield "tiny frame generator", shapes(FrameGenerator.tiny)
-        if make := generator_of(file.metadata, where):
-            yield "frame generator of its own geometry", shapes(make)
-    else:
-        yield "large motion extractor", shapes(MotionExtractor.large)
-        yield "tiny motion extractor", shapes(MotionExtractor.tiny)
-        if own := extractor_of(file.metadata, where):
-            yield "motion extractor of its own geometry", shapes(own)
-
-
-def _adapter_on_5b(tensors: dict[str, Tensor], extractor: Callable[[], MotionExtractor] | None) -> nn.Module:
-    """An adapter for the released base, of the rank and the width of conditions that the tensors have."""
-    from diffusers.models.transformers.cogvideox_transformer_3d import CogVideoXTransformer3DModel
-
-    from ..cogvideox.adapter import CogVideoXMotionAdapter
-    from ..cogvideox.base import CogVideoXBase
-    from ..cogvideox.checkpoint import geometry
-    from ..cogvideox.geometry import COGVIDEOX_5B_I2V as BASE_5B
-
-    transformer = CogVideoXTransformer3DModel.from_config(dict(BASE_5B.transformer))
-    nothing: Any = None
-    base = CogVideoXBase(transformer, nothing, nothing, nothing, scheduler_config={}, name=BASE.repo)
-    options: dict[str, Any] = dict(geometry(tensors))
-    return CogVideoXMotionAdapter(base, extractor and extractor(), **options)
+def _base_of(folder: Path) -> HubModel:
+    """The base model that a diffusers folder is one of, by the name of its pipeline or its own."""
+    index = folder / "model_index.json"
+    if not index.is_file():
+        raise DisMoError(
+            f"{folder} is no diffusers folder: it has no model_index.json. Give the folder that holds it, or fetch it again."
+        )
+    pipeline = str(read_json(index).get("_class_name"))
+    for model in registry.BASES.values():
+        if pipeline.startswith(model.family) or folder.name == model.name:
+            return model
+    raise DisMoError(
+        f"{folder} is a {pipeline}. Known bases are: {', '.join(model.family for model in registry.BASES.values())}."
+    )

@@ -41,7 +41,7 @@ def test_tracks_follow_the_truth(scenes: list[Scene], blur: int, noise: float) -
 def test_true_video_scores_best(control: dict) -> None:
     for s, m in control["true video"]:
         assert m["velocity_cosine"] > 0.9, (s.index, m)
-        assert m["psnr_gain_db"] > 10 and abs(m["sharpness_ratio"] - 1) < 0.02 and m["colour_ratio"] < 0.1
+        assert m["psnr_gain_db"] > 10 and abs(m["sharpness_ratio"] - 1) < 0.02 and m["color_ratio"] < 0.1
         if s.family in ("translation", "pan"):
             assert m["displacement_cosine"] > 0.99 and m["velocity_cosine"] > 0.97
             assert m["end_point_error_percent"] < 3 and m["end_error_percent"] < 6
@@ -130,7 +130,7 @@ def test_garbage_scores_low(scenes: list[Scene], kind: str) -> None:
         m = score(s, "same", video)
         assert np.isfinite(list(m.values())).all(), (s.index, m)
         if kind == "driver":  # it moves as it should, but is the wrong picture
-            assert m["psnr_gain_db"] < 0 and m["colour_ratio"] > 0.5
+            assert m["psnr_gain_db"] < 0 and m["color_ratio"] > 0.5
         else:
             assert m["velocity_cosine"] < 0.45, (s.index, s.family, m)
             assert m["psnr_gain_db"] < 3
@@ -158,11 +158,11 @@ def test_overlap_correlation_finds_a_whole_shift() -> None:
     assert fit.max() == pytest.approx(1, abs=1e-3)
 
 
-def test_colour_distance() -> None:
+def test_color_distance() -> None:
     rng = np.random.default_rng(0)
     a = rng.uniform(0, 0.5, (400, 3))
-    assert measure.colour_distance(a, rng.permutation(a)) == pytest.approx(0, abs=1e-9)
-    assert measure.colour_distance(a, a + [0.2, 0, 0]) < measure.colour_distance(a, a + [0.4, 0, 0])
+    assert measure.color_distance(a, rng.permutation(a)) == pytest.approx(0, abs=1e-9)
+    assert measure.color_distance(a, a + [0.2, 0, 0]) < measure.color_distance(a, a + [0.4, 0, 0])
 
 
 def test_evaluate_calls_the_transfer_with_clip_and_picture(scenes: list[Scene]) -> None:

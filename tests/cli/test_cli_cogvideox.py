@@ -76,7 +76,7 @@ def test_a_length_that_cannot_be_made_is_trimmed_and_said(transfer, caplog, caps
 def test_a_long_video_of_a_portrait_is_cut_back_to_it(transfer, photograph, tmp_path, caplog):
     Image.open(photograph).crop((0, 0, 200, 300)).save(tmp_path / "portrait.png")
     portrait = ["--image", str(tmp_path / "portrait.png"), "--fit", "pad"]
-    code, out = transfer("--fps", "24", "--frames", "51", "--long-match-colours", *portrait)
+    code, out = transfer("--fps", "24", "--frames", "51", "--long-match-colors", *portrait)
     assert code == 0
     assert dismo.read_video(out).frames.shape == (51, 64, 42, 3)
     assert sum("its last frame against the picture" in line for line in caplog.messages) == 3

@@ -10,8 +10,8 @@ from safetensors.torch import load_file
 
 import dismo_core as dismo
 from dismo_core.cli.main import main
-from dismo_core.weights import BUNDLED
-from dismo_core.weights.manifest import BASE, RELEASED
+from dismo_core.cogvideox.weights import BASE
+from dismo_core.dismo.weights import BUNDLED, RELEASED
 
 sys.path.append(str(Path(__file__).parents[1] / "weights"))
 import hub_server  # noqa: E402

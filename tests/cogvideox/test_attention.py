@@ -7,7 +7,7 @@ from torch import nn
 import dismo_core as dismo
 from dismo_core.cogvideox.attention import ATTENTION, set_attention
 from dismo_core.cogvideox.sampling import Guidance, denoise, make_scheduler, rotary_positions
-from dismo_core.cogvideox.speed import STEP_CACHES, compile_blocks, set_step_cache
+from dismo_core.memory.speed import STEP_CACHES, compile_blocks, set_step_cache
 
 CPU = torch.device("cpu")
 CACHES = [kind for kind in STEP_CACHES if kind != "off"]

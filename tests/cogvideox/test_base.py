@@ -13,7 +13,7 @@ import dismo_core as dismo
 from dismo_core.cogvideox.base import load_base, load_base_files
 from dismo_core.cogvideox.geometry import COGVIDEOX_5B_I2V, Geometry
 from dismo_core.cogvideox.text_files import load_tokenizer
-from dismo_core.weights.manifest import BASE
+from dismo_core.cogvideox.weights import BASE
 
 TRANSFORMER = "transformer/diffusion_pytorch_model.safetensors"
 VAE = "vae/diffusion_pytorch_model.safetensors"

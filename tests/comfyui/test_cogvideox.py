@@ -242,7 +242,7 @@ def test_steps_that_the_solver_cannot_take_are_refused(server):
 
 def test_download_fetches_a_missing_base_once(server, hub, plain):
     """From a server that speaks the hub's endpoints; until now nobody has asked it for anything."""
-    from dismo_core.weights.manifest import BASE
+    from dismo_core.cogvideox.weights import BASE
 
     prompt = changed(SHORT, n2={"base": BASE.name, "download": True})
     source, target = (server.base / "models/diffusers" / name for name in (toy_base.BASE, BASE.name))

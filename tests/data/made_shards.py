@@ -18,7 +18,7 @@ def ramp(frames: int = 40, height: int = 48, width: int = 64) -> torch.Tensor:
 
 
 def noise(seed: int, frames: int = 36, height: int = 48, width: int = 64) -> torch.Tensor:
-    """A picture of coloured squares that drifts; `seed` gives the picture."""
+    """A picture of colored squares that drifts; `seed` gives the picture."""
     cells = np.random.default_rng(seed).integers(0, 256, (height // 8, width // 8, 3), dtype=np.uint8)
     picture = torch.from_numpy(np.kron(cells, np.ones((8, 8, 1), np.uint8)))
     return torch.stack([picture.roll(k, 1) for k in range(frames)])

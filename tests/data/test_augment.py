@@ -1,4 +1,4 @@
-"""The augmentations against closed forms: geometry on pictures whose value at any point is known, colours on known greys."""
+"""The augmentations against closed forms: geometry on pictures whose value at any point is known, colors on known greys."""
 
 import cmath
 import math
@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from dismo_core.data.augment import CONTENT, MOTION, Augmentation, View, clamp_aspect, render
+from dismo_core.data.augment import Augmentation, View, clamp_aspect, render
+from dismo_core.dismo.training.samples import CONTENT, MOTION
 
 
 def test_positive_angles_turn_the_picture_clockwise():
@@ -66,11 +67,11 @@ def test_ranges(augmentation, area, aspect):
         if augmentation is MOTION
         else {"brightness": 0.2, "saturation": 0.2}
     )
-    assert {name for v in views for name, _ in v.colours} == set(spread)
+    assert {name for v in views for name, _ in v.colors} == set(spread)
     for name, most in spread.items():
-        factors = [dict(v.colours)[name] for v in views]
+        factors = [dict(v.colors)[name] for v in views]
         assert 1 - most <= min(factors) < 1 - 0.97 * most and 1 + 0.97 * most < max(factors) <= 1 + most
-    orders = {tuple(name for name, _ in v.colours) for v in views}
+    orders = {tuple(name for name, _ in v.colors) for v in views}
     assert len(orders) == math.factorial(len(spread))
 
 
@@ -99,24 +100,24 @@ def test_inside_leaves_no_repeated_borders():
             assert -1e-6 <= x <= 110 + 1e-6 and -1e-6 <= y <= 90 + 1e-6
 
 
-def coloured(colour, *colours):
-    picture = torch.tensor(colour, dtype=torch.uint8).expand(1, 8, 8, 3)
-    return render(picture, View((4, 4), (8, 8), colours=colours), 8)[0, 3, 3].tolist()
+def colored(color, *colors):
+    picture = torch.tensor(color, dtype=torch.uint8).expand(1, 8, 8, 3)
+    return render(picture, View((4, 4), (8, 8), colors=colors), 8)[0, 3, 3].tolist()
 
 
-def test_colour_factors_are_torchvisions():
-    assert coloured([100, 200, 40], ("brightness", 1.5)) == [150, 255, 60]
+def test_color_factors_are_torchvisions():
+    assert colored([100, 200, 40], ("brightness", 1.5)) == [150, 255, 60]
     grey = 0.2989 * 100 + 0.587 * 200 + 0.114 * 40
-    assert coloured([100, 200, 40], ("saturation", 0.0)) == [round(grey)] * 3
-    assert coloured([100, 200, 40], ("saturation", 1.2)) == [round(grey + 1.2 * (v - grey)) for v in (100, 200, 40)]
+    assert colored([100, 200, 40], ("saturation", 0.0)) == [round(grey)] * 3
+    assert colored([100, 200, 40], ("saturation", 1.2)) == [round(grey + 1.2 * (v - grey)) for v in (100, 200, 40)]
     # clipping between the two shows the order
-    assert coloured([200] * 3, ("brightness", 1.5), ("brightness", 0.5)) == [128] * 3
-    assert coloured([200] * 3, ("brightness", 0.5), ("brightness", 1.5)) == [150] * 3
+    assert colored([200] * 3, ("brightness", 1.5), ("brightness", 0.5)) == [128] * 3
+    assert colored([200] * 3, ("brightness", 0.5), ("brightness", 1.5)) == [150] * 3
 
 
 def test_contrast_turns_about_each_frames_own_grey():
     frames = torch.zeros(2, 8, 8, 3, dtype=torch.uint8)
     frames[0, :, 4:] = 100
     frames[1, :, :4], frames[1, :, 4:] = 100, 200
-    out = render(frames, View((4, 4), (8, 8), colours=(("contrast", 0.5),)), 8)
+    out = render(frames, View((4, 4), (8, 8), colors=(("contrast", 0.5),)), 8)
     assert out[:, 0, 0, 0].tolist() == [25, 125] and out[:, 0, 7, 0].tolist() == [75, 175]

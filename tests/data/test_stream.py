@@ -10,8 +10,7 @@ from torch.utils.data import DataLoader
 
 import dismo_core as dismo
 from dismo_core.data.addresses import find_shards
-from dismo_core.data.clips import collate
-from dismo_core.data.stream import VideoStream
+from dismo_core.dismo.training.samples import VideoStream, collate
 
 
 def take(stream, count):

@@ -10,7 +10,7 @@ FRAMES = 13
 
 
 def texture(seed: int, side: int = 160) -> Tensor:
-    """Smooth coloured noise [3, side, side], 0..1."""
+    """Smooth colored noise [3, side, side], 0..1."""
     rng = torch.Generator().manual_seed(seed)
     coarse = torch.rand(1, 3, side // 8, side // 8, generator=rng)
     fine = torch.rand(1, 3, side // 3, side // 3, generator=rng)

@@ -32,7 +32,7 @@ def toy_model(toy_files):
     import toy_base
 
     from dismo_core.cogvideox.base import load_base
-    from dismo_core.cogvideox.load import load_video_model
+    from dismo_core.dismo.adapter.load import load_video_model
 
     def make(memory="model offload"):
         base = load_base(toy_files / "diffusers" / toy_base.BASE, torch.float32)

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 import dismo_core as dismo
-from dismo_core.sanity import doubt
 from dismo_core.video.picture import fit_image
+from dismo_core.video.quality import quality_warning
 
 NAN, INFINITY = float("nan"), float("inf")
 MEMORY = ["full", "model offload", "group offload", "sequential", "disk"]
@@ -119,7 +119,7 @@ MOVING = (torch.rand(5, 6, 8, 3, generator=torch.Generator().manual_seed(1)) * 2
         (MOVING, {}, None),
         (MOVING * 0, {}, "5 of the 5 frames are black"),
         (torch.cat((MOVING, MOVING[:2] * 0)), {}, "2 of the 7 frames are black"),
-        (MOVING * 0 + 127, {}, "5 of the 5 frames are of one colour"),
+        (MOVING * 0 + 127, {}, "5 of the 5 frames are of one color"),
         (MOVING[:1].expand(5, -1, -1, -1), {}, "All 5 frames are the same"),
         (MOVING[:1].expand(5, -1, -1, -1), {"strength": 0.0}, None),
         (MOVING[:1], {}, None),
@@ -128,7 +128,7 @@ MOVING = (torch.rand(5, 6, 8, 3, generator=torch.Generator().manual_seed(1)) * 2
     ids=["moving", "black", "black end", "grey", "still", "still asked for", "one frame", "black picture"],
 )
 def test_a_blank_or_constant_video_is_doubted(frames, settings, message):
-    found = doubt(frames, **{"picture": PICTURE} | settings)
+    found = quality_warning(frames, **{"picture": PICTURE} | settings)
     assert found is None if message is None else message in found
 
 

@@ -72,7 +72,7 @@ def test_a_full_disk_is_a_clear_error_and_leaves_nothing(tmp_path, name, disk):
 @POSIX
 def test_weights_that_do_not_fit_beside_are_where_they_were(tmp_path):
     """Memory setting "disk"."""
-    from dismo_core.cogvideox.mapped import spill
+    from dismo_core.memory.mmap_weights import spill
 
     module = torch.nn.Linear(100, 100)
     pointers, expected = [p.data_ptr() for p in module.parameters()], module(torch.ones(100))
@@ -105,7 +105,7 @@ def killed_before_the_name_is_given(name, folder):
 def processes():
     """Starts processes that have torch already."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "writers", "dismo_core.training.videos"])
+    context.set_forkserver_preload(["torch", "writers", "dismo_core.dismo.training.videos"])
     return context
 
 

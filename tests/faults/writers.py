@@ -27,7 +27,7 @@ def gif(folder, version):
 
 
 def picture(folder, version):
-    from dismo_core.figures import save_picture
+    from dismo_core.video.sheets import save_picture
 
     noise = torch.randint(0, 256, (200, 200, 3), generator=torch.Generator().manual_seed(version)).byte()
     save_picture(noise, folder / "p.png", overwrite=True)
@@ -52,7 +52,7 @@ def checkpoint(folder, version):
 
 
 def models(version):
-    from dismo_core.models.space_to_depth import SpaceToDepth
+    from dismo_core.dismo.models.space_to_depth import SpaceToDepth
 
     encoder = dict(embed_dim=24, depth=1, num_heads=2, image_size=28)
     small = dict(width=32, depth=1, d_head=16, d_motion=8)
@@ -65,13 +65,13 @@ def models(version):
 
 
 def trained(folder, version):
-    from dismo_core.training.videos import export
+    from dismo_core.dismo.training.videos import export
 
     return export(*models(version), folder)
 
 
 def trained_tiny(folder, version):
-    from dismo_core.training.export import export_tiny
+    from dismo_core.dismo.training.export import export_tiny
 
     return export_tiny(*models(version), folder)
 

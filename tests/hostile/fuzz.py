@@ -30,10 +30,10 @@ import torch  # noqa: E402  before the instrumentation: only our own code is loo
 with atheris.instrument_imports(include=["dismo_core"]):
     import dismo_core.data.index
     import dismo_core.data.write
-    from dismo_core.cogvideox.mapped import weight_map
+    from dismo_core.dismo.motion import Motion
     from dismo_core.errors import DisMoError
     from dismo_core.files import read_json
-    from dismo_core.motion import Motion
+    from dismo_core.weights.shards import weight_map
 
 MEMORY = Path("/dev/shm")  # files that never reach a disk, where there is such a place
 FOLDER = Path(tempfile.mkdtemp(dir=MEMORY if MEMORY.is_dir() else None))

@@ -14,8 +14,8 @@ from hostile_weights import HARMLESS, HEADERS, entry, header
 from mutate import mutated
 
 from dismo_core import Motion
+from dismo_core.dismo.edit import blend, chain, hold, loop, pause, reverse_order
 from dismo_core.errors import DisMoError
-from dismo_core.motion_edit import blend, chain, hold, loop, pause, reverse_order
 
 TAGS = (
     b'{"',

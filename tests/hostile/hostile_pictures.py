@@ -43,8 +43,8 @@ def chunk(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
-def png(width: int, height: int, data: bytes, colour: int = 0, depth: int = 8, *more: bytes) -> bytes:
-    ihdr = chunk(b"IHDR", struct.pack(">2I5B", width, height, depth, colour, 0, 0, 0))
+def png(width: int, height: int, data: bytes, color: int = 0, depth: int = 8, *more: bytes) -> bytes:
+    ihdr = chunk(b"IHDR", struct.pack(">2I5B", width, height, depth, color, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + ihdr + b"".join(more) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 

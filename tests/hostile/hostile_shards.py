@@ -15,7 +15,7 @@ import dismo_core as dismo
 from dismo_core.data.check import check_shards
 from dismo_core.data.frames import Unusable
 from dismo_core.data.index import ShardIndex, scan_shard
-from dismo_core.data.stream import VideoStream
+from dismo_core.dismo.training.samples import VideoStream
 
 TAGS = (b"ustar", b".mp4", b".txt", b"././@LongLink", b"PaxHeader", b"0000644", b"size=", b"path=")
 NAMES = (

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 import dismo_core as dismo
 from dismo_core.data.index import ShardIndex
 from dismo_core.data.write import write_shards
-from dismo_core.extract_many import extract_many
+from dismo_core.dismo.extract_many import extract_many
 from dismo_core.weights.base_folder import check_base
 
 TAGS = (b'"', b"{", b"[", b":", b",", b"\n")

@@ -22,7 +22,7 @@ from mutate import mutated, squeezed
 from safetensors.torch import save, save_file
 
 import dismo_core as dismo
-from dismo_core.cogvideox.checkpoint import read_adapter
+from dismo_core.dismo.adapter.adapter_file import read_adapter
 from dismo_core.errors import DisMoError
 from dismo_core.weights.convert import convert
 from dismo_core.weights.files import read_weights

@@ -9,7 +9,8 @@ import sys
 import textwrap
 from pathlib import Path
 
-from dismo_core.weights.manifest import BASE, RELEASED
+from dismo_core.cogvideox.weights import BASE
+from dismo_core.dismo.weights import RELEASED
 
 ROOT = Path(__file__).parents[2]
 RECORDER = """

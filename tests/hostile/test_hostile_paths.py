@@ -13,7 +13,7 @@ import torch
 import dismo_core as dismo
 from dismo_core import DisMoError
 from dismo_core.files import atomic_write
-from dismo_core.weights import manifest
+from dismo_core.weights import registry
 
 ROOT = Path(__file__).parents[2]
 FRAMES = torch.zeros(5, 16, 16, 3, dtype=torch.uint8)
@@ -191,4 +191,4 @@ def test_the_only_hosts_in_the_source_are_the_hub_and_addresses_for_people():
     ]
     hosts = {host for text in texts for host in re.findall(r"\b[a-z]+://(\w[\w.-]*)", text)}
     assert hosts <= {"huggingface.co"}, hosts
-    assert {file.repo.count("/") for file in manifest.RELEASED.values()} == {1}
+    assert {file.repo.count("/") for file in registry.RELEASED.values()} == {1}

@@ -17,18 +17,20 @@ from hypothesis.extra import numpy as arrays
 import dismo_core as dismo
 from dismo_core import DisMoError, Motion
 from dismo_core.data.addresses import find_shards, is_remote
-from dismo_core.data.augment import CONTENT, MOTION, clamp_aspect, render
-from dismo_core.data.draws import draw_clip, gap_probabilities
+from dismo_core.data.augment import clamp_aspect, render
 from dismo_core.data.frames import Unusable
 from dismo_core.data.index import is_safe
-from dismo_core.figures import PANELS, plot_motions
+from dismo_core.dismo.edit import blend, chain, hold, loop, pause, reverse_order
+from dismo_core.dismo.plots import PANELS, plot_motions
+from dismo_core.dismo.training.clip_draws import draw_clip, gap_probabilities
+from dismo_core.dismo.training.samples import CONTENT, MOTION
 from dismo_core.files import atomic_write, base_name, read_json
-from dismo_core.motion_edit import blend, chain, hold, loop, pause, reverse_order
 from dismo_core.video import Audio, check_output
 from dismo_core.video.picture import fit_image, one_picture, shown_part, to_rgb
 from dismo_core.video.read import check_sampling
 from dismo_core.weights.files import read_weights
-from dismo_core.weights.manifest import check_released, readable
+from dismo_core.weights.manifest import readable
+from dismo_core.weights.released import check_released
 
 TRIED: dict[str, list[int]] = {}
 

@@ -19,7 +19,7 @@ def read_schemas() -> dict[str, dict[str, Any]]:
     """node id -> display_name, description, inputs, outputs, in source order."""
     types = IO_TYPES | _socket_types()
     schemas = {}
-    for path in sorted((ROOT / "nodes").glob("*.py")):
+    for path in sorted((ROOT / "nodes").rglob("*.py")):
         for node_class in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node_class, ast.ClassDef) and any(ast.unparse(b) == "io.ComfyNode" for b in node_class.bases):
                 schema = _schema_call(node_class)
@@ -93,8 +93,8 @@ def schema_of_server(info: dict[str, Any]) -> dict[str, Any]:
 
 
 def _socket_types() -> dict[str, str]:
-    """Names in `nodes/sockets.py` -> socket types."""
-    tree = ast.parse((ROOT / "nodes/sockets.py").read_text("utf-8"))
+    """Names in `nodes/shared/sockets.py` -> socket types."""
+    tree = ast.parse((ROOT / "nodes/shared/sockets.py").read_text("utf-8"))
     return {
         statement.targets[0].id: statement.value.args[0].value
         for statement in tree.body

@@ -15,9 +15,9 @@ LOADER = read_schemas()["LoadCogVideoXMotionAdapter"]
 
 @pytest.fixture
 def files(pack):
-    """nodes.cogvideox_files, its folders registered."""
-    pack("nodes.model_files").register_folder()
-    module = pack("nodes.cogvideox_files")
+    """nodes.dismo.cogvideox_files, its folders registered."""
+    pack("nodes.dismo.model_files").register_folder()
+    module = pack("nodes.dismo.cogvideox_files")
     module.register_folder()
     return module
 
@@ -37,9 +37,8 @@ def test_with_nothing_on_disk_every_list_begins_with_the_default(files):
 
 
 def test_the_defaults_are_names_of_the_manifest(pack, files):
-    manifest = pack("dismo_core.weights.manifest")
-    assert manifest.BASE.name == files.BASE
-    assert sorted(manifest.RELEASED) == sorted(files.model_files.RELEASED)
+    assert pack("dismo_core.cogvideox.weights").BASE.name == files.BASE
+    assert sorted(pack("dismo_core.dismo.weights").RELEASED) == sorted(files.model_files.RELEASED)
 
 
 @pytest.mark.parametrize("place", ["diffusers", "dismo", "CogVideo"])
@@ -90,11 +89,11 @@ def test_a_download_does_not_make_a_loader_run_again_but_another_conversion_does
 def test_what_comes_from_another_node_does_not_disturb_the_cache(files, pack):
     """ComfyUI gives None for it, and takes a failure for "always changed"."""
     nodes = (
-        pack("nodes.loaders").LoadDisMoExtractor,
-        pack("nodes.loaders").LoadFrameGenerator,
-        pack("nodes.video_lora").VideoLoRA,
-        pack("nodes.motion_library").LoadMotion,
-        pack("nodes.load_cogvideox").LoadCogVideoXMotionAdapter,
+        pack("nodes.dismo.loaders").LoadDisMoExtractor,
+        pack("nodes.dismo.loaders").LoadFrameGenerator,
+        pack("nodes.dismo.video_lora").VideoLoRA,
+        pack("nodes.dismo.motion_library").LoadMotion,
+        pack("nodes.dismo.load_cogvideox").LoadCogVideoXMotionAdapter,
     )
     assert all(isinstance(node.fingerprint_inputs(), str) for node in nodes)
 
@@ -115,10 +114,10 @@ def test_a_changed_file_is_loaded_again(files, tmp_path):
 
 def test_the_choices_are_those_of_the_core(pack):
     choices = {port["id"]: port["options"] for port in LOADER["inputs"] if "options" in port}
-    assert tuple(choices["precision"]) == pack("dismo_core.cogvideox.precision").PRECISIONS
-    assert tuple(choices["memory"]) == pack("dismo_core.cogvideox.memory").MEMORY
+    assert tuple(choices["precision"]) == pack("dismo_core.memory.precision").PRECISIONS
+    assert tuple(choices["memory"]) == pack("dismo_core.memory.plan").MEMORY
     assert tuple(choices["attention"]) == pack("dismo_core.cogvideox.attention").ATTENTION
-    assert tuple(choices["cache"]) == pack("dismo_core.cogvideox.speed").STEP_CACHES
+    assert tuple(choices["cache"]) == pack("dismo_core.memory.speed").STEP_CACHES
 
 
 class TestPlanPatcher:
@@ -126,14 +125,14 @@ class TestPlanPatcher:
 
     @pytest.fixture
     def plan(self, pack):
-        memory = pack("dismo_core.cogvideox.memory")
+        memory = pack("dismo_core.memory.plan")
         parts = {"a": memory.Part(torch.nn.Linear(10, 10)), "motion_extractor": memory.Part(torch.nn.Linear(3, 3))}
         return memory.MemoryPlan(parts, "cpu", "full")
 
     @pytest.fixture
     def owner(self, pack, plan):
         owner = types.SimpleNamespace()
-        pack("nodes.host").register_plan(owner, plan)
+        pack("nodes.shared.host").register_plan(owner, plan)
         return owner
 
     def test_its_size_is_what_lies_on_the_device(self, owner, plan):
@@ -167,7 +166,7 @@ class TestPlanPatcher:
         assert plan.bytes_on_device() == 0
 
     def test_asking_for_room_it_stays_itself(self, pack, owner):
-        host = pack("nodes.host")
+        host = pack("nodes.shared.host")
         host.runtime(owner).free_memory(5)
         kept = [("loaded", owner.comfy_patcher)]
         host.management.free_memory.assert_called_once_with(5, torch.device("cpu"), keep_loaded=kept)
@@ -195,8 +194,8 @@ class TestVideoLoRA:
 
     @pytest.fixture
     def node(self, pack, monkeypatch, tmp_path):
-        core = pack("dismo_core.cogvideox.video_lora")
-        monkeypatch.setattr(pack("dismo_core.cogvideox.video_model"), "CogVideoXModel", Model)
+        core = pack("dismo_core.lora.plain")
+        monkeypatch.setattr(pack("dismo_core.dismo.adapter.cogvideox_model"), "CogVideoXModel", Model)
         (tmp_path / "models/loras").mkdir(parents=True)
         for name in ("a.safetensors", "b.safetensors"):
             (tmp_path / "models/loras" / name).touch()
@@ -206,7 +205,7 @@ class TestVideoLoRA:
             "set_video_loras",
             lambda _, loras: self.in_force.append({os.path.basename(k): v for k, v in loras.items()}),
         )
-        return pack("nodes.video_lora").VideoLoRA
+        return pack("nodes.dismo.video_lora").VideoLoRA
 
     def test_in_and_out_again(self, node):
         model = Model()

@@ -12,7 +12,7 @@ from comfy_stub import Port, VideoFromComponents, VideoFromFile
 
 @pytest.fixture
 def clips(pack):
-    return pack("nodes.clips")
+    return pack("nodes.shared.clips")
 
 
 @pytest.mark.parametrize(("video", "images", "found"), [(None, None, "neither is"), ("a video", "images", "both are")])
@@ -86,14 +86,14 @@ def test_sampling_after_the_end_gives_no_frames(clips):
 
 def test_audio_is_cut_to_the_video(pack):
     audio = {"waveform": torch.rand(1, 2, 1000), "sample_rate": 100}
-    cut = pack("nodes.audio").cut
+    cut = pack("nodes.shared.audio").cut
     assert cut(audio, Fraction(25, 8))["waveform"].shape == (1, 2, 313)
     assert cut(audio, Fraction(20))["waveform"].shape == (1, 2, 1000)
     assert cut(None, Fraction(1)) is None
 
 
 def test_choices_are_bundled_names_and_files_on_disk(pack, tmp_path):
-    model_files = pack("nodes.model_files")
+    model_files = pack("nodes.dismo.model_files")
     folder = tmp_path / "models/dismo"
     folder.mkdir(parents=True)
     for name in ("mine.safetensors", "old.pt", "notes.txt"):
@@ -107,7 +107,7 @@ def test_choices_are_bundled_names_and_files_on_disk(pack, tmp_path):
 
 
 def test_search_aliases_only_where_the_schema_knows_them(pack, monkeypatch):
-    compat = pack("nodes.compat")
+    compat = pack("nodes.shared.compat")
     assert compat.aliases("a") == {}
     newer = types.SimpleNamespace(Schema=lambda node_id, search_aliases: None)
     monkeypatch.setattr(compat, "io", newer)
@@ -115,11 +115,11 @@ def test_search_aliases_only_where_the_schema_knows_them(pack, monkeypatch):
 
 
 def test_advanced_is_marked_without_the_constructor(pack):
-    assert pack("nodes.compat").advanced(Port("x")).extra_dict == {"advanced": True}
+    assert pack("nodes.shared.compat").advanced(Port("x")).extra_dict == {"advanced": True}
 
 
 def test_one_progress_call_carries_step_and_preview(pack):
-    host = pack("nodes.host")
+    host = pack("nodes.shared.host")
     runtime = host.runtime()
     bar = host.comfy.utils.ProgressBar.return_value
     runtime.progress(1, 50, None)
@@ -132,14 +132,14 @@ def test_an_interrupt_passes_through_progress_unchanged(pack):
     class Interrupted(BaseException):
         pass
 
-    host = pack("nodes.host")
+    host = pack("nodes.shared.host")
     host.comfy.utils.ProgressBar.return_value.update_absolute.side_effect = Interrupted
     with pytest.raises(Interrupted):
         host.runtime().progress(1, 2, None)
 
 
 def test_only_registered_owners_are_moved(pack):
-    host = pack("nodes.host")
+    host = pack("nodes.shared.host")
     host.bring_to_device(object())
     host.management.load_models_gpu.assert_not_called()
     owner, module = types.SimpleNamespace(), torch.nn.Linear(1, 1)
@@ -157,18 +157,18 @@ def told(host):
 
 
 def test_a_warning_stands_on_the_node_until_it_is_taken_away(pack, caplog):
-    host = pack("nodes.host")
-    host.tell(None)
+    host = pack("nodes.shared.host")
+    host.notify(None)
     assert told(host) == []
-    host.tell("It is black.")
-    host.tell(None)
-    host.tell(None)
+    host.notify("It is black.")
+    host.notify(None)
+    host.notify(None)
     assert told(host) == [("It is black.", "7", "a page"), (" ", "7", "a page")]
     assert [record.getMessage() for record in caplog.records] == ["DisMo: It is black."]
 
 
 def test_out_of_memory_passes_through_with_advice(pack):
-    host = pack("nodes.host")
+    host = pack("nodes.shared.host")
     error = torch.OutOfMemoryError("CUDA out of memory.")
     with pytest.raises(torch.OutOfMemoryError) as raised, host.advising_on_memory():
         raise error

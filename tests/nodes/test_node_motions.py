@@ -28,7 +28,7 @@ def motion(pack):
 def library(pack):
     """The two file nodes, with the folders registered."""
     asyncio.run(asyncio.run(pack().comfy_entrypoint()).get_node_list())
-    return pack("nodes.motion_library")
+    return pack("nodes.dismo.motion_library")
 
 
 def choices(library):
@@ -56,7 +56,7 @@ def test_one_name_in_both_places_stays_apart(library, motion):
 
 def test_motions_are_no_weights(pack, library, motion):
     library.SaveMotion.execute(motion(), "pan", "library")
-    assert pack("nodes.model_files").choices() == ["tiny"]
+    assert pack("nodes.dismo.model_files").choices() == ["tiny"]
 
 
 def test_examples_are_motions_of_the_bundled_extractor(pack, library):
@@ -117,12 +117,12 @@ OPERATIONS = {
 def test_edit(pack, motion, name):
     widgets, expected = OPERATIONS[name]
     other = motion(13, seed=1)
-    (edited,) = pack("nodes.motion_edit").EditMotion.execute(motion(), other=other, **(EDIT | widgets))
-    assert torch.equal(edited.embeddings, expected(pack("dismo_core.motion_edit"), motion(), other).embeddings)
+    (edited,) = pack("nodes.dismo.motion_edit").EditMotion.execute(motion(), other=other, **(EDIT | widgets))
+    assert torch.equal(edited.embeddings, expected(pack("dismo_core.dismo.edit"), motion(), other).embeddings)
 
 
 def test_every_operation_of_the_menu_is_tested_and_runs(pack):
-    (_, operation, *_) = pack("nodes.motion_edit").EditMotion.define_schema().inputs
+    (_, operation, *_) = pack("nodes.dismo.motion_edit").EditMotion.define_schema().inputs
     assert set(operation.settings["options"]) == {(EDIT | widgets)["operation"] for widgets, _ in OPERATIONS.values()}
 
 
@@ -138,11 +138,11 @@ def test_every_operation_of_the_menu_is_tested_and_runs(pack):
 )
 def test_edits_that_cannot_be(pack, motion, widgets, message):
     with pytest.raises(pack("dismo_core").DisMoError, match=message):
-        pack("nodes.motion_edit").EditMotion.execute(motion(), **(EDIT | widgets))
+        pack("nodes.dismo.motion_edit").EditMotion.execute(motion(), **(EDIT | widgets))
 
 
 def test_mix(pack, motion):
-    core, node = pack("dismo_core.motion_edit"), pack("nodes.motion_edit").MixMotion
+    core, node = pack("dismo_core.dismo.edit"), pack("nodes.dismo.motion_edit").MixMotion
     a, b, c = (motion(13, seed=seed) for seed in range(3))
     assert torch.equal(node.execute(a, b, **(MIX | {"balance": 0.3}))[0].embeddings, core.blend(a, b, 0.3).embeddings)
     chained = node.execute(a, b, motion_4=c, **(MIX | {"mode": "chain"}))[0]
@@ -158,6 +158,6 @@ def test_plot(pack, motion, plot):
     same_name = {
         f"motion_{i}": motion(seed=i, source="a clip with a name that is far too long to print.mp4") for i in (2, 4)
     }
-    (image,) = pack("nodes.motion_plot").PlotMotion.execute(motion(source=""), plot, 500, **same_name)
+    (image,) = pack("nodes.dismo.motion_plot").PlotMotion.execute(motion(source=""), plot, 500, **same_name)
     assert image.shape[0] == 1 and image.shape[2:] == (500, 3)
     assert image.dtype == torch.float32 and 0 <= image.min() < 0.5 and image.max() == 1

@@ -17,8 +17,8 @@ def files(folder):
 
 
 def register(pack):
-    pack("nodes.model_files").register_folder()
-    pack("nodes.motion_files").register_folder()
+    pack("nodes.dismo.model_files").register_folder()
+    pack("nodes.dismo.motion_files").register_folder()
 
 
 PREFIXES = (
@@ -65,9 +65,9 @@ def test_prefixes_of_the_save_nodes_stay_in_their_folders(comfy, tmp_path, prefi
         )
     )
     register(comfy)
-    save_video = comfy("nodes.save").SaveVideo
+    save_video = comfy("nodes.shared.save").SaveVideo
     save_video.hidden = types.SimpleNamespace(prompt=None, extra_pnginfo=None)
-    save_motion = comfy("nodes.motion_library").SaveMotion
+    save_motion = comfy("nodes.dismo.motion_library").SaveMotion
     motion = comfy("dismo_core").Motion(torch.ones(1, 4), 8.0, "", "")
     before = files(tmp_path)
     for write in (
@@ -95,4 +95,4 @@ def test_choices_of_the_load_nodes_stay_in_their_folders(pack, tmp_path, choice)
         dismo.Motion(torch.ones(1, 4), 8.0, "", "").save(folder / "secret.safetensors")
     register(pack)
     with pytest.raises(pack("dismo_core").DisMoError):
-        pack("nodes.motion_files").resolve(choice)
+        pack("nodes.dismo.motion_files").resolve(choice)

@@ -32,7 +32,7 @@ class Model:
 @pytest.fixture
 def sample(pack):
     """Function: widgets by name -> (model, result)."""
-    core, node = pack("dismo_core"), pack("nodes.sample").MotionTransferSample
+    core, node = pack("dismo_core"), pack("nodes.dismo.sample").MotionTransferSample
 
     def run(extractor="0" * 16, image=None, frames=9, **widgets):
         model = Model()
@@ -103,7 +103,7 @@ def test_bad_input(pack, sample, wrong, message):
 
 def test_a_blank_video_is_told_on_the_node(sample, caplog):
     sample()  # the model of these tests makes white frames
-    assert "9 of the 9 frames are of one colour" in caplog.text
+    assert "9 of the 9 frames are of one color" in caplog.text
 
 
 def test_out_of_memory_is_comfyuis_to_handle(sample, caplog, monkeypatch):

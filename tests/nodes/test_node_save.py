@@ -17,7 +17,7 @@ WORKFLOW = {"nodes": [{"title": "größer"}]}
 @pytest.fixture
 def save(pack, tmp_path):
     """Function: images, settings -> (file, what the page shows)."""
-    node = pack("nodes.save").SaveVideo
+    node = pack("nodes.shared.save").SaveVideo
     node.hidden = types.SimpleNamespace(prompt=PROMPT, extra_pnginfo={"workflow": WORKFLOW})
 
     def run(images=None, audio=None, format="mp4"):
@@ -60,7 +60,7 @@ def test_gif(save):
 
 
 def test_metadata_can_be_switched_off(pack, save):
-    pack("nodes.save").args.disable_metadata = True
+    pack("nodes.shared.save").args.disable_metadata = True
     file, _ = save()
     assert not {"workflow", "prompt"} & set(pack("dismo_core.video").probe(file).metadata)
 

@@ -49,17 +49,24 @@ def comfy(pack, monkeypatch):
 
     monkeypatch.setattr(comfy.utils, "ProgressBar", Bar)
     core = pack("dismo_core")
-    pack("nodes.model_files").register_folder()
-    pack("nodes.motion_files").register_folder()
+    pack("nodes.dismo.model_files").register_folder()
+    pack("nodes.dismo.motion_files").register_folder()
     extractor = core.load_motion_extractor("tiny")
-    model = pack("dismo_core.rollout").FrameGeneratorModel(core.load_frame_generator("tiny"))
+    model = pack("dismo_core.dismo.rollout").FrameGeneratorModel(core.load_frame_generator("tiny"))
     motion = core.Motion(torch.randn(5, 32), 8.0, "clip.mp4", extractor.extractor_id, torch.ones(32))
     components = types.SimpleNamespace(images=torch.rand(6, 32, 32, 3), frame_rate=Fraction(8), audio=None)
     video = types.SimpleNamespace(get_components=lambda: components)
     sockets = {"DISMO_MOTION": motion, "DISMO_EXTRACTOR": extractor, "DISMO_VIDEO_MODEL": model, "VIDEO": video}
 
     def find(node):
-        for name in ("extract", "sample", "save", "motion_library", "motion_edit", "motion_plot"):
+        for name in (
+            "dismo.extract",
+            "dismo.sample",
+            "shared.save",
+            "dismo.motion_library",
+            "dismo.motion_edit",
+            "dismo.motion_plot",
+        ):
             for found in vars(pack(f"nodes.{name}")).values():
                 if isinstance(found, type) and found.__name__ == read_schemas()[node]["class"]:
                     found.hidden = types.SimpleNamespace(prompt=None, extra_pnginfo=None)

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from schema_reader import ROOT
 
-from dismo_core.weights.manifest import RELEASED
+from dismo_core.dismo.weights import RELEASED
 
 tomllib = pytest.importorskip("tomllib", reason="tomllib came with Python 3.11")
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))

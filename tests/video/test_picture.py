@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from dismo_core import DisMoError, Motion
-from dismo_core.transfer import fit_motion
+from dismo_core.dismo.video_model import fit_motion
 from dismo_core.video.picture import fit_image, one_picture, shown_part, to_rgb
 
 

@@ -20,8 +20,9 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from dismo_core.weights import hub, manifest
-from dismo_core.weights.manifest import BASE, HubFile
+from dismo_core.cogvideox.weights import BASE
+from dismo_core.weights import hub, registry
+from dismo_core.weights.manifest import HubFile
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 TOKEN = "hf_" + "t" * 34
@@ -227,13 +228,15 @@ def fetch(file: HubFile, folder, cancel_at: int | None = None):
 
 def require(name: str, file: HubFile, folder):
     """`hub.require` with a manifest that holds `file`."""
-    manifest.RELEASED[name] = file
+    registry.RELEASED[name] = file
     return hub.require(name, [folder], download=True)
 
 
 def require_base(folder, without=()):
     reports = []
-    place = hub.require_base([folder], without=without, download=True, progress=lambda *report: reports.append(report))
+    place = hub.require_base(
+        BASE, [folder], without=without, download=True, progress=lambda *report: reports.append(report)
+    )
     return place, reports
 
 

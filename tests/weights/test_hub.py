@@ -13,8 +13,9 @@ from hub_server import TOKEN, Cancelled, hub_file, toy_base
 from safetensors.torch import save
 
 import dismo_core as dismo
-from dismo_core.weights import hub, manifest
-from dismo_core.weights.manifest import BASE, RELEASED
+from dismo_core.cogvideox.weights import BASE
+from dismo_core.dismo.weights import RELEASED
+from dismo_core.weights import hub, registry
 
 CHUNK = 10 << 20  # of the client library: what it writes at a time
 CONTENT = random.Random(0).randbytes(2 * CHUNK + 12345)
@@ -200,7 +201,7 @@ def test_an_unknown_name_says_what_there_is():
 
 
 def test_files_are_found_in_any_folder_and_in_the_cache_of_the_hub_library(tmp_path, monkeypatch):
-    monkeypatch.setitem(manifest.RELEASED, "made_up", FILE)
+    monkeypatch.setitem(registry.RELEASED, "made_up", FILE)
     first, second, cache = (tmp_path / name for name in ("first", "second", "cache"))
     snapshot = cache / "models--someone--model" / "snapshots" / hub_server.COMMIT
     refs = snapshot.parent.parent / "refs"
@@ -214,7 +215,7 @@ def test_files_are_found_in_any_folder_and_in_the_cache_of_the_hub_library(tmp_p
 
 
 def test_the_default_folder_can_be_moved(tmp_path, monkeypatch):
-    monkeypatch.setitem(manifest.RELEASED, "made_up", FILE)
+    monkeypatch.setitem(registry.RELEASED, "made_up", FILE)
     monkeypatch.setenv("DISMO_WEIGHTS", str(tmp_path))
     (tmp_path / "model.pt").write_bytes(CONTENT)
     assert hub.require("made_up") == tmp_path / "model.pt"
@@ -239,7 +240,7 @@ def test_a_base_comes_whole_and_nothing_beside(base_online, tmp_path):
     assert all(f"/resolve/{hub_server.COMMIT}/" in path for _, path, _ in server.asked if "/resolve/" in path)
     server.asked.clear()
     assert run(hub_server.require_base, tmp_path)[0] == folder and server.asked == []
-    assert hub.require_base([tmp_path]) == folder
+    assert hub.require_base(BASE, [tmp_path]) == folder
 
 
 def test_weights_that_come_from_elsewhere_are_neither_fetched_nor_missed(base_online, tmp_path):
@@ -248,11 +249,11 @@ def test_weights_that_come_from_elsewhere_are_neither_fetched_nor_missed(base_on
     found = [path.removeprefix("CogVideoX-5b-I2V/") for path in names(tmp_path)]
     assert not [path for path in found if path.startswith(("text_encoder/", "vae/")) and path.endswith(".safetensors")]
     assert [path for path in found if path.startswith("transformer/") and path.endswith(".safetensors")]
-    assert hub.require_base([tmp_path], without=["text_encoder", "vae"]) == folder
+    assert hub.require_base(BASE, [tmp_path], without=["text_encoder", "vae"]) == folder
     with pytest.raises(dismo.DisMoError, match="vae lacks"):
-        hub.require_base([tmp_path], without=["text_encoder"])
+        hub.require_base(BASE, [tmp_path], without=["text_encoder"])
     run(hub_server.require_base, tmp_path)  # asked for whole later on, it is completed
-    assert hub.require_base([tmp_path]) == folder
+    assert hub.require_base(BASE, [tmp_path]) == folder
 
 
 def test_a_base_is_found_in_the_hub_librarys_cache_under_its_former_name_too(tmp_path, monkeypatch):
@@ -265,7 +266,7 @@ def test_a_base_is_found_in_the_hub_librarys_cache_under_its_former_name_too(tmp
     (snapshot.parents[1] / "refs").mkdir()
     (snapshot.parents[1] / "refs" / "main").write_text(hub_server.COMMIT)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))
-    assert hub.require_base([tmp_path]) == snapshot
+    assert hub.require_base(BASE, [tmp_path]) == snapshot
 
 
 def test_a_base_that_was_cut_off_is_completed(base_online, tmp_path):
@@ -276,7 +277,7 @@ def test_a_base_that_was_cut_off_is_completed(base_online, tmp_path):
     done = names(tmp_path)
     assert done and "CogVideoX-5b-I2V/model_index.json" not in done
     with pytest.raises(dismo.DisMoError, match="CogVideoX-5b-I2V .about 21.* is not in .*`download`"):
-        hub.require_base([tmp_path])
+        hub.require_base(BASE, [tmp_path])
     server.asked.clear()
     run(hub_server.require_base, tmp_path)
     assert not {f"CogVideoX-5b-I2V/{path.split(hub_server.COMMIT + '/')[-1]}" for _, path, _ in server.asked} & set(
@@ -322,4 +323,4 @@ def test_a_base_without_one_file_is_named(base_online, tmp_path):
     folder, _ = base_online[1](hub_server.require_base, tmp_path)
     (folder / "vae" / "diffusion_pytorch_model.safetensors").unlink()
     with pytest.raises(dismo.DisMoError, match="vae lacks diffusion_pytorch_model.safetensors"):
-        hub.require_base([tmp_path])
+        hub.require_base(BASE, [tmp_path])

@@ -1,6 +1,5 @@
 """Weights: bundled ones, strict loading, released formats, damaged and hostile files."""
 
-import json
 import os
 import pickle
 import socket
@@ -12,9 +11,16 @@ from hub_server import hub_file
 from safetensors.torch import load_file, save_file
 
 import dismo_core as dismo
-from dismo_core.weights import BUNDLED, load_cogvideox_adapter, load_frame_generator, load_motion_extractor, manifest
+from dismo_core.dismo.weights import (
+    BUNDLED,
+    check_frequencies,
+    load_cogvideox_adapter,
+    load_frame_generator,
+    load_motion_extractor,
+)
+from dismo_core.weights import registry
 from dismo_core.weights.files import read_weights, sha256
-from dismo_core.weights.load import CHECKSUMS, check_frequencies
+from dismo_core.weights.load import bundled_checksum
 
 TINY = BUNDLED["dismo_tiny_extractor"]
 
@@ -23,7 +29,7 @@ TINY = BUNDLED["dismo_tiny_extractor"]
 def test_bundled_files_are_small_and_whole(name):
     path = BUNDLED[name]
     assert path.stat().st_size <= 15e6
-    assert json.loads(CHECKSUMS.read_text())[path.name] == sha256(path)
+    assert bundled_checksum(path) == sha256(path)
     assert {t.dtype for t in load_file(path).values()} == {torch.bfloat16}
 
 
@@ -176,7 +182,7 @@ def test_released_weights_that_are_missing_are_named_and_not_fetched(name, tmp_p
     monkeypatch.setenv("DISMO_WEIGHTS", str(tmp_path))
     with pytest.raises(dismo.DisMoError) as error:
         LARGE[name]("large")
-    file, message = manifest.RELEASED[name], str(error.value)
+    file, message = registry.RELEASED[name], str(error.value)
     for part in (file.path, file.licence, file.repo, str(tmp_path), f"dismo weights download {name}", "`download`"):
         assert part in message
     assert {"motion_extractor_large": "2.38 GB", "cogvideox5b_i2v_large": "3.16 GB"}[name] in message
@@ -185,7 +191,7 @@ def test_released_weights_that_are_missing_are_named_and_not_fetched(name, tmp_p
 def test_released_weights_are_found_in_the_default_folder(tmp_path, monkeypatch):
     path = tmp_path / "motion_extractor_large.pt"
     torch.save(load_file(TINY), path)
-    monkeypatch.setitem(manifest.RELEASED, path.stem, hub_file(path.name, path.read_bytes()))
+    monkeypatch.setitem(registry.RELEASED, path.stem, hub_file(path.name, path.read_bytes()))
     monkeypatch.setenv("DISMO_WEIGHTS", str(tmp_path))
     assert load_motion_extractor("large").extractor_id == load_motion_extractor("tiny").extractor_id
     path.write_bytes(path.read_bytes()[:-1])

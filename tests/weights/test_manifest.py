@@ -9,9 +9,11 @@ from hub_server import git_sha1, hub_file
 from safetensors.torch import save_file
 
 import dismo_core as dismo
-from dismo_core.weights import manifest
+from dismo_core.dismo.weights import RELEASED
+from dismo_core.weights import registry
 from dismo_core.weights.convert import convert
-from dismo_core.weights.manifest import RELEASED, check_released, readable
+from dismo_core.weights.manifest import readable
+from dismo_core.weights.released import check_released
 
 
 def test_the_released_files_are_those_of_the_specification():
@@ -46,7 +48,7 @@ def test_files_are_compared_by_size_and_either_checksum_of_the_hub(tmp_path):
 
 
 def test_a_released_name_needs_the_released_content(tmp_path, monkeypatch, caplog):
-    monkeypatch.setitem(manifest.RELEASED, "made_up", hub_file("made_up.pt", b"right"))
+    monkeypatch.setitem(registry.RELEASED, "made_up", hub_file("made_up.pt", b"right"))
     path = tmp_path / "made_up.pt"
     path.write_bytes(b"right")
     with caplog.at_level(logging.INFO, "dismo_core"):
@@ -62,7 +64,7 @@ def test_a_released_name_needs_the_released_content(tmp_path, monkeypatch, caplo
 def test_the_licence_is_shown_for_conversions_too_and_once(tmp_path, monkeypatch, caplog):
     torch.save({"a": torch.ones(1)}, tmp_path / "made_up.pt")
     file = hub_file("made_up.pt", (tmp_path / "made_up.pt").read_bytes())
-    monkeypatch.setitem(manifest.RELEASED, "made_up", file)
+    monkeypatch.setitem(registry.RELEASED, "made_up", file)
     for name in ("made_up.safetensors", "renamed.safetensors"):
         convert(tmp_path / "made_up.pt", tmp_path / name)
         caplog.clear()

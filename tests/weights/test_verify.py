@@ -10,9 +10,11 @@ from hub_server import hub_file
 from safetensors.torch import save_file
 
 import dismo_core as dismo
-from dismo_core.models.space_to_depth import SpaceToDepth
-from dismo_core.weights import BUNDLED, manifest
-from dismo_core.weights.geometry import KEY, describe
+from dismo_core.dismo.geometry import describe
+from dismo_core.dismo.models.space_to_depth import SpaceToDepth
+from dismo_core.dismo.weights import BUNDLED
+from dismo_core.weights import registry
+from dismo_core.weights.geometry import KEY
 from dismo_core.weights.verify import verify
 
 
@@ -70,7 +72,7 @@ def test_a_released_name_is_checked_against_its_checksum(tmp_path, monkeypatch, 
     state = extractor.state_dict()
     torch.save(state, tmp_path / "made_up.pt")
     right = hub_file("made_up.pt", (tmp_path / "made_up.pt").read_bytes())
-    monkeypatch.setitem(manifest.RELEASED, "made_up", right)
+    monkeypatch.setitem(registry.RELEASED, "made_up", right)
     assert "tiny motion extractor" in verify(tmp_path / "made_up.pt")
     torch.save({k: v + 1 for k, v in state.items()}, tmp_path / "made_up.pt")
     with pytest.raises(dismo.DisMoError, match="not the released file"):

@@ -1,0 +1,24 @@
+"""The one table of commands: which module serves a word. Methods are named here, and only here, as strings."""
+
+from __future__ import annotations
+
+# Command -> module below `dismo_core` that registers it.
+COMMANDS = {
+    "demo": "dismo.cli.demo",
+    "extract": "dismo.cli.extract",
+    "transfer": "dismo.cli.transfer",
+    "shards": "cli.shards",
+    "train": "dismo.cli.train",
+    "finetune": "dismo.cli.finetune",
+    "evaluate": "cli.evaluate",
+    "weights": "cli.weights",
+}
+# Word after `dismo evaluate` -> module and function that registers it.
+EVALUATIONS = {
+    "knn": "dismo.cli.evaluate_embeddings:add_knn",
+    "disentangle": "dismo.cli.evaluate_embeddings:add_disentangle",
+    "transfer": "cli.evaluate_transfer:add_transfer",
+    "release": "dismo.cli.evaluate_release:add_release",
+}
+# Modules that register weights.
+WEIGHTS = ("cogvideox.weights", "dismo.weights")

@@ -1,0 +1,1 @@
+"""The motion adapter of CogVideoX: its module, its file, sampling with it."""

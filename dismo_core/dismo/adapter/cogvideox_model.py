@@ -1,0 +1,163 @@
+"""The CogVideoX adapter as a `MotionVideoModel`: any length, progress with previews, cancel, memory."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from ...cogvideox.checks import require_steps, valid_lengths
+from ...cogvideox.geometry import LATENT_COLORS
+from ...cogvideox.positions import Positions, require_positions
+from ...diffusion.previews import latent_preview
+from ...diffusion.segments import plan_segments, possible_lengths
+from ...memory.plan import MemoryPlan
+from ...settings import SamplingDefaults, SamplingSettings
+from ...video.color_drift import Colors, match_colors
+from ...video.picture import check_picture
+from ..motion import LOOK_AHEAD
+from .adapter import NEGATIVE_PROMPT, CogVideoXMotionAdapter
+from .adapter_parts import adapter_parts
+from .motion_checks import TRAINED_FRAMES
+
+if TYPE_CHECKING:
+    from ...runtime import Runtime
+    from ..motion import Motion
+
+log = logging.getLogger(__name__)
+
+
+class CogVideoXModel:
+    """A `MotionVideoModel` around a `CogVideoXMotionAdapter`.
+
+    Where the parts lie is the choice of `adapter.plan`; without one, `transfer` makes one with memory "auto".
+
+    Args:
+        adapter: with its weights.
+        positions: additive table of the base, see `PositionTables`.
+        keep_tail: follow a segment from its very last frame: 24 new frames instead of 20, four of them without motion. The last
+            four frames of a segment carry a learned padding and no motion (specs/dismo.md, 6.2), so by default they are made again.
+        match_colors: bring every segment of a video back to the colors of the picture.
+    """
+
+    def __init__(
+        self,
+        adapter: CogVideoXMotionAdapter,
+        *,
+        positions: Positions = "auto",
+        keep_tail: bool = False,
+        match_colors: bool = False,
+    ) -> None:
+        require_positions(positions)
+        self.adapter = adapter
+        self.positions = positions
+        self.keep_tail = keep_tail
+        self.match_colors = match_colors
+        self.extractor_id = adapter.extractor_id
+        self.defaults = SamplingDefaults(
+            steps=50, guidance=6.0, negative_prompt=NEGATIVE_PROMPT, fps=8.0, size=adapter.size, antialias=False
+        )
+
+    def valid_lengths(self, motion: Motion) -> list[int]:
+        """9, 17, 25, 33, 41, 49 and any number above, as far as the motion goes; one go was trained at 25 only."""
+        return possible_lengths(motion.frames, self._direct)
+
+    def transfer(
+        self,
+        motion: Motion,
+        image: Tensor,
+        settings: SamplingSettings | None = None,
+        *,
+        runtime: Runtime,
+        **keywords: Any,
+    ) -> Tensor:
+        """See `MotionVideoModel.transfer`.
+
+        An empty prompt means no prompt, and a guidance of 1. The random numbers are drawn on the CPU, so a seed stands for
+        the same noise on every device. The plan's device is where it runs.
+
+        Raises:
+            DisMoError: another extractor, a length or a number of steps that cannot be made, a picture that does not fit,
+                or NaN after any stage.
+        """
+        settings = SamplingSettings.of(settings, keywords)
+        motion.require_extractor(self.extractor_id)
+        check_picture(image, self.defaults.size)
+        segments = plan_segments(
+            motion.frames, self._direct, min(TRAINED_FRAMES, self._direct[-1]), 0 if self.keep_tail else LOOK_AHEAD
+        )
+        settings = replace(
+            settings,
+            steps=settings.steps or self.defaults.steps,
+            guidance=settings.guidance or self.defaults.guidance,
+        )
+        require_steps(settings.steps, strict=True)
+        if not settings.prompt.strip():
+            log.info("The prompt is empty: no prompt, and a guidance of 1.")
+        self._make_room(segments[0].length, runtime)
+        generator = torch.Generator().manual_seed(settings.seed % 2**63)
+        colors, source = Colors.of(image), image.cpu()
+        pieces: list[Tensor] = []
+        for index, segment in enumerate(segments):
+
+            def progress(done: int, _: int, latents: Tensor, before: int = index * settings.steps) -> None:
+                runtime.progress(before + done, len(segments) * settings.steps, latent_preview(latents, LATENT_COLORS))
+
+            with checking(self.adapter, runtime.check_cancel):
+                made = self.adapter.sample_one(
+                    motion.trimmed(segment.length, segment.start),
+                    source * 2 - 1,
+                    settings,
+                    generator=generator,
+                    positions=self.positions,
+                    progress=progress,
+                )[: segment.kept.stop]
+            if len(segments) > 1:
+                drift = Colors.of(made[-1]).drift_from(colors)
+                log.info("Segment %d of %d: its last frame against the picture: %s.", index + 1, len(segments), drift)
+            if self.match_colors:
+                made = match_colors(made, colors)
+            pieces.append(made[segment.kept])
+            source = made[-1].float() / 255
+        return torch.cat(pieces)
+
+    @property
+    def _direct(self) -> list[int]:
+        """Frame counts that the base makes in one go."""
+        return valid_lengths(int(self.adapter.base.transformer.config["sample_frames"]))
+
+    def _make_room(self, frames: int, runtime: Runtime) -> None:
+        """Let the plan reckon with this many frames, and ask the host for the memory it needs."""
+        base, plan = self.adapter.base, self.adapter.plan
+        if plan is None:
+            plan = self.adapter.plan = MemoryPlan({}, runtime.device)
+        extractor = self.adapter.motion_extractor if "motion_extractor" in plan.parts else None
+        if (parts := adapter_parts(base, frames, extractor)) != plan.parts:
+            plan.release()
+            plan.parts = parts
+        runtime.free_memory(max(0, plan.bytes_wanted() - plan.bytes_on_device()))
+
+
+@contextmanager
+def checking(adapter: CogVideoXMotionAdapter, check: Callable[[], None]) -> Iterator[None]:
+    """Call `check` before every block of the transformer and the text encoder and every tile or piece of the VAE."""
+    base = adapter.base
+    modules: list[nn.Module] = [*base.transformer.transformer_blocks, base.vae.encoder, base.vae.decoder]
+    if base.text_encoder is not None:
+        modules += base.text_encoder.encoder.block
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def hook(module: nn.Module, args: tuple[Any, ...]) -> None:
+        check()
+
+    handles = [module.register_forward_pre_hook(hook) for module in modules]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()

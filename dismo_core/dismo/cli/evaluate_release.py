@@ -1,0 +1,65 @@
+"""`dismo evaluate release`: numbers of the released weights, in a file to send back."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ...cli.options import best_device, check_device, progress_runtime
+from ...errors import DisMoError
+from .cogvideox_options import RELEASED_ADAPTER, add_cogvideox, load_cogvideox
+
+RELEASED_EXTRACTOR = "motion_extractor_large"
+
+
+def add_release(actions: Any) -> None:
+    """Register `release`."""
+    parser: argparse.ArgumentParser = actions.add_parser(
+        "release",
+        help="what the released weights give here, as a JSON file to send back",
+        description="Checksums, tensor names, embeddings of a synthetic clip and one sample of 25 frames, in numbers. The file "
+        "holds no paths and no pictures.",
+    )
+    for option, name in (("--extractor", RELEASED_EXTRACTOR), ("--adapter", RELEASED_ADAPTER)):
+        text = f"{name}.pt, or its conversion (default: where `dismo weights download` puts it)"
+        parser.add_argument(option, type=Path, metavar="FILE", help=text)
+    parser.add_argument("-o", "--out", default="release.json", metavar="JSON", help="file (default release.json)")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
+    parser.add_argument("--steps", type=int, default=0, help="denoising steps; 0 = the model's own (default 0)")
+    parser.add_argument("--device", help="cuda, mps, cpu (default: a GPU where there is one)")
+    add_cogvideox(parser)
+    parser.set_defaults(run=release)
+
+
+def release(arguments: argparse.Namespace) -> None:
+    """Load, run, write."""
+    import json
+
+    from ...cogvideox.base import base_folder
+    from ...cogvideox.weights import BASE
+    from ...files import atomic_write, check_free
+    from ...weights.hub import require
+    from ..evaluation.release import release_report
+    from ..weights import load_motion_extractor
+
+    check_free(arguments.out, overwrite=arguments.overwrite)
+    arguments.extractor = arguments.extractor or require(RELEASED_EXTRACTOR)
+    arguments.adapter = arguments.adapter or require(RELEASED_ADAPTER)
+    for path in (arguments.extractor, arguments.adapter):
+        if not path.is_file():
+            raise DisMoError(
+                f"There is no file {path}. Give its path; without, what `dismo weights download` fetched is taken."
+            )
+    others = {"text_encoder": arguments.text_encoder, "vae": arguments.vae}
+    without = [part for part, file in others.items() if file]
+    arguments.base = base_folder(arguments.base or BASE.repo, without)
+    device = check_device(arguments.device or best_device())
+    model = load_cogvideox(arguments, str(arguments.adapter), device, arguments.steps)
+    extractor = load_motion_extractor(arguments.extractor, device)
+    files = {"extractor": arguments.extractor, "adapter": arguments.adapter, "base": arguments.base}
+    with progress_runtime("Running the weights", device) as runtime:
+        report = release_report(extractor, model, files, arguments.steps, runtime)
+    with atomic_write(arguments.out, overwrite=arguments.overwrite) as temporary:
+        temporary.write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    print(f"{arguments.out}: written. Please send it back; it holds numbers and names of files only.")

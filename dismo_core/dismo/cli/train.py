@@ -1,0 +1,186 @@
+"""`dismo train tiny|small|large --data SHARDS --out FOLDER`, and `dismo train tiny --out FOLDER`: dismo-tiny on drawn clips."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...cli.options import check_device
+from ...cli.training_options import (
+    SCHEDULE,
+    add_data,
+    add_optimisation,
+    add_run,
+    changed_schedule,
+    check_folder,
+    check_numbers,
+    device,
+    precision,
+    printer,
+    workers,
+)
+from ...errors import DisMoError
+
+if TYPE_CHECKING:
+    pass
+
+BOTH = {"seed": "seed", "batch": "clips"}  # options that mean the same with and without --data -> field of `TinyRecipe`
+DRAWN = ("start", "warmup_steps", "joint_steps", "anneal_steps", "refine_steps")
+# What training on drawn clips would leave unheeded.
+FILMED = (
+    *SCHEDULE,
+    "precision",
+    "workers",
+    "wandb",
+    "load_checkpoint",
+    "dino",
+    "autoencoder",
+    "download",
+    "reference",
+    "no_borders",
+    "fsdp",
+)
+OPTIONS = {"warmup": "lr_warmup"}  # where an option is called otherwise than its field
+
+
+def add_parser(subparsers: Any) -> None:
+    """Register the command."""
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "train",
+        help="train a motion extractor and a frame generator",
+        description="Train a motion extractor with its frame generator on video shards (--data), or dismo-tiny on drawn clips. "
+        "Goes on where it was stopped. Several GPUs: torchrun --nproc-per-node 8 -m dismo_core train ...",
+    )
+    parser.add_argument("preset", choices=("tiny", "small", "large"), help="what to train")
+    add_run(parser)
+    parser.add_argument(
+        "--compile",
+        action=argparse.BooleanOptionalAction,
+        help="use torch.compile (default: on drawn clips yes, on videos no); needs a C++ compiler",
+    )
+    videos = parser.add_argument_group("training on videos")
+    add_data(videos, required=False)
+    add_optimisation(videos)
+    videos.add_argument(
+        "--load-checkpoint", "--load_checkpoint", type=Path, metavar="FILE",
+        help="begin with these extractor weights (.pt, .safetensors), for example the released ones",
+    )  # fmt: skip
+    videos.add_argument(
+        "--dino", type=Path, metavar="FILE", help="begin both DINO encoders with these DINOv2 weights (with registers)"
+    )
+    videos.add_argument(
+        "--autoencoder", type=Path, metavar="FOLDER", help="diffusers folder of TAESD (default: the hub's cache)"
+    )
+    videos.add_argument("--download", action="store_true", help="allow the download of TAESD (10 MB)")
+    videos.add_argument(
+        "--reference", action="store_true", help="rank-wise seeds and a shuffle buffer as in the published pipeline"
+    )
+    videos.add_argument(
+        "--no-borders",
+        action="store_true",
+        help="shrink turned crops until they hold no repeated borders (published: they do)",
+    )
+    videos.add_argument(
+        "--fsdp",
+        action=argparse.BooleanOptionalAction,
+        help="under torchrun: share out weights and optimizer among the GPUs instead of copying them (default: large yes, others no)",
+    )
+    drawn = parser.add_argument_group("training dismo-tiny on drawn clips (without --data)")
+    drawn.add_argument(
+        "--start",
+        type=Path,
+        metavar="FOLDER",
+        help="begin with the finished weights in this folder; they need no labels: add --warmup-steps 0 --anneal-steps 0",
+    )
+    drawn.add_argument("--warmup-steps", type=int, help="optimizer steps of the first stage")
+    drawn.add_argument("--joint-steps", type=int, help="optimizer steps of the second stage")
+    drawn.add_argument(
+        "--anneal-steps", type=int, help="steps of the second stage over which the labels fade; 0 = none from the start"
+    )
+    drawn.add_argument("--refine-steps", type=int, help="optimizer steps of the third stage, the generator alone")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Train and export."""
+    check_folder(arguments)
+    check_numbers(arguments)
+    given = [name for name in DRAWN if getattr(arguments, name) is not None]
+    if arguments.data is None:
+        if arguments.preset != "tiny":
+            raise DisMoError(
+                f"The preset {arguments.preset} is trained on videos. Give shards with --data; `dismo shards` makes them."
+            )
+        if ignored := [name for name in FILMED if getattr(arguments, name) not in (None, False, "auto")]:
+            raise DisMoError(
+                f"--{OPTIONS.get(ignored[0], ignored[0]).replace('_', '-')} belongs to training on videos: give shards with --data. "
+                "On drawn clips --warmup-steps, --joint-steps and --refine-steps say how long."
+            )
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            raise DisMoError(
+                "On drawn clips one process trains. Start it without torchrun, or give shards with --data."
+            )
+        _train_drawn(arguments, given)
+        return
+    if given:
+        option = given[0].replace("_", "-")
+        raise DisMoError(f"--{option} belongs to training on drawn clips; with --data, --steps says how long.")
+    _train_videos(arguments)
+
+
+def _train_drawn(arguments: argparse.Namespace, given: list[str]) -> None:
+    from ..training.export import export_tiny
+    from ..training.tiny import TinyRecipe, train_tiny
+
+    changes = {name: getattr(arguments, name) for name in given if name != "start"}
+    changes |= {field: getattr(arguments, name) for name, field in BOTH.items() if getattr(arguments, name) is not None}
+    recipe = TinyRecipe(**changes, compile=arguments.compile is not False)
+    report = printer()
+    where = check_device(arguments.device or "cpu")
+    extractor, generator = train_tiny(arguments.out, recipe, report, arguments.start, where)
+    for path in export_tiny(extractor, generator, arguments.out):
+        print(f"Wrote {path}")
+
+
+def _train_videos(arguments: argparse.Namespace) -> None:
+    import torch
+
+    from ...data.addresses import find_shards
+    from ...training.distributed import joined
+    from ..training.presets import PRESETS, build
+    from ..training.videos import VideoData, export, train_videos
+
+    preset = PRESETS[arguments.preset]
+    schedule = changed_schedule(preset.schedule, arguments)
+    seed = 42 if arguments.seed is None else arguments.seed
+    shards = find_shards(arguments.data)
+    batch = preset.batch if arguments.batch is None else arguments.batch
+    data = VideoData(shards, batch, preset.size, seed, workers(arguments), arguments.reference, arguments.no_borders)
+    sharded = preset.sharded if arguments.fsdp is None else arguments.fsdp
+    with joined(device(arguments), sharded) as world:
+        torch.manual_seed(seed)  # the start of the weights, alike in all processes
+        extractor, generator = build(
+            preset,
+            autoencoder=arguments.autoencoder,
+            download=arguments.download,
+            dino=arguments.dino,
+            extractor_weights=arguments.load_checkpoint,
+        )
+        report = printer()
+        models = train_videos(
+            arguments.out,
+            extractor,
+            generator,
+            data,
+            schedule,
+            shift=preset.shift,
+            world=world,
+            compile=bool(arguments.compile),
+            autocast=precision(arguments, world.device),
+            wandb=arguments.wandb,
+            progress=lambda done, total, row: report(arguments.preset, done, total, row),
+        )
+        for path in export(*models, arguments.out, world):
+            print(f"Wrote {path}")

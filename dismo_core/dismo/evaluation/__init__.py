@@ -1,0 +1,1 @@
+"""Measurements that only DisMo's own models can be asked for."""

@@ -1,0 +1,151 @@
+"""What the released weights give on someone's machine, in numbers to compare: where they were never run, that is proof."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from ...version import __version__
+from ...video.picture import fit_picture
+from ...weights.files import read_weights, sha256
+from ..extract import extract_motion
+from ..weights import RELEASED
+
+if TYPE_CHECKING:
+    from ...runtime import Runtime
+    from ..adapter.cogvideox_model import CogVideoXModel
+    from ..models.extractor import MotionExtractor
+    from ..motion import Motion
+
+FRAMES = 25
+PROMPT = "A pattern of soft colors drifts to the right and down."
+
+
+def release_report(
+    extractor: MotionExtractor, model: CogVideoXModel, files: dict[str, Path], steps: int, runtime: Runtime
+) -> dict[str, Any]:
+    """Files, embeddings of one synthetic clip by both extractors, conditions, and one sample.
+
+    Args:
+        extractor: the standalone one; it is moved to the CPU. model: with a memory plan that has its embedded extractor.
+        files: of weights, "extractor" and "adapter", and the folder "base".
+        steps: of the sample; 0 = the model's own.
+
+    Returns:
+        Numbers and text that JSON can hold; no paths but the files' own names.
+
+    Raises:
+        DisMoError: NaN in the sample.
+    """
+    plan = model.adapter.plan
+    assert plan is not None
+    clip = synthetic_clip()
+    standalone = extract_motion(extractor, clip, frames=FRAMES, runtime=runtime)
+    extractor.to("cpu")  # the plan looks at what is free, and small GPUs need all of it
+    with plan.using("motion_extractor") as embedded_extractor:
+        started = time.perf_counter()
+        embedded = extract_motion(embedded_extractor, clip, frames=FRAMES, runtime=runtime)
+        extraction = time.perf_counter() - started
+    difference = (standalone.embeddings - embedded.embeddings).abs().max()
+    conditions = model.adapter.encode_motion(motions=[embedded])
+    return {
+        "report": "release",
+        "dismo": __version__,
+        "machine": _machine(plan.device),
+        "files": {name: _listing(path) if path.is_dir() else _file(path) for name, path in files.items()},
+        "embeddings": {"standalone": _motion(standalone), "embedded": _motion(embedded)},
+        "largest difference of embeddings": float(difference),
+        "conditions": numbers(conditions),
+        "sample": _sample(model, embedded, fit_picture(clip[0], model.defaults.size), steps, runtime),
+        "seconds": {"extraction": round(extraction, 2)},
+    }
+
+
+def synthetic_clip(frames: int = FRAMES, height: int = 256, width: int = 384) -> Tensor:
+    """A plaid of soft colors that drifts to the right and down: [frames, height, width, 3], 0..1, from a formula."""
+    t, y, x, c = torch.meshgrid(
+        *(torch.arange(n, dtype=torch.float64) for n in (frames, height, width, 3)), indexing="ij"
+    )
+    plaid = 0.5 + 0.25 * torch.sin(0.07 * x - 0.4 * t + c) + 0.25 * torch.sin(0.05 * y - 0.25 * t + 2 * c)
+    return plaid.float()
+
+
+def numbers(x: Tensor) -> dict[str, Any]:
+    """A tensor in a few numbers, as the tables of expected values have them; std is the population value."""
+    flat = x.detach().double().flatten().cpu()
+    return {
+        "shape": list(x.shape),
+        "mean": round(float(flat.mean()), 6),
+        "std": round(float(flat.std(correction=0)), 6),
+        "first": [round(v, 6) for v in flat[:4].tolist()],
+        "last": [round(v, 6) for v in flat[-2:].tolist()],
+    }
+
+
+def _motion(motion: Motion) -> dict[str, Any]:
+    lengths = motion.embeddings.norm(dim=-1)
+    return {"extractor": motion.extractor, **numbers(motion.embeddings), "lengths": numbers(lengths)}
+
+
+def _sample(model: CogVideoXModel, motion: Motion, picture: Tensor, steps: int, runtime: Runtime) -> dict[str, Any]:
+    plan = model.adapter.plan
+    assert plan is not None
+    if plan.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(plan.device)
+    started = time.perf_counter()
+    frames = model.transfer(motion, picture, prompt=PROMPT, steps=steps, seed=0, runtime=runtime)
+    seconds = time.perf_counter() - started
+    shown = frames.float() / 255
+    return {
+        "steps": steps or model.defaults.steps,
+        "memory": plan.choice.memory,
+        "precision": str(model.adapter.dtype),
+        "seconds": round(seconds, 1),
+        "peak GPU bytes": torch.cuda.max_memory_reserved(plan.device) if plan.device.type == "cuda" else None,
+        **numbers(shown),
+        "first frame against the picture": round(float((shown[0] - picture).abs().mean()), 5),
+        "colors of each frame": _rounded(shown.mean(dim=(1, 2))),
+        "contrast of each frame": _rounded(shown.std(dim=(1, 2, 3), correction=0)),
+        "change from frame to frame": _rounded(shown.diff(dim=0).abs().mean(dim=(1, 2, 3))),
+    }
+
+
+def _rounded(x: Tensor) -> Any:
+    return (x.double() * 1e5).round().div(1e5).tolist()
+
+
+def _file(path: Path) -> dict[str, Any]:
+    digest = sha256(path)
+    tensors = read_weights(path).tensors
+    return {
+        "name": path.name,
+        "bytes": path.stat().st_size,
+        "sha256": digest,
+        "as released": digest in {file.etag for file in RELEASED.values()},
+        "tensors": {
+            name: f"{str(x.dtype).removeprefix('torch.')} {list(x.shape)}" for name, x in sorted(tensors.items())
+        },
+    }
+
+
+def _listing(folder: Path) -> dict[str, Any]:
+    """Files of a base, without hashing some 20 GB."""
+    found = sorted(path for path in folder.rglob("*") if path.is_file() and ".cache" not in path.parts)
+    return {
+        "name": folder.name,
+        "bytes of files": {path.relative_to(folder).as_posix(): path.stat().st_size for path in found},
+    }
+
+
+def _machine(device: torch.device) -> dict[str, str]:
+    from importlib.metadata import version
+
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+    packages = {package: version(package) for package in ("torch", "diffusers", "transformers", "peft")}
+    return {"system": platform.system(), "python": sys.version.split()[0], "device": f"{device}: {name}", **packages}

@@ -1,0 +1,1 @@
+"""Training of the extractor, the frame generator and the adapter."""

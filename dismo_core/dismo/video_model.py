@@ -1,0 +1,79 @@
+"""What every motion-conditioned video model offers, whatever lies inside (frame generator, CogVideoX adapter, ...)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..errors import DisMoError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..runtime import Runtime
+    from ..settings import SamplingDefaults, SamplingSettings
+    from .motion import Motion
+
+
+class MotionVideoModel(Protocol):
+    """A model that continues a picture with a given motion. The socket DISMO_VIDEO_MODEL carries one."""
+
+    extractor_id: str
+    defaults: SamplingDefaults
+
+    def valid_lengths(self, motion: Motion) -> list[int]:
+        """Frame counts, ascending, that `transfer` can make from `motion`."""
+        ...
+
+    def transfer(
+        self,
+        motion: Motion,
+        image: Tensor,
+        settings: SamplingSettings | None = None,
+        *,
+        runtime: Runtime,
+        **keywords: Any,
+    ) -> Tensor:
+        """Move the picture as the motion says.
+
+        Args:
+            motion: of the extractor this model was trained with; `motion.frames` must be one of `valid_lengths`.
+            image: [H,W,3] float, 0..1, RGB, of exactly `defaults.size`.
+            settings: of the sampling; None = `SamplingSettings()`.
+            runtime: device, progress, cancel, memory.
+            keywords: fields of `SamplingSettings`, in place of those in `settings`.
+
+        Returns:
+            uint8 [T,H,W,3], RGB, T = motion.frames, frame 0 = the picture.
+        """
+        ...
+
+
+def fit_motion(model: MotionVideoModel, motion: Motion, mode: str) -> Motion:
+    """A motion of a length that `model` can make.
+
+    Args:
+        mode: "trim" keeps the longest possible beginning; "error" refuses a motion that would have to be cut.
+
+    Raises:
+        DisMoError: no length is possible, the motion would have to be cut in mode "error", or another mode.
+    """
+    if mode not in ("trim", "error"):
+        raise DisMoError(f"Unknown length rule {mode!r}. Choose 'trim' or 'error'.")
+    lengths = model.valid_lengths(motion)
+    if motion.frames in lengths:
+        return motion
+    shorter = [length for length in lengths if length < motion.frames]
+    if not shorter:
+        raise DisMoError(
+            f"This motion has {motion.frames} frames, too few for this video model. Extract more frames of the clip."
+        )
+    if mode == "error":
+        raise DisMoError(
+            f"This motion has {motion.frames} frames; this video model makes {_listed(lengths)}. "
+            f"Extract that many, or set length to trim to use the first {shorter[-1]}."
+        )
+    return motion.trimmed(shorter[-1])
+
+
+def _listed(lengths: list[int]) -> str:
+    return ", ".join(str(length) for length in lengths) if len(lengths) <= 8 else f"{lengths[0]} to {lengths[-1]}"

@@ -1,0 +1,1 @@
+"""Where the parts of a large model lie, in which precision, and how fast they run."""

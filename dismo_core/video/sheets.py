@@ -1,0 +1,56 @@
+"""Pictures for people: contact sheets, and videos side by side."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..files import atomic_write
+
+GAP = 4  # px of white between panels
+
+
+def enlarged(frames: Tensor, height: int) -> Tensor:
+    """uint8 [T,H,W,3] -> uint8 [T,height,w,3], bicubic, aspect kept."""
+    width = max(1, round(frames.shape[2] * height / frames.shape[1]))
+    x = frames.movedim(-1, 1).float()
+    x = F.interpolate(x, size=(height, width), mode="bicubic", align_corners=False, antialias=True)
+    return x.round().clamp(0, 255).to(torch.uint8).movedim(1, -1)
+
+
+def side_by_side(rows: Sequence[Tensor], height: int = 256) -> Tensor:
+    """Several videos uint8 [T,H,W,3] of one length beside each other, uint8 [T,height,W',3]."""
+    panels: list[Tensor] = []
+    for frames in rows:
+        if panels:
+            panels.append(torch.full((len(frames), height, GAP, 3), 255, dtype=torch.uint8))
+        panels.append(enlarged(frames, height))
+    return torch.cat(panels, dim=2)
+
+
+def contact_sheet(rows: Sequence[Tensor], columns: int = 9, height: int = 128) -> Tensor:
+    """Evenly spaced frames of several videos, one row each, uint8 [H,W,3]; widths are those of the first row."""
+    lines: list[Tensor] = []
+    for frames in rows:
+        index = torch.linspace(0, len(frames) - 1, columns).round().long()
+        panels = enlarged(frames[index], height)
+        row = torch.cat([F.pad(panel, (0, 0, 0, GAP), value=255) for panel in panels], dim=1)
+        lines.append(F.pad(row, (0, 0, 0, 0, 0, GAP), value=255))
+    width = max(line.shape[1] for line in lines)
+    return torch.cat([F.pad(line, (0, 0, 0, width - line.shape[1]), value=255) for line in lines])
+
+
+def save_picture(picture: Tensor, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+    """Write uint8 [H,W,3] as PNG or JPEG, by the suffix.
+
+    Raises:
+        DisMoError: the file exists and `overwrite` is false, or cannot be written.
+    """
+    from PIL import Image
+
+    with atomic_write(path, overwrite=overwrite) as temporary:
+        Image.fromarray(picture.numpy()).save(temporary)

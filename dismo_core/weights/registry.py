@@ -1,0 +1,44 @@
+"""What each base and method brings along: files on the hub, files in the pack, kinds of weights and how to check them.
+
+Their `weights.py` fill these tables when they are imported. The code here knows none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from torch import Tensor
+
+from .files import WeightFile
+from .kinds import Kind
+from .manifest import HubFile, HubModel
+
+# The models that a file could hold: name, and the tensors that it then has.
+Models = Callable[[WeightFile], Iterator[tuple[str, dict[str, Tensor]]]]
+
+RELEASED: dict[str, HubFile] = {}  # name -> a published file
+BASES: dict[str, HubModel] = {}  # name of the folder -> a published base model
+BUNDLED: dict[str, Path] = {}  # name -> a file of this pack, with checksums.json beside it
+KINDS: list[Kind] = []  # in the order in which they are tried
+MODELS: dict[Kind, Models] = {}  # of the kinds that can be checked
+
+
+def register(
+    *,
+    kinds: Mapping[Kind, Models | None],
+    released: Mapping[str, HubFile] | None = None,
+    bases: Mapping[str, HubModel] | None = None,
+    bundled: Mapping[str, Path] | None = None,
+) -> None:
+    """Add the weights of a base or method to the tables.
+
+    Args:
+        kinds: what its files are, the surest to tell first; for each the models that such a file can hold, None = unknown.
+        released, bases, bundled: see the tables.
+    """
+    RELEASED.update(released or {})
+    BASES.update(bases or {})
+    BUNDLED.update(bundled or {})
+    KINDS.extend(kinds)
+    MODELS.update({kind: models for kind, models in kinds.items() if models is not None})

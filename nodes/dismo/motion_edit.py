@@ -1,0 +1,174 @@
+"""Nodes that change and mix motions. They need no model and no GPU."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from comfy_api.latest import io
+
+from ...dismo_core import DisMoError
+from ..shared import compat
+from ..shared.sockets import Motion
+
+if TYPE_CHECKING:
+    from ... import dismo_core
+
+
+class EditMotion(io.ComfyNode):
+    """One operation on a DISMO_MOTION."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """See `web/docs/DisMoEditMotion.md`."""
+        return io.Schema(
+            node_id="DisMoEditMotion",
+            display_name="Edit Motion (DisMo)",
+            category="DisMo/motion",
+            description="Changes a motion: cuts it, repeats it, holds it, makes it stronger. "
+            "To reverse it truly, or to change its speed, use reverse and fps of Extract Motion.",
+            inputs=[
+                Motion.Input("motion", tooltip="The motion to change."),
+                io.Combo.Input(
+                    "operation",
+                    options=["trim", "loop", "hold", "pause", "concatenate", "reverse order", "strength"],
+                    default="trim",
+                    tooltip="trim = keep a part; loop = play it several times; hold = go on for more frames as it does "
+                    "at one frame; pause = stand still for some frames; concatenate = other follows; "
+                    "reverse order = what comes last comes first, but each part still moves forward: "
+                    "for true reversal use reverse of Extract Motion, and fps there for speed; "
+                    "strength = weaker or stronger.",
+                ),
+                io.Int.Input(
+                    "start",
+                    default=0,
+                    min=0,
+                    max=100000,
+                    tooltip="trim: the first frame to keep. hold and pause: the frame at which it holds. "
+                    "The first frame is 0.",
+                ),
+                io.Int.Input(
+                    "frames",
+                    default=0,
+                    min=0,
+                    max=100000,
+                    tooltip="trim: frames to keep, at least 5, or 0 = to the end. hold and pause: frames to add.",
+                ),
+                io.Int.Input(
+                    "times",
+                    default=2,
+                    min=1,
+                    max=1000,
+                    tooltip="loop: how many times it plays. 25 frames played twice are 49: "
+                    "the last frame is the first of the next time.",
+                ),
+                io.Float.Input(
+                    "strength",
+                    default=1.0,
+                    min=0.0,
+                    max=2.0,
+                    step=0.05,
+                    tooltip="strength: 0 = still, 1 = as it is, 2 = exaggerated.",
+                ),
+                Motion.Input(
+                    "other",
+                    optional=True,
+                    tooltip="concatenate: the motion that follows, of the same extractor and fps.",
+                ),
+            ],
+            outputs=[Motion.Output("edited", display_name="edited", tooltip="The changed motion.")],
+            **compat.aliases("dismo", "trim motion", "loop motion", "hold motion", "reverse motion", "motion strength"),
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        motion: dismo_core.Motion,
+        operation: str,
+        start: int,
+        frames: int,
+        times: int,
+        strength: float,
+        other: dismo_core.Motion | None = None,
+    ) -> io.NodeOutput:
+        """Leave the operation to `dismo_core`."""
+        from ...dismo_core.dismo import edit as motion_edit
+
+        if operation == "concatenate" and other is None:
+            raise DisMoError("Concatenate needs a second motion. Connect the one that follows to the input other.")
+        edits = {
+            "trim": lambda: motion.trimmed(frames or motion.frames - start, start),
+            "loop": lambda: motion_edit.loop(motion, times),
+            "hold": lambda: motion_edit.hold(motion, start, frames),
+            "pause": lambda: motion_edit.pause(motion, start, frames),
+            "concatenate": lambda: motion_edit.chain([motion, other]),
+            "reverse order": lambda: motion_edit.reverse_order(motion),
+            "strength": lambda: motion.with_strength(strength),
+        }
+        return io.NodeOutput(edits[operation]())
+
+
+class MixMotion(io.ComfyNode):
+    """Several DISMO_MOTION -> one."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """See `web/docs/DisMoMixMotion.md`."""
+        return io.Schema(
+            node_id="DisMoMixMotion",
+            display_name="Mix Motions (DisMo)",
+            category="DisMo/motion",
+            description="Makes one motion of several: two at the same time, or up to four one after the other. "
+            "All must be of the same extractor and fps.",
+            inputs=[
+                Motion.Input("motion_1", tooltip="The first motion."),
+                Motion.Input("motion_2", tooltip="The second motion."),
+                io.Combo.Input(
+                    "mode",
+                    options=["blend", "chain"],
+                    default="blend",
+                    tooltip="blend = motions 1 and 2 at the same time, as long as the shorter; "
+                    "chain = one after the other.",
+                ),
+                io.Float.Input(
+                    "balance",
+                    default=0.5,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    tooltip="blend: 0 = motion 1 alone, 1 = motion 2 alone.",
+                ),
+                io.Int.Input(
+                    "crossfade",
+                    default=4,
+                    min=0,
+                    max=100000,
+                    tooltip="chain: frames over which one motion turns into the next; 0 = none. "
+                    "At most half of the shortest motion.",
+                ),
+                Motion.Input("motion_3", optional=True, tooltip="chain: follows motion 2."),
+                Motion.Input("motion_4", optional=True, tooltip="chain: follows the others."),
+            ],
+            outputs=[Motion.Output("mixed", display_name="mixed", tooltip="The one motion made of them.")],
+            **compat.aliases("dismo", "blend motions", "chain motions", "combine motions", "crossfade"),
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        motion_1: dismo_core.Motion,
+        motion_2: dismo_core.Motion,
+        mode: str,
+        balance: float,
+        crossfade: int,
+        motion_3: dismo_core.Motion | None = None,
+        motion_4: dismo_core.Motion | None = None,
+    ) -> io.NodeOutput:
+        """Leave it to `dismo_core`."""
+        from ...dismo_core.dismo import edit as motion_edit
+
+        further = [motion for motion in (motion_3, motion_4) if motion is not None]
+        if mode == "chain":
+            return io.NodeOutput(motion_edit.chain([motion_1, motion_2, *further], crossfade))
+        if further:
+            raise DisMoError("Blend takes two motions. Disconnect motion_3 and motion_4, or set mode to chain.")
+        return io.NodeOutput(motion_edit.blend(motion_1, motion_2, balance))

@@ -1,0 +1,1 @@
+"""What the nodes of several methods share; it knows none of them."""

@@ -1,0 +1,53 @@
+"""Files in ComfyUI's model folders."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import folder_paths
+
+Progress = Callable[[int, int], None]
+
+
+def register(name: str, extensions: Iterable[str] = (), folder: str | None = None) -> None:
+    """Make a folder known to ComfyUI, beside any folders that `extra_model_paths.yaml` gives that name.
+
+    Args:
+        extensions: of the files that are listed; none = all.
+        folder: its path; None = `models/NAME`.
+    """
+    folder_paths.add_model_folder_path(name, folder or os.path.join(folder_paths.models_dir, name))
+    folder_paths.folder_names_and_paths[name][1].update(extensions)
+
+
+def diffusers_folders(folder: str) -> list[Path]:
+    """Diffusers folders directly below one of ComfyUI's folders."""
+    places = [Path(place) for place in folder_paths.get_folder_paths(folder)]
+    return [index.parent for place in places for index in sorted(place.glob("*/model_index.json"))]
+
+
+def full_path(folder: str, name: str) -> str:
+    """Path of a file in one of ComfyUI's folders.
+
+    Raises:
+        DisMoError: it is not there.
+    """
+    path: str | None = folder_paths.get_full_path(folder, name)
+    if path is None:
+        from ...dismo_core import DisMoError
+
+        places = " or ".join(folder_paths.get_folder_paths(folder))
+        raise DisMoError(f"There is no file {name} in {places}. Put it there, or choose another one.")
+    return path
+
+
+def fingerprint(name: str | None, folder: str) -> str:
+    """Changes when the file behind `name` does, so that ComfyUI loads it again.
+
+    Args:
+        name: None where it comes from another node.
+    """
+    path = folder_paths.get_full_path(folder, name) if name else None
+    return f"{name}@{os.path.getmtime(path)}" if path else name or ""

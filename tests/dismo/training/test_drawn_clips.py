@@ -1,0 +1,69 @@
+"""Drawn clips: repeatable, in range, and they move as their labels say."""
+
+import pytest
+import torch
+
+from dismo_core.dismo.training.drawn_clips import ClipGenerator
+from dismo_core.synthetic.draws import Draws
+from dismo_core.synthetic.trajectories import positions, rates
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return ClipGenerator(seed=5, textures=24)
+
+
+def test_a_batch_is_a_function_of_seed_and_index(drawn):
+    again = ClipGenerator(seed=5, textures=24)
+    a, b, other = drawn.batch(3, 2), again.batch(3, 2), drawn.batch(4, 2)
+    for name in ("motion", "first", "source", "target", "start", "gap", "label"):
+        assert torch.equal(getattr(a, name), getattr(b, name))
+    assert not torch.equal(a.motion, other.motion)
+
+
+def test_shapes_and_ranges(drawn):
+    b = drawn.batch(0, 3)
+    assert b.motion.shape == (3, 8, 64, 64, 3)
+    assert b.source.shape == b.target.shape == b.start.shape == (3, 4, 64, 64, 3)
+    assert b.label.shape == (3, 4, 20) and b.gap.shape == (3, 4) and b.first.tolist() == [[0, 1, 2, 3]] * 3
+    assert drawn.batch(0, 3, pairs=2).source.shape == (3, 2, 64, 64, 3)
+    assert 0 < float(b.gap.min()) and float(b.gap.max()) <= 4
+    assert float(b.motion.min()) >= -1 and float(b.motion.max()) <= 1
+
+
+def test_objects_move_as_labelled(drawn):
+    """On plain scenes the centre of what differs from the ground moves by the label."""
+    b = drawn.batch(7, 48, difficulty=0.0)
+    frames = b.motion.flatten(2, 3)
+    saliency = (frames - frames.median(dim=2, keepdim=True).values).abs().sum(dim=-1)
+    saliency = saliency * (saliency > 0.4 * saliency.amax(dim=-1, keepdim=True))
+    at = torch.stack((torch.arange(64).repeat(64), torch.arange(64).repeat_interleave(64)), dim=-1).float()
+    centre = (saliency[..., None] * at).sum(dim=2) / saliency.sum(dim=2)[..., None].clamp_min(1e-6)
+    moved = (centre[:, 4] - centre[:, 0]).flatten()
+    label = b.label[:, 0, 4:6].flatten()  # four steps on from frame 0
+    assert float(torch.corrcoef(torch.stack((moved, label)))[0, 1]) > 0.9
+
+
+def test_positions_integrate_rates():
+    rate = torch.tensor([[[1.0, 0.0], [2.0, 0.0], [0.0, 3.0]]])
+    at = positions(rate, torch.tensor([[0.0, 0.5, 1.0, 1.5, 3.0]]))
+    assert at[0].tolist() == [[0, 0], [0.5, 0], [1, 0], [2, 0], [3, 3]]
+
+
+def test_motion_laws_include_stops_and_turns():
+    drawn_rates = rates(400, 7, 4.0, Draws(0))
+    speed = drawn_rates.norm(dim=-1)
+    assert bool(((speed[:, 0] > 0.5) & (speed[:, -1] < 1e-3)).any())
+    ends = torch.cosine_similarity(drawn_rates[:, 0], drawn_rates[:, -1], dim=-1)
+    assert bool((ends < -0.9).any()) and bool((ends.abs() < 0.1).any())
+    assert float(speed.max()) <= 4 * 1.3 + 1e-4
+
+
+@pytest.mark.parametrize("turning", [0.0, 1.0])
+def test_a_share_of_the_moves_is_growth_and_rotation_on_the_spot(drawn, turning):
+    label = drawn.batch(11, 64, pairs=1, turning=turning).label
+    shifted, turned = (part.abs().sum(dim=(1, 2)) > 0 for part in (label[..., :12], label[..., 12:]))
+    if turning:
+        assert not bool(shifted.any()) and float(turned.float().mean()) > 0.8
+    else:
+        assert bool(shifted.any()) and float(turned.float().mean()) < 0.25
