@@ -23,8 +23,7 @@ from ...errors import DisMoError
 from ...files import atomic_write, save_tensors
 from ...memory.speed import compile_blocks
 from ...training.distributed import World
-from ...training.loggers import open_loggers
-from ...training.loop import ALONE, Schedule, fit
+from ...training.loop import ALONE, NumberedBatches, Schedule, TrainingRun, fit
 from ...weights.geometry import KEY as GEOMETRY
 from ..adapter.adapter import CogVideoXMotionAdapter
 from ..adapter.adapter_file import EXTRACTOR, LORA
@@ -163,28 +162,23 @@ def finetune(
     objective = AdapterObjective(adapter)
     run: Any = world.wrap(objective)
     together = footage.batch * world.size
-    batches: Iterator[list[CaptionedClip]] | None = None
-    shown: Tensor | None = None
+    batches = NumberedBatches(
+        lambda first: footage.batches(adapter.size, first, schedule.steps * schedule.accumulation, world)
+    )
 
     def losses(number: int) -> dict[str, Tensor]:
-        nonlocal batches, shown
         if cache is not None:
             numbers = [number * together + world.rank + k * world.size for k in range(footage.batch)]
             picked = [_pick(usable, footage.seed, n) for n in numbers]
             kept = [cache.read(entry) for entry, _ in picked]
             return {"loss": run([CaptionedClip(torch.empty(0), "", e, seed) for e, seed in picked], kept)}
-        if batches is None:
-            batches = footage.batches(adapter.size, number, schedule.steps * schedule.accumulation, world)
-        batch = next(batches)
-        shown = batch[0].frames if shown is None else shown
-        return {"loss": run(batch, [])}
+        return {"loss": run(batches(number), [])}
 
     def draw(_: nn.Module) -> Mapping[str, Tensor]:
-        nonlocal shown
-        if shown is None:
-            assert cache is not None
-            shown = cache.clips.clip(usable[0], 0).frames
-        return {"transfers": transfer_sheet(adapter, shown)}
+        if cache is not None:
+            return {"transfers": transfer_sheet(adapter, cache.clips.clip(usable[0], 0).frames)}
+        assert batches.first is not None
+        return {"transfers": transfer_sheet(adapter, batches.first[0].frames)}
 
     about = {
         "clips in a step": together * schedule.accumulation,
@@ -194,19 +188,19 @@ def finetune(
         "extractor": adapter.extractor_id,
         "cached": cache is not None,
     }
-    fit(
-        adapter,
-        losses,
-        schedule,
+    training = TrainingRun(
         folder,
-        progress=progress,
+        schedule,
+        about,
+        progress,
         draw=draw,
-        loggers=lambda step: open_loggers(folder, step, wandb, about),
-        about=about,
+        boards=True,
+        wandb=wandb,
         world=world,
         wrapped=run,
         saved=lambda name: not name.startswith(EXTRACTOR),
     )
+    fit(adapter, losses, training)
     adapter.set_conditions(None)
     return adapter
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...training.loop import Schedule, fit
+from ...training.loop import Schedule, TrainingRun, fit
 from ...weights.files import sha256
 from ..models.dino import PATCH, FrameEncoder, fit_frames
 from ..models.extractor import MotionExtractor
@@ -99,15 +99,14 @@ def train_tiny(
     def stage(
         name: str, model: nn.Module, losses: Callable[[int], dict[str, Tensor]], schedule: Schedule, probe: bool = True
     ) -> None:
-        fit(
-            model,
-            losses,
-            schedule,
+        run = TrainingRun(
             folder / name,
-            on_log=watch if probe else None,
+            schedule,
+            about,
             progress=lambda done, total, row: report(name, done, total, row),
-            about=about,
+            on_log=watch if probe else None,
         )
+        fit(model, losses, run)
 
     def compiled(model: nn.Module) -> Any:
         return torch.compile(model) if recipe.compile else model

@@ -13,8 +13,7 @@ from torch import Tensor, nn
 
 from ...files import atomic_write, save_tensors
 from ...training.distributed import World
-from ...training.loggers import open_loggers
-from ...training.loop import ALONE, Schedule, fit
+from ...training.loop import ALONE, NumberedBatches, Schedule, TrainingRun, fit
 from ...video.picture import to_uint8
 from ...weights.geometry import KEY as GEOMETRY
 from ..geometry import describe
@@ -183,35 +182,29 @@ def train_videos(
     }
     if data.inside:
         about["crops"] = "inside"
-    batches: Iterator[VideoSample] | None = None
-    first: VideoSample | None = None  # its clips are the ones that sample transfers show
+    batches = NumberedBatches(lambda first: data.batches(first, schedule.steps * schedule.accumulation, world))
 
     def losses(number: int) -> dict[str, Tensor]:
-        nonlocal batches, first
-        if batches is None:
-            batches = data.batches(number, schedule.steps * schedule.accumulation, world)
-        batch = next(batches)
-        first = first or batch
-        return batch_losses(run, generator, batch)
+        return batch_losses(run, generator, batches(number))
 
     def draw(model: nn.Module) -> Mapping[str, Tensor]:
-        assert isinstance(model, VideoObjective) and first is not None
+        assert isinstance(model, VideoObjective) and batches.first is not None
         with torch.autocast(world.device.type, dtype=autocast) if autocast is not None else nullcontext():
-            return {"transfers": model.transfers(first)}
+            return {"transfers": model.transfers(batches.first)}
 
-    result: Any = fit(
-        objective,
-        losses,
-        schedule,
+    training = TrainingRun(
         folder,
-        progress=progress,
+        schedule,
+        about,
+        progress,
         draw=draw,
-        loggers=lambda step: open_loggers(folder, step, wandb, about),
-        about=about,
+        boards=True,
+        wandb=wandb,
         world=world,
         wrapped=wrapped,
         autocast=autocast,
     )
+    result: Any = fit(objective, losses, training)
     return result.extractor.eval(), result.generator.eval()
 
 
