@@ -28,4 +28,4 @@ TRANSFORMER = Kind(
     ("patch_embed.text_proj.",),
 )
 
-registry.register(kinds={TRANSFORMER: None}, bases={BASE.name: BASE})
+registry.register(kinds=[TRANSFORMER], bases={BASE.name: BASE})
