@@ -284,6 +284,8 @@ def test_a_plan_reckons_with_what_the_host_would_give_back(make_adapter, image, 
     monkeypatch.setattr("dismo_core.memory.plan.free_bytes", lambda device: 0.0)
     for available, low_memory in ((1e12, False), (0.0, True)):
         adapter, asked = make_adapter(), []
+        adapter.base.vae.enable_tiling(48, 80)  # sizes that suit the toy
+        adapter.base.vae.use_tiling = False
         adapter.plan = MemoryPlan({}, "cpu", "model offload")
         runtime = dismo.Runtime.cpu()
         runtime.available_memory, runtime.free_memory = (lambda available=available: available), asked.append
