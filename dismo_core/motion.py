@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from dataclasses import dataclass, replace
 from pathlib import PureWindowsPath
 from typing import TYPE_CHECKING
@@ -176,4 +177,9 @@ class Motion:
 
 def base_name(path: str | os.PathLike[str]) -> str:
     """The last part of a path of any system: what a motion may tell about its clip."""
-    return PureWindowsPath(os.fspath(path)).name
+    return PureWindowsPath(printable(os.fspath(path))).name
+
+
+def printable(name: str) -> str:
+    """A file name as text that can be written everywhere: bytes of it that are no UTF-8 are replaced."""
+    return re.sub("[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", name)  # as which Python holds such bytes
