@@ -16,22 +16,25 @@ BLUR = 16  # px, what padding is averaged over
 OVERSHOOT = 0.1  # bicubic and Lanczos resizing ring by about this much; more means another range of values
 
 
-def to_rgb(image: Tensor) -> Tensor:
+def to_rgb(image: Tensor, background: str = "black") -> Tensor:
     """A picture as clean RGB.
 
-    One channel is repeated as grey. Transparency (the last of 2 or 4 channels) is laid over
-    white, as `read_image` does. Values up to 0.1 outside
-    0..1, as resizing leaves them, are clamped.
+    One channel is repeated as grey. Transparency (the last of 2 or 4 channels) is laid over `background`, as `read_image`
+    does. Values up to 0.1 outside 0..1, as resizing leaves them, are clamped.
 
     Args:
         image: [H,W,C] float, C = 1 to 4, 0..1.
+        background: a colour's name or "#rrggbb".
 
     Returns:
         [H,W,3] float32, 0..1.
 
     Raises:
-        DisMoError: another rank, channel count or value range; integers; NaN.
+        DisMoError: another rank, channel count or value range; integers; NaN; no such colour.
     """
+    from .video.alpha import background_rgb, float_over_background
+
+    colour_behind = background_rgb(background)
     if image.ndim != 3 or image.shape[-1] not in (1, 2, 3, 4) or 0 in image.shape:
         raise DisMoError(
             f"A picture must have the shape [height, width, channels] with 1 to 4 channels, not {list(image.shape)}."
@@ -50,7 +53,7 @@ def to_rgb(image: Tensor) -> Tensor:
     image = image.clamp(0, 1)
     colour, alpha = (image[..., :-1], image[..., -1:]) if image.shape[-1] in (2, 4) else (image, None)
     if alpha is not None:
-        colour = 1 - alpha * (1 - colour)
+        colour = float_over_background(colour, alpha, colour_behind)
     return colour.expand(*colour.shape[:2], 3).contiguous()
 
 
