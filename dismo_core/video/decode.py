@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 
-from .alpha import BLACK, RGB
 from .animated_webp import is_animated_webp, webp_frames
 from .reader import Reader
 from .seek import frames_from
-from .shown import Shown
+from .shown import AS_SHOWN, Look, Shown
 from .source import Source, label, no_frames, open_video
 from .timeline import Timeline
 
@@ -18,7 +17,7 @@ log = logging.getLogger(__name__)
 _SEEK_FROM = 1.0  # seconds; nearer to the beginning decoding is as fast as seeking
 
 
-def shown_frames(source: Source, start: float = 0.0, background: RGB = BLACK) -> Iterator[Shown]:
+def shown_frames(source: Source, start: float = 0.0, look: Look = AS_SHOWN) -> Iterator[Shown]:
     """Every frame from the one shown at `start` (or an earlier one) to the end of the stream.
 
     Times count from the first frame that can be shown. Packets that cannot be decoded are skipped with one logged
@@ -28,24 +27,24 @@ def shown_frames(source: Source, start: float = 0.0, background: RGB = BLACK) ->
         DisMoError: not a video, or no frame of it can be decoded.
     """
     if is_animated_webp(source):
-        yield from webp_frames(source, background)
+        yield from webp_frames(source, look)
         return
     empty = True
     if start > _SEEK_FROM:
-        for frame in frames_from(source, start, background):
+        for frame in frames_from(source, start, look):
             empty = False
             yield frame
     if empty:
-        yield from _from_beginning(source, background)
+        yield from _from_beginning(source, look)
 
 
-def _from_beginning(source: Source, background: RGB) -> Iterator[Shown]:
+def _from_beginning(source: Source, look: Look) -> Iterator[Shown]:
     for whole in (True, False):  # files without a single declared key frame are shown all the same
         with open_video(source) as (container, stream):
             reader = Reader(container, stream, source)
             empty = True
             for frame in reader.shown(
-                reader.frames(reader.packets(), whole=whole), Timeline(reader.tick, reader.interval), background
+                reader.frames(reader.packets(), whole=whole), Timeline(reader.tick, reader.interval), look
             ):
                 empty = False
                 yield frame

@@ -13,12 +13,13 @@ from ..errors import DisMoError
 from .color import ToRGB
 from .reader import is_transparent, opened_at_first_frame
 from .sample import slack
+from .shown import AS_SHOWN, Look
 from .source import Source, file_object, label
 
 _FULL_RANGE = 2  # AVCOL_RANGE_JPEG
 
 
-def torchcodec_frames(source: Source, fps: float | None, start: float) -> Iterator[Tensor]:
+def torchcodec_frames(source: Source, fps: float | None, start: float, look: Look = AS_SHOWN) -> Iterator[Tensor]:
     """Frames as `iter_video`, decoded by torchcodec, which keeps no alpha: files that have it are refused.
 
     Raises:
@@ -35,7 +36,7 @@ def torchcodec_frames(source: Source, fps: float | None, start: float) -> Iterat
         if first.stamp is None or reader.stored_order:
             raise _cannot_read(source, "it does not tell when its frames are shown")
         zero = first.stamp * tick
-        to_rgb = ToRGB(reader.stream.sample_aspect_ratio)
+        to_rgb = ToRGB(reader.stream.sample_aspect_ratio if look.square else None)
         size = to_rgb(first.frame).shape[:2]
     where = source if isinstance(source, bytes) else file_object(source)
     if isinstance(source, (str, os.PathLike)):

@@ -12,12 +12,13 @@ import torch
 from torch import Tensor
 
 from ..errors import DisMoError
-from .alpha import RGB, background_rgb
+from .alpha import background_rgb
 from .audio import read_audio
 from .clip import Video
 from .decode import shown_frames
 from .probe import probe
 from .sample import at_times, from_time
+from .shown import Look
 from .source import Source, label, source_name
 
 Backend = Literal["auto", "pyav", "torchcodec"]
@@ -62,14 +63,7 @@ def iter_video(
         DisMoError: bad arguments (at the call); not a video, no frames, `start` after the end (at the first frame).
     """
     _check(fps, start, frames, backend)
-    colour = background_rgb(background)
-    if backend == "torchcodec":
-        from .frames_torchcodec import torchcodec_frames
-
-        pixels = torchcodec_frames(source, fps, start)
-    else:
-        pixels = _pixels(source, fps, start, colour)
-    return _not_empty(pixels, frames, source, start)
+    return _frames(source, fps, start, frames, Look(background_rgb(background)), backend)
 
 
 def read_video(
@@ -97,7 +91,7 @@ def read_video(
         DisMoError: as `iter_video`.
     """
     _check(fps, start, frames, backend)
-    background_rgb(background)
+    look = Look(background_rgb(background), square=size is None)  # the size asked for decides about the shape
     if size is not None and not (len(size) == 2 and all(_is_whole(side) for side in size)):
         raise DisMoError(f"size must be (height, width) in whole pixels, at least 1, not {size!r}.")
     info = probe(source)
@@ -107,7 +101,7 @@ def read_video(
         left = max(1, math.ceil((info.duration - start) * rate) + 1)
         expected = left if frames is None else min(frames, left)
     stack = FrameStack(expected or 64)
-    for frame in iter_video(source, fps=fps, start=start, frames=frames, background=background, backend=backend):
+    for frame in _frames(source, fps, start, frames, look, backend):
         stack.append(frame if size is None else resize(frame, size, source))
     pixels = stack.done()
     sound = read_audio(source, start, len(pixels) / rate) if audio else None
@@ -153,8 +147,20 @@ class FrameStack:
         return frames if self._count > 0.8 * len(self._frames) else frames.clone()
 
 
-def _pixels(source: Source, fps: float | None, start: float, background: RGB) -> Iterator[Tensor]:
-    shown = shown_frames(source, start, background)
+def _frames(
+    source: Source, fps: float | None, start: float, count: int | None, look: Look, backend: Backend
+) -> Iterator[Tensor]:
+    if backend == "torchcodec":
+        from .frames_torchcodec import torchcodec_frames
+
+        pixels = torchcodec_frames(source, fps, start, look)
+    else:
+        pixels = _pixels(source, fps, start, look)
+    return _not_empty(pixels, count, source, start)
+
+
+def _pixels(source: Source, fps: float | None, start: float, look: Look) -> Iterator[Tensor]:
+    shown = shown_frames(source, start, look)
     last = None
     for frame in from_time(shown, start) if fps is None else at_times(shown, start, fps):
         if last is None or frame is not last[0]:

@@ -13,9 +13,8 @@ import av
 import av.error
 from av.codec.codec import UnknownCodecError
 
-from .alpha import BLACK, RGB
 from .color import ToRGB, has_alpha
-from .shown import LONGEST, Shown
+from .shown import AS_SHOWN, LONGEST, Look, Shown
 from .source import Source, demuxed, label, no_frames, open_video
 from .timeline import Decoded, Timeline, in_order
 
@@ -38,12 +37,16 @@ class Reader:
     """One stream of an open container, for one reading.
 
     Args:
+        one_frame: only the first frame is wanted.
         packets_read: so far. reordered: a stamp of a packet was smaller than one before: the file knows in which order frames
             are shown. earliest: smallest stamp of a packet that is to be shown, in ticks.
     """
 
-    def __init__(self, container: InputContainer, stream: VideoStream, source: Source) -> None:
-        stream.thread_type = "AUTO"
+    def __init__(
+        self, container: InputContainer, stream: VideoStream, source: Source, *, one_frame: bool = False
+    ) -> None:
+        if not one_frame:  # side by side, frames only come when as many have been read as there are threads
+            stream.thread_type = "AUTO"
         self.container, self.stream = container, stream
         self.tick = float(stream.time_base or 1e-6)
         self.interval = min(1 / native_fps(stream), LONGEST)
@@ -124,9 +127,9 @@ class Reader:
                 if begun:
                     yield Decoded(frame, frame.pts, getattr(frame, "duration", 0) or ticks)
 
-    def shown(self, frames: Iterator[Decoded], timeline: Timeline, background: RGB = BLACK) -> Iterator[Shown]:
+    def shown(self, frames: Iterator[Decoded], timeline: Timeline, look: Look = AS_SHOWN) -> Iterator[Shown]:
         """Frames with their times."""
-        to_rgb = ToRGB(self.stream.sample_aspect_ratio, background)
+        to_rgb = ToRGB(self.stream.sample_aspect_ratio if look.square else None, look.background)
         for decoded in frames:
             time = timeline.seconds(decoded.stamp)
             duration = min(decoded.duration * self.tick, LONGEST) or self.interval
@@ -142,7 +145,7 @@ def opened_at_first_frame(source: Source) -> Iterator[tuple[Reader, Decoded]]:
     """
     for whole in (True, False):  # files without a single declared key frame are shown all the same
         with open_video(source) as (container, stream):
-            reader = Reader(container, stream, source)
+            reader = Reader(container, stream, source, one_frame=True)
             first = next(reader.frames(reader.packets(), whole=whole), None)
             if first is not None:
                 yield reader, first

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import av.error
 
-from .alpha import BLACK, RGB
 from .reader import Reader, is_transparent
 from .sample import slack
-from .shown import LONGEST, Shown
+from .shown import AS_SHOWN, LONGEST, Look, Shown
 from .source import Source, open_video
 from .timeline import Decoded, Timeline
 
@@ -35,7 +34,7 @@ class _Key(NamedTuple):
     stamp: int
 
 
-def frames_from(source: Source, start: float, background: RGB = BLACK) -> Iterator[Shown]:
+def frames_from(source: Source, start: float, look: Look = AS_SHOWN) -> Iterator[Shown]:
     """Every frame from one shown at `start` or before to the end; none where that cannot be had without risk.
 
     Raises:
@@ -55,7 +54,7 @@ def frames_from(source: Source, start: float, background: RGB = BLACK) -> Iterat
         wanted = first.stamp + int((start + slack(reader.tick)) / reader.tick)
         timeline = Timeline(reader.tick, reader.interval, first.stamp, start)
         if container.format.name in WITH_INDEX:
-            yield from reader.shown(_after_seek(reader, wanted), timeline, background)
+            yield from reader.shown(_after_seek(reader, wanted), timeline, look)
             return
         keys = _keys_before(chain(read, packets), wanted, int(LONGEST / reader.tick))
     for key in reversed(keys[-_TRIES:]):
@@ -64,7 +63,7 @@ def frames_from(source: Source, start: float, background: RGB = BLACK) -> Iterat
             frames = _checked(reader, islice(reader.packets(), key.number, None), wanted)
             begun = next(frames, None)
             if begun is not None:
-                yield from reader.shown(chain((begun,), frames), timeline, background)
+                yield from reader.shown(chain((begun,), frames), timeline, look)
                 return
 
 
