@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.packet import Packet
     from av.video.codeccontext import VideoCodecContext
+    from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
 log = logging.getLogger(__name__)
@@ -113,7 +114,7 @@ class Reader:
                 durations[packet.pts] = packet.duration or 0
                 begun |= number == 0 and packet.is_keyframe
             try:
-                frames = self._decoder.decode(packet)
+                frames = self._frames_of(packet)
             except av.error.InvalidDataError:
                 damaged += begun
                 if begun and damaged == 1:
@@ -126,6 +127,13 @@ class Reader:
                 begun |= bool(frame.key_frame)
                 if begun:
                     yield Decoded(frame, frame.pts, getattr(frame, "duration", 0) or ticks)
+
+    def _frames_of(self, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
+        try:
+            return self._decoder.decode(packet)
+        except av.error.BlockingIOError:  # after damage, VP9 in one thread takes nothing more until it is emptied
+            (self.alpha_decoder or self.stream.codec_context).flush_buffers()
+            return self._decoder.decode(packet)
 
     def shown(self, frames: Iterator[Decoded], timeline: Timeline, look: Look = AS_SHOWN) -> Iterator[Shown]:
         """Frames with their times."""

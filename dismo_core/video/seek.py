@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 # Containers with a table of their key frames and one clock for all of the film. In others FFmpeg guesses by time stamps.
 WITH_INDEX = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi", "mxf")
 _TRIES = 3  # key frames, the later first
-_INTRA = (0, 1)  # picture types of a key frame: not told, I; gradual refresh declares key frames that build on others
 _LOOK = 32  # packets within which frames that are stored out of order show
 
 
@@ -45,8 +44,8 @@ def frames_from(source: Source, start: float, look: Look = AS_SHOWN) -> Iterator
         packets = reader.packets()
         read: list[Packet[VideoStream]] = []
         first = next(reader.frames(_noting(packets, read)), None)
-        if first is None or first.stamp is None or is_transparent(stream) or first.frame.format.has_palette:
-            return  # palettes come with the first packet only; alpha has key frames of its own
+        if first is None or first.stamp is None or is_transparent(stream):
+            return  # palettes come with the first packet and may change later; alpha has key frames of its own
         if reader.stored_order:
             read += islice(packets, _LOOK)
         if reader.stored_order:
@@ -103,15 +102,15 @@ def _checked(reader: Reader, packets: Iterator[Packet[VideoStream]], wanted: int
         return
     begun = False
     for decoded in reader.frames(chain((key,), packets), whole=False):
-        if decoded.stamp is None:
-            return
         if not begun:
+            if decoded.stamp is None:
+                return
             if decoded.stamp < key.pts:
                 continue  # shown before the key frame, built on what was not read
             frame = decoded.frame
             begun = decoded.stamp == key.pts and frame.key_frame and not frame.is_corrupt
-            if not begun or int(frame.pict_type) not in _INTRA:
-                return
+            if not begun:
+                return  # gradual refresh, for one, declares key frames that build on others
         yield decoded
 
 

@@ -149,7 +149,7 @@ CODECS: dict[str, tuple[str, str, dict[str, str], str]] = {
     "av1": (
         "libsvtav1",
         "yuv420p",
-        {**_G, "preset": "12", "crf": "8", "svtav1-params": f"keyint={GROUP}"},
+        {**_G, "preset": "10", "crf": "8", "svtav1-params": f"keyint={GROUP}"},
         "mkv webm avi mp4 obu",
     ),
     "theora": ("libtheora", "yuv420p", _MPEG, "ogv mkv avi"),

@@ -20,7 +20,7 @@ FAST = [
 ]
 
 
-def check(tmp_path, recipe, starts):
+def check(tmp_path, caplog, recipe, starts):
     clip = make(tmp_path / f"clip.{recipe.suffix}", recipe)
     shown = recipe.shown()
     whole = read_video(clip).frames
@@ -37,14 +37,15 @@ def check(tmp_path, recipe, starts):
     for k in (k for k in starts if k <= last):
         frame = read_video(clip, fps=rate, start=shown[k] + 0.0005, frames=1).frames[0]
         assert torch.equal(frame, whole[k]), (k, number_of(frame))
+    assert not [record for record in caplog.records if record.name.startswith("dismo_core")]
 
 
 @pytest.mark.parametrize("name", FAST)
-def test_every_format(tmp_path, name):
-    check(tmp_path, RECIPES[name], STARTS)
+def test_every_format(tmp_path, caplog, name):
+    check(tmp_path, caplog, RECIPES[name], STARTS)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", RECIPES)
-def test_every_format_from_every_frame(tmp_path, name):
-    check(tmp_path, RECIPES[name], range(COUNT))
+def test_every_format_from_every_frame(tmp_path, caplog, name):
+    check(tmp_path, caplog, RECIPES[name], range(COUNT))
