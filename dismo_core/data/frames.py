@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..errors import DisMoError
 from ..video.color import ToRGB
-from ..video.decode import native_fps
+from ..video.reader import native_fps
 from ..video.source import demuxed, open_video, readable
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class IndexedVideo:
         wanted = set(numbers)
         last = max(wanted)
         found: dict[int, Tensor] = {}
-        to_rgb = ToRGB()
+        to_rgb = ToRGB(self._stream.sample_aspect_ratio)
         for number, frame in self._decoded(min(wanted)):
             if number in wanted:
                 found[number] = to_rgb(frame)

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
 from ..errors import DisMoError
+from .alpha import background_rgb, float_over_background
 
 log = logging.getLogger(__name__)
 
@@ -17,22 +18,24 @@ BRIGHTEST = 64  # of an HDR picture, times white; above it the values are bytes,
 OVERSHOOT = 0.1  # bicubic and Lanczos resizing ring by about this much; more means another range of values
 
 
-def to_rgb(image: Tensor) -> Tensor:
+def to_rgb(image: Tensor, background: str = "black") -> Tensor:
     """A picture as clean RGB.
 
-    One channel is repeated as gray. Transparency (the last of 2 or 4 channels) is laid over
-    white, as `read_image` does. Values up to 0.1 outside
-    0..1, as resizing leaves them, are clamped; so are the bright spots of an HDR picture, with a line in the log.
+    One channel is repeated as gray. Transparency (the last of 2 or 4 channels) is laid over `background`, as `read_image`
+    does. Values up to 0.1 outside 0..1, as resizing leaves them, are clamped; so are the bright spots of an HDR picture, with
+    a line in the log.
 
     Args:
         image: [H,W,C] float, C = 1 to 4, 0..1.
+        background: a color's name or "#rrggbb".
 
     Returns:
         [H,W,3] float32, 0..1.
 
     Raises:
-        DisMoError: another rank, channel count or value range; integers; NaN.
+        DisMoError: another rank, channel count or value range; integers; NaN; no such color.
     """
+    behind = background_rgb(background)
     if image.ndim != 3 or image.shape[-1] not in (1, 2, 3, 4) or 0 in image.shape:
         raise DisMoError(
             f"A picture must have the shape [height, width, channels] with 1 to 4 channels, not {list(image.shape)}."
@@ -53,10 +56,10 @@ def to_rgb(image: Tensor) -> Tensor:
             "Rescale them, for instance by dividing by 255."
         )
     image = image.clamp(0, 1)
-    colour, alpha = (image[..., :-1], image[..., -1:]) if image.shape[-1] in (2, 4) else (image, None)
+    color, alpha = (image[..., :-1], image[..., -1:]) if image.shape[-1] in (2, 4) else (image, None)
     if alpha is not None:
-        colour = 1 - alpha * (1 - colour)
-    return colour.expand(*colour.shape[:2], 3).contiguous()
+        color = float_over_background(color, alpha, behind)
+    return color.expand(*color.shape[:2], 3).contiguous()
 
 
 def one_picture(images: Tensor) -> Tensor:

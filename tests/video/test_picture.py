@@ -1,4 +1,4 @@
-"""dismo_core.fit: channels, size and length."""
+"""Pictures and motions made to fit a model: channels, size and length."""
 
 from __future__ import annotations
 
@@ -35,10 +35,11 @@ def test_one_channel_is_repeated():
 
 
 @pytest.mark.parametrize("channels", [2, 4])
-def test_transparency_is_laid_over_white(channels):
+def test_transparency_is_laid_over_the_background(channels):
     image = torch.rand(3, 4, channels)
     colour, alpha = image[..., :-1], image[..., -1:]
-    torch.testing.assert_close(to_rgb(image), (colour * alpha + 1 - alpha).expand(3, 4, 3))
+    torch.testing.assert_close(to_rgb(image), (colour * alpha).expand(3, 4, 3))
+    torch.testing.assert_close(to_rgb(image, "white"), (colour * alpha + 1 - alpha).expand(3, 4, 3))
 
 
 def test_overshoot_of_resizing_is_clamped():
