@@ -1,4 +1,4 @@
-"""The base model CogVideoX-5B-I2V, frozen: transformer, VAE, text encoder, tokenizer (specs/dismo.md, 6.1)."""
+"""The base model CogVideoX-5B-I2V, frozen: transformer, VAE, text encoder, tokenizer (docs/methods/dismo.md, 7.1)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class CogVideoXBase:
         transformer, vae: as diffusers defines them.
         tokenizer: of the text encoder.
         text_encoder: T5 encoder, or None where it was released.
-        scheduler_config: the base's stored numbers (specs/dismo.md, 6.6 step 4).
+        scheduler_config: the base's stored numbers (docs/methods/dismo.md, 7.6, step 4).
         name: where it came from, for messages.
     """
 
@@ -128,7 +128,7 @@ def load_base_files(
 
 
 def require_image_to_video(config: Mapping[str, Any]) -> None:
-    """Raise unless a transformer's config is that of CogVideoX (1.0) image-to-video (specs/dismo.md, section 7)."""
+    """Raise unless a transformer's config is that of CogVideoX (1.0) image-to-video (docs/methods/dismo.md, 8)."""
     needed = f"The adapter needs the image-to-video base {BASE.repo} (version 1.0)."
     if config.get("patch_size_t") is not None or config.get("ofs_embed_dim") is not None:
         raise DisMoError(

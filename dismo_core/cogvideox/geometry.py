@@ -1,4 +1,4 @@
-"""The numbers of CogVideoX-5B-I2V, for weight files that come without a config (specs/dismo.md, 6.1 and 6.6)."""
+"""The numbers of CogVideoX-5B-I2V, for weight files that come without a config (docs/methods/dismo.md, 7.1 and 7.6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The training objective of the adapter (specs/dismo.md, 6.7)."""
+"""The training objective of the adapter (docs/methods/dismo.md, 7.8)."""
 
 from __future__ import annotations
 

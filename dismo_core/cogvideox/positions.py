@@ -1,4 +1,4 @@
-"""Which additive positional table the base adds to its tokens (specs/dismo.md, 6.4)."""
+"""Which additive positional table the base adds to its tokens (docs/methods/dismo.md, 7.4)."""
 
 from __future__ import annotations
 

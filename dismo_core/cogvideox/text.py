@@ -1,4 +1,4 @@
-"""Prompts to embeddings, each computed once (specs/dismo.md, 6.6 step 2)."""
+"""Prompts to embeddings, each computed once (docs/methods/dismo.md, 7.6, step 2)."""
 
 from __future__ import annotations
 

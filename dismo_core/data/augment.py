@@ -1,4 +1,4 @@
-"""The two augmentations of training clips: one affine resampling and three color factors each (specs/dismo.md, 5.2)."""
+"""The two augmentations of training clips: one affine resampling and three color factors each (docs/methods/dismo.md, 6.2)."""
 
 from __future__ import annotations
 

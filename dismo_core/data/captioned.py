@@ -1,4 +1,4 @@
-"""Clips with captions out of shards, as the adapter of the video model is trained on them (specs/dismo.md, 6.7)."""
+"""Clips with captions out of shards, as the adapter of the video model is trained on them (docs/methods/dismo.md, 7.8)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training samples from shards that can only be read from front to back, in the way of the published recipe (specs/dismo.md, 5.1)."""
+"""Training samples from shards that can only be read from front to back, as published (docs/methods/dismo.md, 6.1)."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def extract_motion(
 ) -> Motion | tuple[Motion, Tensor]:
     """Extract the motion of a clip.
 
-    Frames are resized to the extractor's size bilinearly with antialias, whatever their aspect (specs/dismo.md, 6.6, step 1).
+    Frames are resized to the extractor's size bilinearly with antialias, whatever their aspect (docs/methods/dismo.md, 7.6, step 1).
 
     Args:
         extractor: where it lies is where it runs.

@@ -156,7 +156,7 @@ def load_cogvideox_adapter(
 
 
 def check_frequencies(extractor: MotionExtractor, name: str) -> None:
-    """Rotary frequencies are stored, not constants; warn where those of the large geometry left their formula (specs/dismo.md, 1.2).
+    """Warn where stored rotary frequencies of the large geometry left their formula (docs/methods/dismo.md, 2.2).
 
     Those of other geometries are trained along.
     """

@@ -1,4 +1,4 @@
-"""Conditional LoRA: a low-rank update whose bottleneck is scaled and shifted per latent frame (specs/dismo.md, 6.3).
+"""Conditional LoRA: a low-rank update whose bottleneck is scaled and shifted per latent frame (docs/methods/dismo.md, 7.3).
 
 With the frozen linear W x + b, and h_k the condition of latent frame k:
 

@@ -1,4 +1,4 @@
-"""The training loop: AdamW, warm-up and cosine, clipping, an average of the weights, checkpoints, resume, a log (specs/dismo.md, 5.3)."""
+"""The training loop: AdamW, warm-up and cosine, clipping, averaged weights, checkpoints, resume, log (docs/methods/dismo.md, 6.3)."""
 
 from __future__ import annotations
 

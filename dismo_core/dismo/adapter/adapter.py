@@ -1,4 +1,4 @@
-"""CogVideoX-5B-I2V that follows extracted motion (specs/dismo.md, section 6)."""
+"""CogVideoX-5B-I2V that follows extracted motion (docs/methods/dismo.md, 7)."""
 
 from __future__ import annotations
 
@@ -243,7 +243,7 @@ class CogVideoXMotionAdapter(AdapterModule):
         prompts: str | Sequence[str] | None = None,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """Loss of each video, [B]: the base is to denoise it, given its first frame and its own motion (specs/dismo.md, 6.7).
+        """Loss of each video, [B]: the base is to denoise it, given its first frame and its own motion (docs/methods/dismo.md, 7.8).
 
         The conditions stay set afterwards, because gradient checkpointing needs them in the backward pass.
 

@@ -1,4 +1,4 @@
-"""From motion embeddings to one condition per latent frame (specs/dismo.md, 6.2)."""
+"""From motion embeddings to one condition per latent frame (docs/methods/dismo.md, 7.2)."""
 
 from __future__ import annotations
 

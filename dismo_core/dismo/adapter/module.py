@@ -1,4 +1,4 @@
-"""The adapter as a module: its parameters, the base that it is attached to, weights from files (specs/dismo.md, 1.3 and 6.3)."""
+"""The adapter as a module: its parameters, the base that it is attached to, weights from files (docs/methods/dismo.md, 2.3 and 7.3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DINOv2 with registers as DisMo's frame encoder (specs/dismo.md, 2.6; Darcet et al. 2024)."""
+"""DINOv2 with registers as DisMo's frame encoder (docs/methods/dismo.md, 3.6; Darcet et al. 2024)."""
 
 from __future__ import annotations
 

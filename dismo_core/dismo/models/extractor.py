@@ -1,4 +1,4 @@
-"""The motion extractor: eight frames in, one small vector of motion for each frame but the last four (specs/dismo.md, 2.7)."""
+"""The motion extractor: eight frames in, one small vector of motion for each frame but the last four (docs/methods/dismo.md, 4.1)."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ class MotionExtractor(nn.Module):
         chunk_windows: int | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> Tensor:
-        """A clip of any length; memory beyond the clip does not grow with it (specs/dismo.md, 3.2 and 3.3).
+        """A clip of any length; memory beyond the clip does not grow with it (docs/methods/dismo.md, 4.2 and 4.5).
 
         Args:
             x: [B,T,H,W,3], float, -1..1, T >= 5.

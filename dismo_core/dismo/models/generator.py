@@ -1,4 +1,4 @@
-"""The frame generator: source frame, one motion vector and a time gap in, the later frame out (specs/dismo.md, section 4)."""
+"""The frame generator: source frame, one motion vector and a time gap in, the later frame out (docs/methods/dismo.md, 5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The transformer layer of DisMo: cosine-similarity attention with rotary positions (specs/dismo.md, 2.3)."""
+"""The transformer layer of DisMo: cosine-similarity attention with rotary positions (docs/methods/dismo.md, 3.3)."""
 
 from __future__ import annotations
 

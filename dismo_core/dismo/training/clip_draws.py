@@ -1,4 +1,4 @@
-"""Which frames of a video become a clip and its four pairs (specs/dismo.md, 5.1)."""
+"""Which frames of a video become a clip and its four pairs (docs/methods/dismo.md, 6.1)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training the motion adapter of CogVideoX-5B-I2V on one's own footage (specs/dismo.md, 6.7)."""
+"""Training the motion adapter of CogVideoX-5B-I2V on one's own footage (docs/methods/dismo.md, 7.8)."""
 
 from __future__ import annotations
 

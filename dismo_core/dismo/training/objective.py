@@ -1,4 +1,4 @@
-"""The objective of the paper on drawn clips, with a labelled warm-up that can be annealed to nothing (specs/dismo.md, 4 and 5)."""
+"""The objective of the paper on drawn clips, with a labelled warm-up that can be annealed to nothing (docs/methods/dismo.md, 5 and 6)."""
 
 from __future__ import annotations
 

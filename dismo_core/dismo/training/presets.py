@@ -58,7 +58,7 @@ SMALL_GENERATOR: dict[str, Any] = dict(
 LARGE_GENERATOR: dict[str, Any] = dict(
     width=1152, depth=28, d_head=72, d_motion=128, mapping_width=1024, source_encoder=DINO_LARGE
 )
-# specs/dismo.md, 5.3
+# docs/methods/dismo.md, 6.3
 PUBLISHED = Schedule(
     steps=1_000_000, lr=5e-5, warmup=10_000, average=None, save_every=10_000, log_every=50, draw_every=5_000
 )

@@ -1,4 +1,4 @@
-"""Training samples out of shards: sample number i is a function of (seed, i) and the shards alone (specs/dismo.md, 5.1)."""
+"""Training samples out of shards: sample number i is a function of (seed, i) and the shards alone (docs/methods/dismo.md, 6.1)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ...data.stream import ShardStream
 from ..motion import SOURCES, WINDOW
 from .clip_draws import draw_clip
 
-# The published augmentations (specs/dismo.md, 5.2): of what the extractor sees, and of the pairs for the generator.
+# The published augmentations (docs/methods/dismo.md, 6.2): of what the extractor sees, and of the pairs for the generator.
 MOTION = Augmentation((0.25, 1.0), (0.666, 1.5), degrees=30, brightness=0.5, contrast=0.5, saturation=0.5)
 CONTENT = Augmentation((0.7, 1.0), (1.0, 1.0), degrees=0, brightness=0.2, contrast=0, saturation=0.2)
 

@@ -1,4 +1,4 @@
-"""Extractor and generator trained on videos with the published objective (specs/dismo.md, 4 and 5)."""
+"""Extractor and generator trained on videos with the published objective (docs/methods/dismo.md, 5 and 6)."""
 
 from __future__ import annotations
 
