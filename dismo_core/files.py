@@ -69,7 +69,9 @@ def remove_unfinished(folder: Path, stem: str, suffix: str) -> None:
     """Delete what a process that was killed in `atomic_write` left behind, at once; what a living one holds stays.
 
     Args:
-        folder: of the files. stem, suffix: of their names; `stem` may be a pattern (`glob.escape` one that is none).
+        folder: of the files.
+        stem: of their names; may be a pattern (`glob.escape` one that is none).
+        suffix: of their names.
     """
     for path in folder.glob(f".{stem}-????????{_UNFINISHED}{suffix}"):
         _remove_unheld(path, 0)

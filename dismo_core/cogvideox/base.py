@@ -33,7 +33,8 @@ class CogVideoXBase:
     """The parts of a CogVideoX image-to-video model, in evaluation mode, without gradients, on the CPU.
 
     Args:
-        transformer, vae: as diffusers defines them.
+        transformer: as diffusers defines it.
+        vae: as diffusers defines it.
         tokenizer: of the text encoder.
         text_encoder: T5 encoder, or None where it was released.
         scheduler_config: the base's stored numbers (docs/methods/dismo.md, 7.6, step 4).
@@ -63,7 +64,8 @@ def load_base(
         source: folder with model_index.json, or a hub id such as `zai-org/CogVideoX-5b-I2V`.
         dtype: precision of all weights; bfloat16 is the reference.
         download: fetch what a hub id lacks on this machine; otherwise the network is never touched.
-        text_encoder, vae: files as in `load_base_files`, in place of the folder's, which may then lack them.
+        text_encoder: file as in `load_base_files`, in place of the folder's, which may then lack it.
+        vae: file as in `load_base_files`, in place of the folder's, which may then lack it.
         tokenizer: folder as in `load_base_files`, where the base's folder has none.
 
     Raises:

@@ -15,7 +15,9 @@ class Geometry:
     """Configs of a base's parts, as their folders hold them.
 
     Args:
-        transformer, vae, scheduler: diffusers configs.
+        transformer: diffusers config.
+        vae: diffusers config.
+        scheduler: diffusers config.
         text_encoder: transformers T5 config.
     """
 

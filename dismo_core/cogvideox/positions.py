@@ -19,7 +19,8 @@ class PositionTables:
     any other. Here the choice is open, and a table is made once.
 
     Args:
-        patch_embed: of the base's transformer. dtype: of its activations.
+        patch_embed: of the base's transformer.
+        dtype: of its activations.
 
     Attributes:
         mode: "auto" = as diffusers; "sincos" = always sine-cosine, what the adapter was trained with at 25 frames;

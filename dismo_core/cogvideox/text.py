@@ -21,7 +21,8 @@ class PromptEncoder:
     Embeddings are kept in main memory, so the text encoder may be released once all prompts of a job were seen.
 
     Args:
-        base: its tokenizer and text encoder are used. dtype: of the embeddings.
+        base: its tokenizer and text encoder are used.
+        dtype: of the embeddings.
     """
 
     def __init__(self, base: CogVideoXBase, dtype: torch.dtype) -> None:

@@ -29,7 +29,8 @@ class Unusable(Exception):
     """A sample that training leaves out and counts; never reaches the user as an error.
 
     Args:
-        reason: one or two words under which it is counted. detail: the whole story, for the report.
+        reason: one or two words under which it is counted.
+        detail: the whole story, for the report.
     """
 
     def __init__(self, reason: str, detail: str) -> None:
@@ -133,7 +134,8 @@ def open_indexed(data: bytes, name: str) -> Iterator[IndexedVideo]:
     """Open a video for picking frames by number.
 
     Args:
-        data: the file. name: what messages call it.
+        data: the file.
+        name: what messages call it.
 
     Raises:
         Unusable: empty, not a video, no pictures in it; also while frames are read.

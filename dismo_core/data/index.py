@@ -28,7 +28,9 @@ class Entry:
     """One sample of a shard, not yet decoded.
 
     Args:
-        key: its name in the shard, without extension. video: the file. caption: empty where the shard has none.
+        key: its name in the shard, without extension.
+        video: the file.
+        caption: empty where the shard has none.
     """
 
     key: str

@@ -28,8 +28,11 @@ class ShardStream(IterableDataset[T]):
     workers give others, and a resumed run goes on with a new order, drawn from its start, since a stream cannot be wound on.
 
     Args:
-        shards: addresses or paths. seed: of the run, 0 or more.
-        rank, world: this process and how many there are. start: samples that the run had drawn before it was resumed.
+        shards: addresses or paths.
+        seed: of the run, 0 or more.
+        rank: number of this process.
+        world: how many processes there are.
+        start: samples that the run had drawn before it was resumed.
         buffer: samples held back for mixing, over all workers of a rank.
     """
 

@@ -48,7 +48,8 @@ class ShardReport:
     """What became of a folder.
 
     Args:
-        shards: file names and the number of videos in each. captions: videos that have one.
+        shards: file names and the number of videos in each.
+        captions: videos that have one.
         skipped: (path, reason, detail) of the videos left out.
     """
 

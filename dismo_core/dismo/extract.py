@@ -71,7 +71,9 @@ def extract_motion(
         extractor: where it lies is where it runs.
         video: path, bytes or binary file object; or frames [T,H,W,3], uint8 or float 0..1 (these with 1 to 4 channels, see
             `to_rgb`), taken as already at `fps`.
-        fps: samples per second. start: seconds. frames: how many, at least 5; 0 = to the end.
+        fps: samples per second.
+        start: seconds.
+        frames: how many, at least 5; 0 = to the end.
         reverse: read the sampled frames backwards; they are then all held at the extractor's size.
         runtime: for progress and cancel; reports windows done.
         return_frames: also return the frames used, uint8 [T,H,W,3] at the clip's own size.

@@ -29,7 +29,9 @@ class Extracted:
     """What became of the clips of this process.
 
     Args:
-        written: motions made now. kept: clips or shards that had been done before. skipped: name and reason.
+        written: motions made now.
+        kept: clips or shards that had been done before.
+        skipped: name and reason.
     """
 
     written: int = 0
@@ -56,8 +58,12 @@ def extract_many(
         source: folder of videos, or of tar shards (or one of these, or a pattern).
         out: folder. A video a/b.mp4 gives a/b.mp4.safetensors. A shard 000.tar gives 000.tar with
             `<key>.safetensors` for each sample, and appears when it is whole.
-        fps, start, frames, reverse: see `extract_motion`.
-        rank, world: this process takes every world-th video or shard.
+        fps: see `extract_motion`.
+        start: see `extract_motion`.
+        frames: see `extract_motion`.
+        reverse: see `extract_motion`.
+        rank: number of this process, which takes every world-th video or shard.
+        world: how many processes there are.
         progress: called with (videos or shards done, in all), of this process.
 
     Raises:

@@ -67,7 +67,8 @@ def load_motion_extractor(
     Args:
         name_or_path: "tiny" (bundled), "large" (released, in the default folder), or a file of extractor weights
             (.safetensors, .pt) of the tiny or large geometry, or of the one that its metadata describe.
-        device, dtype: where and in which precision it runs; float32 is the reference.
+        device: where it runs.
+        dtype: precision in which it runs; float32 is the reference.
         download: fetch "large" (2.4 GB) where it is not on this machine.
 
     Raises:

@@ -83,7 +83,9 @@ def open_loggers(folder: Path, step: int, wandb: str | None, about: Mapping[str,
     """TensorBoard where it is installed, and the Weights & Biases project called `wandb` where one is asked for.
 
     Args:
-        folder: of the run. step: it begins or goes on after. about: what the run was started with.
+        folder: of the run.
+        step: it begins or goes on after.
+        about: what the run was started with.
     """
     loggers: list[Logger] = []
     try:

@@ -33,10 +33,16 @@ class Schedule:
     """How long and how fast.
 
     Args:
-        steps: optimizer steps in all. lr: peak learning rate. warmup: steps of linear warm-up; cosine to zero after it.
-        clip: largest global gradient norm. average: decay of the exponential average of the weights, None = no average.
+        steps: optimizer steps in all.
+        lr: peak learning rate.
+        warmup: steps of linear warm-up; cosine to zero after it.
+        clip: largest global gradient norm.
+        average: decay of the exponential average of the weights, None = no average.
         accumulation: batches whose gradients are averaged for a step.
-        save_every, log_every, draw_every: in steps; save_every a multiple of log_every. keep: checkpoints that stay.
+        save_every: in steps; a multiple of log_every.
+        log_every: in steps.
+        draw_every: in steps.
+        keep: checkpoints that stay.
     """
 
     steps: int
@@ -69,7 +75,8 @@ class TrainingRun:
         on_log: called at every `save_every` with (steps done, the model, averaged weights in it); its numbers join the log.
         draw: called with the model at every `draw_every`, in all processes where the model is sharded; gives pictures uint8
             [H,W,3] for the loggers.
-        boards: whether numbers and pictures also go where `open_loggers` sends them. wandb: see there.
+        boards: whether numbers and pictures also go where `open_loggers` sends them.
+        wandb: see there.
         world: of the processes that train together; only the main one writes.
         wrapped: what the losses call, where that is the model as `World.wrap` gave it.
         autocast: dtype of the matrix products; None = that of the weights.

@@ -29,7 +29,8 @@ def maker(metadata: Mapping[str, str], name: str, make: Callable[[dict[str, Any]
     """What makes the model that the metadata describe; None where they describe none.
 
     Args:
-        metadata: of the file. name: of the file, for the message.
+        metadata: of the file.
+        name: of the file, for the message.
         make: makes a model from the geometry that was stored.
 
     Raises:

@@ -73,7 +73,9 @@ def require_base(
         folders: searched for a folder with the model's name, after them the hub library's own cache; a download goes
             into the first. None = the default folder.
         without: parts ("text_encoder", "vae") whose weights come from elsewhere: neither missed nor fetched.
-        model, download, progress: see `require`.
+        model: see `require`.
+        download: see `require`.
+        progress: see `require`.
 
     Raises:
         DisMoError: as `require`.

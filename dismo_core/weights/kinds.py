@@ -10,7 +10,8 @@ class Kind:
     """A kind of weights.
 
     Args:
-        what: it is, with its article. place: where it is used, a sentence.
+        what: it is, with its article.
+        place: where it is used, a sentence.
         marks: names that tell it, any one of them: whole ones, or parts of names where they contain a dot.
         beside: beginning of names that may stand in its files and belong to something else.
     """

@@ -35,7 +35,9 @@ def register(
 
     Args:
         kinds: what its files are, the surest to tell first; for each the models that such a file can hold, None = unknown.
-        released, bases, bundled: see the tables.
+        released: see the table.
+        bases: see the table.
+        bundled: see the table.
     """
     RELEASED.update(released or {})
     BASES.update(bases or {})

@@ -107,7 +107,8 @@ class CogVideoXMotionAdapter(AdapterModule):
         """Videos that begin with the pictures and move as the motions do.
 
         Args:
-            motion_videos, motions: what to follow, see `encode_motion`; of `num_frames` frames.
+            motion_videos: what to follow, see `encode_motion`; of `num_frames` frames.
+            motions: what to follow, see `encode_motion`; of `num_frames` frames.
             images: [B,H,W,3] or a list of [H,W,3], -1..1; cropped and resized to the base's size.
             prompts: one per sample. None = no text, and a guidance of 1.
             num_frames: 9, 17, ..., 49; trained at 25.

@@ -39,7 +39,9 @@ class AdapterModule(ConditionEncoder):
     Args:
         base: a diffusers folder, a hub id, or a loaded base.
         motion_extractor: frozen here. None = the large one, whose weights come with `load_adapter`.
-        d_cond: width of a condition. rank, alpha: of the LoRA.
+        d_cond: width of a condition.
+        rank: of the LoRA.
+        alpha: of the LoRA.
         dtype: of the LoRA, and of the base's activations.
 
     Attributes:

@@ -25,7 +25,10 @@ class MotionExtractor(nn.Module):
     """DisMo's motion extractor.
 
     Args:
-        width: token width. depth: layers. d_head: head width, a multiple of 8. d_motion: width of an embedding.
+        width: token width.
+        depth: layers.
+        d_head: head width, a multiple of 8.
+        d_motion: width of an embedding.
         max_delta_time: frames that an embedding looks ahead.
         train_resolution: (frames of a window, height, width) it was trained at.
         frame_encoder: arguments of `FrameEncoder`.
@@ -182,7 +185,8 @@ class MotionExtractor(nn.Module):
 
         Args:
             clip: pieces [B,n,H,W,3] that follow each other, at least 5 frames in all; -1..1, which is not checked.
-            window_stride, chunk_windows: as in `forward_sliding`.
+            window_stride: as in `forward_sliding`.
+            chunk_windows: as in `forward_sliding`.
 
         Yields:
             Windows done so far, and the next embeddings [B,m,d_motion].

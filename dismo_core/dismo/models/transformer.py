@@ -71,8 +71,11 @@ class TransformerLayer(nn.Module):
         """One layer.
 
         Args:
-            x: [B, N, width]. table: rotary table of the N tokens. cond: [B, d_cond].
-            context: [B, M, d_context]. context_table: rotary table of the M tokens.
+            x: [B, N, width].
+            table: rotary table of the N tokens.
+            cond: [B, d_cond].
+            context: [B, M, d_context].
+            context_table: rotary table of the M tokens.
             keep: compute just the first `keep` tokens, which is enough where no others are read; all N are attended to.
 
         Returns:

@@ -28,8 +28,10 @@ class Remembered(NamedTuple):
     """Of one clip.
 
     Args:
-        moments: of the VAE's posterior of the clip [2C,K,h,w]. first: its first frame, uint8 [H,W,3].
-        embeddings: its motion [T-4,d], float32. text: of its caption [tokens,width].
+        moments: of the VAE's posterior of the clip [2C,K,h,w].
+        first: its first frame, uint8 [H,W,3].
+        embeddings: its motion [T-4,d], float32.
+        text: of its caption [tokens,width].
     """
 
     moments: Tensor
@@ -42,7 +44,9 @@ class LatentCache:
     """A folder with one file for each video; files of other clips, bases and extractors have other names.
 
     Args:
-        folder: may be shared by runs and processes. clips: with `fixed`. adapter: its frozen parts do the work.
+        folder: may be shared by runs and processes.
+        clips: with `fixed`.
+        adapter: its frozen parts do the work.
     """
 
     def __init__(self, folder: Path, clips: CaptionedClips, adapter: CogVideoXMotionAdapter) -> None:

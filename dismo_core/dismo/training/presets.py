@@ -30,9 +30,12 @@ class Preset:
     """A model and how it is trained.
 
     Args:
-        extractor: makes it. generator: makes it from a frozen autoencoder.
+        extractor: makes it.
+        generator: makes it from a frozen autoencoder.
         autoencoder: makes that, from a folder (None = where it usually lies) and whether a download is allowed.
-        size: side of the frames in px. batch: clips of a process in a batch. schedule: see `Schedule`.
+        size: side of the frames in px.
+        batch: clips of a process in a batch.
+        schedule: see `Schedule`.
         encoder_blocks: last blocks of the DINO encoders that are trained, where those begin with trained weights
             (None, and where they begin at random: all).
         shift: of the flow times towards noise, t' = s t / (1 + (s - 1) t) (Esser et al. 2024); 1 = as published.
@@ -127,7 +130,8 @@ def build(
     """Extractor and generator of a preset as their training starts, with `requires_grad` set on what is trained.
 
     Args:
-        autoencoder, download: see `Preset`.
+        autoencoder: see `Preset`.
+        download: see `Preset`.
         dino: DINOv2 weights with registers of the encoders' size, under Meta's names, for both DINO encoders.
         extractor_weights: released or other weights of the whole extractor (.pt, .safetensors). The generator's encoder
             then starts as the extractor's, unless `dino` is given.
