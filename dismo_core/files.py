@@ -99,7 +99,7 @@ def save_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, 
     """Write safetensors, inside `atomic_write`.
 
     Raises:
-        OSError: the disk, which the library itself tells by an exception of its own.
+        OSError: the disk, which the library itself reports by an exception of its own.
     """
     from safetensors import SafetensorError
     from safetensors.torch import save_file
@@ -130,7 +130,7 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def base_name(path: str | os.PathLike[str]) -> str:
-    """The last part of a path of any system: what a motion may tell about its clip."""
+    """The last part of a path of any system: what a motion may say about its clip."""
     return PureWindowsPath(os.fspath(path)).name
 
 

@@ -15,7 +15,7 @@ Positions = Literal["auto", "sincos", "stored"]
 class PositionTables:
     """Stands in a `CogVideoXPatchEmbed` for its own choice of table.
 
-    diffusers adds the stored table at the base's full length and a fresh sine-cosine one, made anew at every step, at
+    diffusers adds the stored table at the base's full length and a fresh sine-cosine one, rebuilt at every step, at
     any other. Here the choice is open, and a table is made once.
 
     Args:

@@ -61,7 +61,7 @@ class PromptEncoder:
         try:
             prompt.encode()
         except UnicodeEncodeError as error:  # JSON can hold what no text can
-            raise DisMoError(f"The prompt {prompt[:200]!r} holds half a character. Type it anew.") from error
+            raise DisMoError(f"The prompt {prompt[:200]!r} holds half a character. Type it again.") from error
         tokens = self.base.tokenizer(
             [prompt], padding="max_length", max_length=self.max_tokens, truncation=True, return_tensors="pt"
         ).input_ids

@@ -146,7 +146,7 @@ def load_cogvideox_adapter(
         motion_extractor = tiny if query is not None and query.shape == tiny.query_tokens.shape else None
     base = base if isinstance(base, CogVideoXBase) else load_base(base, dtype, download=download)
     adapter = CogVideoXMotionAdapter.empty(base, motion_extractor, dtype, **geometry(tensors))
-    del tensors  # mapped; load_adapter reads them again
+    del tensors  # memory-mapped; load_adapter reads them again
     try:
         adapter.load_adapter(path)
     except BaseException:

@@ -1,4 +1,4 @@
-"""The geometry of a trained model, in the metadata of its file: weights of any size load without being told which."""
+"""The geometry of a trained model, in the metadata of its file: weights of any size load without a choice by hand."""
 
 from __future__ import annotations
 

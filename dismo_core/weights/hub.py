@@ -1,7 +1,7 @@
 """Files from the Hugging Face hub: whole and checked, or not there; a download that was cut off is resumed.
 
-The client library's own download begins anew after each interruption, and has had no resume across runs since its
-version 1.0. So the partial file is kept here, and the library's transfer is told where to go on.
+The client library's own download starts again after each interruption, and has had no resume across runs since its
+version 1.0. So the partial file is kept here, and the library's transfer resumes from it.
 """
 
 from __future__ import annotations

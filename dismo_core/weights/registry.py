@@ -34,7 +34,7 @@ def register(
     """Add the weights of a base or method to the tables.
 
     Args:
-        kinds: what its files are, the surest to tell first; for each the models that such a file can hold, None = unknown.
+        kinds: what its files are, the surest to recognise first; for each the models that such a file can hold, None = unknown.
         released: see the table.
         bases: see the table.
         bundled: see the table.

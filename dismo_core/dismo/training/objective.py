@@ -86,7 +86,7 @@ class MotionObjective(nn.Module):
 
 
 def blurred(frames: Tensor, amount: Tensor) -> Tensor:
-    """Frames [B,S,H,W,3] on the way, `amount` 0..1 (broadcastable), to an average over 3 x 3 pixels twice, about what two hops leave."""
+    """Frames [B,S,H,W,3] on the way, `amount` 0..1 (broadcastable), to an average over 3 x 3 pixels twice, about what two strides leave."""
     x = frames.flatten(0, 1).movedim(-1, 1)
     for _ in range(2):
         x = F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, stride=1)

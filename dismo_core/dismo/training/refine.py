@@ -21,7 +21,7 @@ class Refining(nn.Module):
     """Reconstruct what comes after each stride of a long clip from pictures as degraded as those that a roll-out goes on from.
 
     A roll-out lags behind, too. Its own pictures as sources would teach the generator to catch up at once, in leaps; what is
-    passed through it held still wears out alike and stays where it is.
+    passed through it held still is degraded alike and stays where it is.
 
     Args:
         extractor: stands still.

@@ -43,7 +43,7 @@ class TinyRecipe:
         plain_steps: steps of the warm-up with plain scenes only. Left out where the run starts from finished weights,
             which know plain scenes.
         ramp_steps: steps of the warm-up after these, in which everything comes in bit by bit.
-        turning: share of the warm-up's moves that are growth or rotation, which are learned last.
+        turning: share of the warm-up's trajectories that are growth or rotation, which are learned last.
         label_weight: of the labelled loss at the start of the joint stage; falls linearly to 0 over `anneal_steps`.
         own_from: step of the joint stage from which on half of the clips have the generator's own predictions as sources.
         refine_steps: of a third stage, the generator alone; see `Refining`.
