@@ -25,7 +25,7 @@ class ShardStream(IterableDataset[T]):
 
     For `pipe:` and cloud addresses, and for local shards where the published behaviour is wanted. Draws come from one
     generator for each rank and worker. The same seed, start, ranks and workers give the same samples; other ranks or
-    workers give others, and a resumed run goes on with a new order, drawn from its start, since a stream cannot be wound on.
+    workers give others, and a resumed run continues with a new order, drawn from its start, since a stream cannot be wound on.
 
     Args:
         shards: addresses or paths.
@@ -89,7 +89,7 @@ class ShardStream(IterableDataset[T]):
                 yield shard
 
         def damaged(error: Exception) -> bool:
-            """What webdataset asks about an error: True goes on with the next shard."""
+            """What webdataset asks about an error: True continues with the next shard."""
             nonlocal since
             since = 0  # counted as skipped instead
             if isinstance(error, MemoryError):

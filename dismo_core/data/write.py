@@ -1,4 +1,4 @@
-"""A folder of videos into webdataset tars; killed and started again, it goes on and ends with the same files."""
+"""A folder of videos into webdataset tars; a stopped run resumes and ends with the same files."""
 
 from __future__ import annotations
 

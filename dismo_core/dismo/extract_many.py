@@ -52,7 +52,7 @@ def extract_many(
     world: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Extracted:
-    """Extract every clip; what lies in `out` already is not done again, so a stopped run goes on and ends the same.
+    """Extract every clip; what lies in `out` already is not done again, so a stopped run resumes and ends the same.
 
     Args:
         source: folder of videos, or of tar shards (or one of these, or a pattern).

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 LOOK_AHEAD = 4  # the last four frames of a clip have no embedding of their own (docs/methods/dismo.md, 4.1)
 WINDOW = 8  # frames that an extractor sees at once
-SOURCES = WINDOW - LOOK_AHEAD  # of them have an embedding: frames that training goes on from
+SOURCES = WINDOW - LOOK_AHEAD  # of them have an embedding: frames that training starts from
 FORMAT = "dismo-motion"
 VERSION = "1"
 

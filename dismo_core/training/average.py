@@ -58,7 +58,7 @@ class Average:
         return {COUNT: torch.tensor(self.updates)} | {PREFIX + name: v for name, v in self.values.items()}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Go on from `state`; it may hold more names."""
+        """Resume from `state`; it may hold more names."""
         _copy({name: state[PREFIX + name] for name in self.values}, self.values)
         self.updates = int(state[COUNT])
 

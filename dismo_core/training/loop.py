@@ -147,7 +147,7 @@ def fit(model: nn.Module, losses: Callable[[int], dict[str, Tensor]], run: Train
     )
     average = None if schedule.average is None else Average(model, schedule.average)
     start = _resume(run, model, average, optimizer)
-    world.require_same(start, "the step to go on from")
+    world.require_same(start, "the step to resume from")
     if world.main:
         folder.mkdir(parents=True, exist_ok=True)
         remove_unfinished(folder, "checkpoint_*", ".pt")
@@ -194,7 +194,7 @@ def fit(model: nn.Module, losses: Callable[[int], dict[str, Tensor]], run: Train
             if not math.isfinite(numbers["grad_norm"]):
                 raise DisMoError(
                     f"The loss or its gradient is not finite at step {step} (loss {numbers['loss']}). The last "
-                    f"checkpoint in {folder} is good; go on from it with a lower learning rate than {schedule.lr}."
+                    f"checkpoint in {folder} is good; resume from it with a lower learning rate than {schedule.lr}."
                 )
             optimizer.step()
             if average is not None:
@@ -232,7 +232,7 @@ def fit(model: nn.Module, losses: Callable[[int], dict[str, Tensor]], run: Train
                     if done == schedule.steps:
                         raise
                     log.error(
-                        "No checkpoint at step %d: %s Training goes on; older checkpoints are intact.", done, error
+                        "No checkpoint at step %d: %s Training continues; older checkpoints are intact.", done, error
                     )
     if average is not None:
         average.apply()
@@ -253,7 +253,7 @@ def _resume(run: TrainingRun, model: nn.Module, average: Average | None, optimiz
     ]
     if changed:
         raise DisMoError(
-            f"{folder} holds another run: {'; '.join(changed)}. Go on with the same values, or choose another folder."
+            f"{folder} holds another run: {'; '.join(changed)}. Resume with the same values, or choose another folder."
         )
     current = model.state_dict()
     wanted = {k: v for k, v in current.items() if run.saved(k)}
@@ -263,7 +263,7 @@ def _resume(run: TrainingRun, model: nn.Module, average: Average | None, optimiz
     if average is not None:
         if "averaged" not in state:
             raise DisMoError(
-                f"The checkpoint in {folder} holds no averaged weights. Go on without an average, or begin in another folder."
+                f"The checkpoint in {folder} holds no averaged weights. Resume without an average, or begin in another folder."
             )
         likes = average.state_dict()
         average.load_state_dict({k: shared_out(v, likes[k]) for k, v in state["averaged"].items() if k in likes})

@@ -213,7 +213,7 @@ def _transfer(file: HubFile, part: Path, progress: Progress) -> None:
             except _transport_errors() as error:  # which of them the library takes up by itself differs by its version
                 if _status(error) or getattr(error, "errno", None) or out.tell() <= start:
                     raise
-                log.warning("%s: the connection broke at %s; going on.", file.path, readable(out.tell()))
+                log.warning("%s: the connection broke at %s; resuming.", file.path, readable(out.tell()))
 
 
 class _Reporting(io.BufferedWriter):
@@ -339,7 +339,7 @@ def _explained(repo: str, what: str, part: Path | None = None) -> Iterator[None]
         ) from error
     except _transport_errors() as error:
         hub, folder = constants.ENDPOINT, part.parent if part else "the folder"
-        kept = " What has arrived is kept; run it again to go on from there." if part and part.exists() else ""
+        kept = " What has arrived is kept; run it again to resume from there." if part and part.exists() else ""
         status = _status(error)
         if status in (401, 403):
             text = (

@@ -134,7 +134,7 @@ def finetune(
     progress: Callable[[int, int, dict[str, float]], None] | None = None,
     caching: Callable[[int, int], None] | None = None,
 ) -> CogVideoXMotionAdapter:
-    """Train LoRA and conditions of an adapter, or go on in `folder`; base and extractor stay as they are.
+    """Train LoRA and conditions of an adapter, or resume in `folder`; base and extractor stay as they are.
 
     Args:
         adapter: where it lies is moved to the world's device.

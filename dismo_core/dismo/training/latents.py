@@ -67,7 +67,7 @@ class LatentCache:
     def fill(self, world: World, progress: Callable[[int, int], None] | None = None) -> list[int]:
         """Compute this process's share of what is missing; returns the videos that can be used, of all processes.
 
-        Whoever was stopped goes on where it was.
+        A stopped run resumes where it was.
         """
         total = len(self.clips.index)
         for entry in range(world.rank, total, world.size):

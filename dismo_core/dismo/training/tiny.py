@@ -73,7 +73,7 @@ class TinyRecipe:
 def train_tiny(
     folder: Path, recipe: TinyRecipe, report: Report, start: Path | None = None, device: str = "cpu"
 ) -> tuple[MotionExtractor, FrameGenerator]:
-    """Run or go on with the three stages; each has its checkpoints and `log.jsonl` in a folder of its own.
+    """Run or resume the three stages; each has its checkpoints and `log.jsonl` in a folder of its own.
 
     Args:
         folder: of the run.

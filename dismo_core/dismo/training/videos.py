@@ -165,7 +165,7 @@ def train_videos(
     wandb: str | None = None,
     progress: Callable[[int, int, dict[str, float]], None] | None = None,
 ) -> tuple[MotionExtractor, FrameGenerator]:
-    """Train, or go on in `folder`; see `fit` for what it leaves there.
+    """Train, or resume in `folder`; see `fit` for what it leaves there.
 
     Args:
         extractor: from `build`.
