@@ -135,7 +135,6 @@ def test_the_drawn_layers_are_those_of_the_imports():
 # Folders whose docstrings are still to be done.
 NOT_DONE = (
     "dismo_core/video/",
-    "dismo_core/lora/",
     "dismo_core/cli/",
     "dismo_core/dismo/cli/",
     "dismo_core/synthetic/",

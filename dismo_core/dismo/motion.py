@@ -109,6 +109,10 @@ class Motion:
                 f"trained with extractor {extractor_id}. Extract the motion again with the extractor of that model."
             )
 
+    def _comfy_cache_tensors(self) -> list[Tensor]:
+        """What ComfyUI's cache counts; the name is ComfyUI's."""
+        return [rows for rows in (self.embeddings, self.still) if rows is not None]
+
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write a `.safetensors` motion file (format `dismo-motion` 1).
 

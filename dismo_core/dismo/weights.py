@@ -21,7 +21,7 @@ from ..weights.hub import require
 from ..weights.load import build, open_weights
 from ..weights.manifest import HubFile
 from .geometry import extractor_of, generator_of
-from .kinds import ADAPTER, AUTOENCODER, EXTRACTOR, GENERATOR, MOTION
+from .kinds import ADAPTER, AUTOENCODER, EXTRACTOR, GENERATOR
 from .models.extractor import MotionExtractor
 from .models.generator import FrameGenerator
 from .models.rotary import AxialRotary3D
@@ -213,7 +213,7 @@ def _adapter_on_5b(tensors: dict[str, Tensor], extractor: Callable[[], MotionExt
 
 
 registry.register(
-    kinds={ADAPTER: _adapters, GENERATOR: _generators, EXTRACTOR: _extractors, MOTION: None},
+    models={ADAPTER: _adapters, GENERATOR: _generators, EXTRACTOR: _extractors},
     released=RELEASED,
     bundled=BUNDLED,
 )

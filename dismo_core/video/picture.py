@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import logging
+
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
 from ..errors import DisMoError
 
+log = logging.getLogger(__name__)
+
 BLUR = 16  # px, what padding is averaged over
+BRIGHTEST = 64  # of an HDR picture, times white; above it the values are bytes, or another scale
 OVERSHOOT = 0.1  # bicubic and Lanczos resizing ring by about this much; more means another range of values
 
 
 def to_rgb(image: Tensor) -> Tensor:
     """A picture as clean RGB.
 
-    One channel is repeated as grey. Transparency (the last of 2 or 4 channels) is laid over
+    One channel is repeated as gray. Transparency (the last of 2 or 4 channels) is laid over
     white, as `read_image` does. Values up to 0.1 outside
-    0..1, as resizing leaves them, are clamped.
+    0..1, as resizing leaves them, are clamped; so are the bright spots of an HDR picture, with a line in the log.
 
     Args:
         image: [H,W,C] float, C = 1 to 4, 0..1.
@@ -38,7 +43,11 @@ def to_rgb(image: Tensor) -> Tensor:
     if not bool(image.isfinite().all()):
         raise DisMoError("The picture holds NaN or infinite values. The step that made it went wrong; look there.")
     low, high = image.min().item(), image.max().item()
-    if low < -OVERSHOOT or high > 1 + OVERSHOOT:
+    if low >= -OVERSHOOT and 1 + OVERSHOOT < high <= BRIGHTEST and image.mean().item() <= 1:
+        log.warning(
+            "The picture holds values up to %.3g, as HDR pictures do; what lies above 1 is clamped to white.", high
+        )
+    elif low < -OVERSHOOT or high > 1 + OVERSHOOT:
         raise DisMoError(
             f"Picture values must lie in 0 to 1, but go from {low:.4g} to {high:.4g}. "
             "Rescale them, for instance by dividing by 255."

@@ -81,7 +81,7 @@ class VideoLoRA(io.ComfyNode):
                     "lora",
                     options=choices(),
                     default="none",
-                    tooltip="A LoRA for CogVideoX-5B in models/loras: safetensors, in diffusers' format.",
+                    tooltip="A LoRA for CogVideoX-5B in models/loras, as diffusers, PEFT, ComfyUI, kohya or CogVideoX-Fun write it.",
                 ),
                 io.Float.Input(
                     "strength",

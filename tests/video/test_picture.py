@@ -131,3 +131,12 @@ def test_no_length_fits(lengths):
 def test_unknown_length_rule():
     with pytest.raises(DisMoError, match="loop"):
         fit_motion(Model(25), motion(25), "loop")
+
+
+def test_bright_spots_of_an_hdr_picture_are_clamped_with_a_line(caplog):
+    image = torch.full((8, 8, 3), 0.4)
+    image[2, 2] = 9.0
+    assert torch.equal(to_rgb(image), image.clamp(0, 1))
+    assert "HDR" in caplog.text
+    with pytest.raises(DisMoError, match="dividing by 255"):
+        to_rgb(image * 255)
