@@ -69,7 +69,9 @@ def remove_unfinished(folder: Path, stem: str, suffix: str) -> None:
     """Delete what a process that was killed in `atomic_write` left behind, at once; what a living one holds stays.
 
     Args:
-        folder: of the files. stem, suffix: of their names; `stem` may be a pattern (`glob.escape` one that is none).
+        folder: of the files.
+        stem: of their names; may be a pattern (`glob.escape` one that is none).
+        suffix: of their names.
     """
     for path in folder.glob(f".{stem}-????????{_UNFINISHED}{suffix}"):
         _remove_unheld(path, 0)
@@ -97,7 +99,7 @@ def save_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, 
     """Write safetensors, inside `atomic_write`.
 
     Raises:
-        OSError: the disk, which the library itself tells by an exception of its own.
+        OSError: the disk, which the library itself reports by an exception of its own.
     """
     from safetensors import SafetensorError
     from safetensors.torch import save_file

@@ -1,4 +1,4 @@
-"""The base model CogVideoX-5B-I2V, frozen: transformer, VAE, text encoder, tokenizer (specs/dismo.md, 6.1)."""
+"""The base model CogVideoX-5B-I2V, frozen: transformer, VAE, text encoder, tokenizer (docs/methods/dismo.md, 7.1)."""
 
 from __future__ import annotations
 
@@ -33,10 +33,11 @@ class CogVideoXBase:
     """The parts of a CogVideoX image-to-video model, in evaluation mode, without gradients, on the CPU.
 
     Args:
-        transformer, vae: as diffusers defines them.
+        transformer: as diffusers defines it.
+        vae: as diffusers defines it.
         tokenizer: of the text encoder.
         text_encoder: T5 encoder, or None where it was released.
-        scheduler_config: the base's stored numbers (specs/dismo.md, 6.6 step 4).
+        scheduler_config: the base's stored numbers (docs/methods/dismo.md, 7.6, step 4).
         name: where it came from, for messages.
     """
 
@@ -63,7 +64,8 @@ def load_base(
         source: folder with model_index.json, or a hub id such as `zai-org/CogVideoX-5b-I2V`.
         dtype: precision of all weights; bfloat16 is the reference.
         download: fetch what a hub id lacks on this machine; otherwise the network is never touched.
-        text_encoder, vae: files as in `load_base_files`, in place of the folder's, which may then lack them.
+        text_encoder: file as in `load_base_files`, in place of the folder's, which may then lack it.
+        vae: file as in `load_base_files`, in place of the folder's, which may then lack it.
         tokenizer: folder as in `load_base_files`, where the base's folder has none.
 
     Raises:
@@ -128,7 +130,7 @@ def load_base_files(
 
 
 def require_image_to_video(config: Mapping[str, Any]) -> None:
-    """Raise unless a transformer's config is that of CogVideoX (1.0) image-to-video (specs/dismo.md, section 7)."""
+    """Raise unless a transformer's config is that of CogVideoX (1.0) image-to-video (docs/methods/dismo.md, 8)."""
     needed = f"The adapter needs the image-to-video base {BASE.repo} (version 1.0)."
     if config.get("patch_size_t") is not None or config.get("ofs_embed_dim") is not None:
         raise DisMoError(

@@ -1,4 +1,4 @@
-"""Denoising with the base, the adapter being in it (specs/dismo.md, 6.6)."""
+"""Denoising with the base, the adapter being in it (docs/methods/dismo.md, 7.6)."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ class Guidance:
     """Text guidance: v = v_neg + scale (v_pos - v_neg).
 
     Args:
-        prompt: embedding [1, tokens, width]. negative: likewise; None = no guidance.
+        prompt: embedding [1, tokens, width].
+        negative: likewise; None = no guidance.
         scale: of the guidance.
         one_by_one: run the branches one after the other: half the activations, the same numbers.
     """
@@ -91,8 +92,10 @@ def denoise(
     """Latents from noise; nothing in the loop waits for the device.
 
     Args:
-        latents: noise [1,K,C,h,w]. picture: latents of the first frame in the same shape, zeros elsewhere.
-        steps: of the solver. generator: draws the solver's noise.
+        latents: noise [1,K,C,h,w].
+        picture: latents of the first frame in the same shape, zeros elsewhere.
+        steps: of the solver.
+        generator: draws the solver's noise.
         progress: called after each step; what it raises passes through.
 
     Returns:
@@ -133,7 +136,10 @@ def sample_video(
     Args:
         picture: [H,W,3] in -1..1 of the base's size, where the model runs and in its dtype.
         frames: of the video.
-        guidance, steps, generator, progress: see `denoise`.
+        guidance: see `denoise`.
+        steps: see `denoise`.
+        generator: see `denoise`.
+        progress: see `denoise`.
         using: makes the parts "transformer" and "vae" of the base ready to run.
 
     Returns:

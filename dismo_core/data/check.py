@@ -28,7 +28,8 @@ class CheckReport:
     """What is in some shards.
 
     Args:
-        videos: how many samples are fit. captions: how many of all samples have one.
+        videos: how many samples are fit.
+        captions: how many of all samples have one.
         faults: (shard, name, reason, detail) of everything that training would leave out.
     """
 
@@ -41,7 +42,8 @@ def check_shards(shards: Sequence[str], progress: Callable[[int, int], None] | N
     """Look at every sample of local shards.
 
     Args:
-        shards: from `find_shards`. progress: called as (shards done, shards in all).
+        shards: from `find_shards`.
+        progress: called as (shards done, shards in all).
 
     Raises:
         DisMoError: a shard that cannot be opened, or an address.

@@ -1,4 +1,4 @@
-"""A folder of videos into webdataset tars; killed and started again, it goes on and ends with the same files."""
+"""A folder of videos into webdataset tars; a stopped run resumes and ends with the same files."""
 
 from __future__ import annotations
 
@@ -48,7 +48,8 @@ class ShardReport:
     """What became of a folder.
 
     Args:
-        shards: file names and the number of videos in each. captions: videos that have one.
+        shards: file names and the number of videos in each.
+        captions: videos that have one.
         skipped: (path, reason, detail) of the videos left out.
     """
 

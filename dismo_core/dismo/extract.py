@@ -68,15 +68,17 @@ def extract_motion(
 ) -> Motion | tuple[Motion, Tensor]:
     """Extract the motion of a clip.
 
-    Frames are resized to the extractor's size bilinearly with antialias, whatever their aspect (specs/dismo.md, 6.6, step 1).
+    Frames are resized to the extractor's size bilinearly with antialias, whatever their aspect (docs/methods/dismo.md, 7.6, step 1).
 
     Args:
         extractor: where it lies is where it runs.
         video: path, bytes or binary file object; or frames [T,H,W,3], uint8 or float 0..1 (these with 1 to 4 channels, see
             `to_rgb`), taken as already at `fps`.
-        fps: samples per second. start: seconds. frames: how many, at least 5; 0 = to the end.
+        fps: samples per second.
+        start: seconds.
+        frames: how many, at least 5; 0 = to the end.
         reverse: read the sampled frames backwards; they are then all held at the extractor's size.
-        background: colour that shows through transparent pixels, a name or "#rrggbb".
+        background: color that shows through transparent pixels, a name or "#rrggbb".
         runtime: for progress and cancel; reports windows done.
         return_frames: also return the frames used, uint8 [T,H,W,3] at the clip's own size.
 

@@ -13,9 +13,9 @@ from ..files import atomic_write
 if TYPE_CHECKING:
     from torch import Tensor
 
-LOOK_AHEAD = 4  # the last four frames of a clip have no embedding of their own (specs/dismo.md, 2.7)
+LOOK_AHEAD = 4  # the last four frames of a clip have no embedding of their own (docs/methods/dismo.md, 4.1)
 WINDOW = 8  # frames that an extractor sees at once
-SOURCES = WINDOW - LOOK_AHEAD  # of them have an embedding: frames that training goes on from
+SOURCES = WINDOW - LOOK_AHEAD  # of them have an embedding: frames that training starts from
 FORMAT = "dismo-motion"
 VERSION = "1"
 

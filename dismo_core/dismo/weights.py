@@ -67,7 +67,8 @@ def load_motion_extractor(
     Args:
         name_or_path: "tiny" (bundled), "large" (released, in the default folder), or a file of extractor weights
             (.safetensors, .pt) of the tiny or large geometry, or of the one that its metadata describe.
-        device, dtype: where and in which precision it runs; float32 is the reference.
+        device: where it runs.
+        dtype: precision in which it runs; float32 is the reference.
         download: fetch "large" (2.4 GB) where it is not on this machine.
 
     Raises:
@@ -145,7 +146,7 @@ def load_cogvideox_adapter(
         motion_extractor = tiny if query is not None and query.shape == tiny.query_tokens.shape else None
     base = base if isinstance(base, CogVideoXBase) else load_base(base, dtype, download=download)
     adapter = CogVideoXMotionAdapter.empty(base, motion_extractor, dtype, **geometry(tensors))
-    del tensors  # mapped; load_adapter reads them again
+    del tensors  # memory-mapped; load_adapter reads them again
     try:
         adapter.load_adapter(path)
     except BaseException:
@@ -156,7 +157,7 @@ def load_cogvideox_adapter(
 
 
 def check_frequencies(extractor: MotionExtractor, name: str) -> None:
-    """Rotary frequencies are stored, not constants; warn where those of the large geometry left their formula (specs/dismo.md, 1.2).
+    """Warn where stored rotary frequencies of the large geometry left their formula (docs/methods/dismo.md, 2.2).
 
     Those of other geometries are trained along.
     """

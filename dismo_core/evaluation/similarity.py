@@ -47,7 +47,8 @@ class ClipSimilarity:
         """Mean over the frames of the cosine to the prompt and to the picture, -1..1; None for what is not given.
 
         Args:
-            frames: uint8 [T, H, W, 3]. picture: uint8 [H', W', 3].
+            frames: uint8 [T, H, W, 3].
+            picture: uint8 [H', W', 3].
         """
         to_prompt: list[Tensor] = []
         to_picture: list[Tensor] = []

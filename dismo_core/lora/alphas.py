@@ -91,7 +91,8 @@ def alpha_value(tensor: Tensor, name: str, source: str) -> float:
     """The number in an alpha tensor.
 
     Args:
-        name: of the tensor. source: the file, for messages.
+        name: of the tensor.
+        source: the file, for messages.
 
     Raises:
         DisMoError: it is not one finite number other than zero.

@@ -32,7 +32,8 @@ class LowRank:
     """The update of one linear: y = W x + b + scale * up @ down @ x.
 
     Args:
-        down: [rank, d_in]. up: [d_out, rank]. Floats, on the CPU, all finite.
+        down: [rank, d_in], floats on the CPU, all finite.
+        up: [d_out, rank], likewise.
         scale: without the strength that a user sets.
     """
 

@@ -1,7 +1,7 @@
 """Ways to lie in memory: whole on the device, block by block, or layer by layer; the latter by diffusers and accelerate.
 
 Every way leaves the host's copy of a weight alone: what comes back from the device is the tensor that was there before,
-mapped from its file if it was, and not a second copy. Weights that someone changed on the device are copied back.
+memory-mapped from its file if it was, and not a second copy. Weights that someone changed on the device are copied back.
 """
 
 from __future__ import annotations

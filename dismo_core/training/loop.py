@@ -1,4 +1,4 @@
-"""The training loop: AdamW, warm-up and cosine, clipping, an average of the weights, checkpoints, resume, a log (specs/dismo.md, 5.3)."""
+"""The training loop: AdamW, warm-up and cosine, clipping, averaged weights, checkpoints, resume, log (docs/methods/dismo.md, 6.3)."""
 
 from __future__ import annotations
 
@@ -33,10 +33,16 @@ class Schedule:
     """How long and how fast.
 
     Args:
-        steps: optimizer steps in all. lr: peak learning rate. warmup: steps of linear warm-up; cosine to zero after it.
-        clip: largest global gradient norm. average: decay of the exponential average of the weights, None = no average.
+        steps: optimizer steps in all.
+        lr: peak learning rate.
+        warmup: steps of linear warm-up; cosine to zero after it.
+        clip: largest global gradient norm.
+        average: decay of the exponential average of the weights, None = no average.
         accumulation: batches whose gradients are averaged for a step.
-        save_every, log_every, draw_every: in steps; save_every a multiple of log_every. keep: checkpoints that stay.
+        save_every: in steps; a multiple of log_every.
+        log_every: in steps.
+        draw_every: in steps.
+        keep: checkpoints that stay.
     """
 
     steps: int
@@ -69,7 +75,8 @@ class TrainingRun:
         on_log: called at every `save_every` with (steps done, the model, averaged weights in it); its numbers join the log.
         draw: called with the model at every `draw_every`, in all processes where the model is sharded; gives pictures uint8
             [H,W,3] for the loggers.
-        boards: whether numbers and pictures also go where `open_loggers` sends them. wandb: see there.
+        boards: whether numbers and pictures also go where `open_loggers` sends them.
+        wandb: see there.
         world: of the processes that train together; only the main one writes.
         wrapped: what the losses call, where that is the model as `World.wrap` gave it.
         autocast: dtype of the matrix products; None = that of the weights.
@@ -140,7 +147,7 @@ def fit(model: nn.Module, losses: Callable[[int], dict[str, Tensor]], run: Train
     )
     average = None if schedule.average is None else Average(model, schedule.average)
     start = _resume(run, model, average, optimizer)
-    world.require_same(start, "the step to go on from")
+    world.require_same(start, "the step to resume from")
     if world.main:
         folder.mkdir(parents=True, exist_ok=True)
         remove_unfinished(folder, "checkpoint_*", ".pt")
@@ -187,7 +194,7 @@ def fit(model: nn.Module, losses: Callable[[int], dict[str, Tensor]], run: Train
             if not math.isfinite(numbers["grad_norm"]):
                 raise DisMoError(
                     f"The loss or its gradient is not finite at step {step} (loss {numbers['loss']}). The last "
-                    f"checkpoint in {folder} is good; go on from it with a lower learning rate than {schedule.lr}."
+                    f"checkpoint in {folder} is good; resume from it with a lower learning rate than {schedule.lr}."
                 )
             optimizer.step()
             if average is not None:
@@ -225,7 +232,7 @@ def fit(model: nn.Module, losses: Callable[[int], dict[str, Tensor]], run: Train
                     if done == schedule.steps:
                         raise
                     log.error(
-                        "No checkpoint at step %d: %s Training goes on; older checkpoints are intact.", done, error
+                        "No checkpoint at step %d: %s Training continues; older checkpoints are intact.", done, error
                     )
     if average is not None:
         average.apply()
@@ -246,7 +253,7 @@ def _resume(run: TrainingRun, model: nn.Module, average: Average | None, optimiz
     ]
     if changed:
         raise DisMoError(
-            f"{folder} holds another run: {'; '.join(changed)}. Go on with the same values, or choose another folder."
+            f"{folder} holds another run: {'; '.join(changed)}. Resume with the same values, or choose another folder."
         )
     current = model.state_dict()
     wanted = {k: v for k, v in current.items() if run.saved(k)}
@@ -256,7 +263,7 @@ def _resume(run: TrainingRun, model: nn.Module, average: Average | None, optimiz
     if average is not None:
         if "averaged" not in state:
             raise DisMoError(
-                f"The checkpoint in {folder} holds no averaged weights. Go on without an average, or begin in another folder."
+                f"The checkpoint in {folder} holds no averaged weights. Resume without an average, or begin in another folder."
             )
         likes = average.state_dict()
         average.load_state_dict({k: shared_out(v, likes[k]) for k, v in state["averaged"].items() if k in likes})

@@ -85,7 +85,7 @@ def fit_image(image: Tensor, size: tuple[int, int], mode: str, antialias: bool =
         size: (height, width) in pixels.
         mode: "crop" fills the frame and cuts off what hangs over on both sides alike; "pad" shows the whole picture in
             the middle, and fills the rest with its blurred edges. `shown_part` says where it lies.
-        antialias: of "crop"; without, it is the published way of CogVideoX (specs/dismo.md, 6.6 step 3).
+        antialias: of "crop"; without, it is the published way of CogVideoX (docs/methods/dismo.md, 7.7).
 
     Returns:
         [height, width, 3] float, 0..1.

@@ -1,4 +1,4 @@
-"""Kinds of weights, told by the names of their tensors."""
+"""Kinds of weights, recognised by the names of their tensors."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ class Kind:
     """A kind of weights.
 
     Args:
-        what: it is, with its article. place: where it is used, a sentence.
-        marks: names that tell it, any one of them: whole ones, or parts of names where they contain a dot.
+        what: it is, with its article.
+        place: where it is used, a sentence.
+        marks: names that identify it, any one of them: whole ones, or parts of names where they contain a dot.
         beside: beginning of names that may stand in its files and belong to something else.
     """
 

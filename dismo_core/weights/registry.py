@@ -35,9 +35,11 @@ def register(
     """Add the weights of a base or method to the tables.
 
     Args:
-        kinds: what its files are, the surest to tell first.
+        kinds: what its files are, the surest to recognise first.
         models: for each kind that can be checked, the models that such a file can hold.
-        released, bases, bundled: see the tables.
+        released: see the table.
+        bases: see the table.
+        bundled: see the table.
     """
     RELEASED.update(released or {})
     BASES.update(bases or {})

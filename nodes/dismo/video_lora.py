@@ -32,7 +32,8 @@ class WithLoRAs:
     So other branches of the graph, and later runs without the node, find the model as it was.
 
     Args:
-        model: shared. loras: safetensors file -> strength.
+        model: shared.
+        loras: safetensors file -> strength.
     """
 
     def __init__(self, model: CogVideoXModel, loras: dict[str, float]) -> None:

@@ -88,7 +88,7 @@ class PlanPatcher(ModelPatcher):
         return freed
 
     def detach(self, unpatch_all: bool = True) -> torch.nn.Module:
-        if unpatch_all:  # otherwise ComfyUI only enters it anew
+        if unpatch_all:  # otherwise ComfyUI only enters it again
             self.plan.release()
             self.model.device = self.offload_device
         return self.model

@@ -36,6 +36,6 @@ def test_a_single_file_is_done(folder, tmp_path):
 
 
 def test_names_are_shown_as_far_as_they_go():
-    assert base_name(f"/films/{BAD}") == printable(BAD) == "bad\N{REPLACEMENT CHARACTER}name.mp4"
+    assert base_name(f"/videos/{BAD}") == printable(BAD) == "bad\N{REPLACEMENT CHARACTER}name.mp4"
     assert printable("naïve 日本.mp4") == "naïve 日本.mp4"
     assert printable("half \ud83d") == "half \N{REPLACEMENT CHARACTER}"

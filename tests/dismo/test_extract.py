@@ -27,7 +27,7 @@ def test_bytes_and_frames_give_the_same(motion, extractor, real_clip):
     torch.testing.assert_close(as_floats.embeddings, motion.embeddings, atol=1e-4, rtol=0)
 
 
-def test_it_equals_resizing_by_the_specification_and_sliding(motion, extractor, real_clip):
+def test_it_equals_resizing_as_published_and_sliding(motion, extractor, real_clip):
     frames = dismo.read_video(real_clip, fps=8, frames=13).frames.float() / 127.5 - 1
     small = F.interpolate(frames.movedim(-1, 1), size=(64, 64), mode="bilinear", antialias=True, align_corners=False)
     with torch.no_grad():

@@ -164,7 +164,7 @@ CONFIGS = {
     "without a beginning": ({"r": 4, "lora_alpha": 2}, 0.5),
     "root of the rank": ({"transformer.r": 4, "transformer.lora_alpha": 8, "transformer.use_rslora": True}, 4.0),
     "of a text encoder alone": ({"text_encoder.r": 4, "text_encoder.lora_alpha": 8}, 1.0),
-    "other things": ({}, 1.0),
+    "something else": ({}, 1.0),
 }
 
 

@@ -173,7 +173,7 @@ class TestPlanPatcher:
         owner.patcher.detach()
         assert plan.bytes_on_device() == 0
 
-    def test_entering_it_anew_keeps_them(self, owner, plan):
+    def test_entering_it_again_keeps_them(self, owner, plan):
         plan.load()
         owner.patcher.detach(unpatch_all=False)
         assert plan.bytes_on_device() > 0

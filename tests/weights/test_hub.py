@@ -83,7 +83,7 @@ def test_a_connection_that_breaks_or_falls_silent_is_taken_up_again(online, tmp_
 def test_a_later_run_goes_on_where_one_ended(online, tmp_path):
     server, run = online
     server.faults = [("cut", CHUNK + 100), ("status", 403)]
-    with pytest.raises(dismo.DisMoError, match="HTTP 403.* run it again to go on from there"):
+    with pytest.raises(dismo.DisMoError, match="HTTP 403.* run it again to resume from there"):
         run(hub_server.fetch, FILE, tmp_path)
     assert not (tmp_path / "model.pt").exists() and part(tmp_path).stat().st_size == CHUNK
     server.asked.clear()

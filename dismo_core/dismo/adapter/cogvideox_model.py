@@ -41,7 +41,7 @@ class CogVideoXModel:
         adapter: with its weights.
         positions: additive table of the base, see `PositionTables`.
         keep_tail: follow a segment from its very last frame: 24 new frames instead of 20, four of them without motion. The last
-            four frames of a segment carry a learned padding and no motion (specs/dismo.md, 6.2), so by default they are made again.
+            four frames of a segment carry a learned padding and no motion (docs/methods/dismo.md, 7.2), so by default they are made again.
         match_colors: bring every segment of a video back to the colors of the picture.
     """
 

@@ -1,4 +1,4 @@
-"""The adapter as a module: its parameters, the base that it is attached to, weights from files (specs/dismo.md, 1.3 and 6.3)."""
+"""The adapter as a module: its parameters, the base that it is attached to, weights from files (docs/methods/dismo.md, 2.3 and 7.3)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ class AdapterModule(ConditionEncoder):
     Args:
         base: a diffusers folder, a hub id, or a loaded base.
         motion_extractor: frozen here. None = the large one, whose weights come with `load_adapter`.
-        d_cond: width of a condition. rank, alpha: of the LoRA.
+        d_cond: width of a condition.
+        rank: of the LoRA.
+        alpha: of the LoRA.
         dtype: of the LoRA, and of the base's activations.
 
     Attributes:

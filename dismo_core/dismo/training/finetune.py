@@ -1,4 +1,4 @@
-"""Training the motion adapter of CogVideoX-5B-I2V on one's own footage (specs/dismo.md, 6.7)."""
+"""Training the motion adapter of CogVideoX-5B-I2V on one's own footage (docs/methods/dismo.md, 7.8)."""
 
 from __future__ import annotations
 
@@ -65,8 +65,12 @@ class Footage:
     """Which clips a run takes.
 
     Args:
-        shards: from `find_shards`. batch: clips of a process in a batch. frames, fps: of a clip.
-        seed: of the run. workers: decoding processes.
+        shards: from `find_shards`.
+        batch: clips of a process in a batch.
+        frames: of a clip.
+        fps: of a clip.
+        seed: of the run.
+        workers: decoding processes.
         cache: folder for latents and text, one clip a video, of local shards; None = none.
     """
 
@@ -130,12 +134,16 @@ def finetune(
     progress: Callable[[int, int, dict[str, float]], None] | None = None,
     caching: Callable[[int, int], None] | None = None,
 ) -> CogVideoXMotionAdapter:
-    """Train LoRA and conditions of an adapter, or go on in `folder`; base and extractor stay as they are.
+    """Train LoRA and conditions of an adapter, or resume in `folder`; base and extractor stay as they are.
 
     Args:
-        adapter: where it lies is moved to the world's device. schedule: how long and how fast.
-        world: from `joined`. compile: compile the blocks of the base, with fused rounding of the adapter.
-        wandb, progress: see `fit`. caching: called with (videos done, videos in all).
+        adapter: where it lies is moved to the world's device.
+        schedule: how long and how fast.
+        world: from `joined`.
+        compile: compile the blocks of the base, with fused rounding of the adapter.
+        wandb: see `fit`.
+        progress: see `fit`.
+        caching: called with (videos done, videos in all).
 
     Raises:
         DisMoError: as `fit`; no usable video; a cache of shards that cannot be read by number.

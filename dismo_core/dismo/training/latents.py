@@ -28,8 +28,10 @@ class Remembered(NamedTuple):
     """Of one clip.
 
     Args:
-        moments: of the VAE's posterior of the clip [2C,K,h,w]. first: its first frame, uint8 [H,W,3].
-        embeddings: its motion [T-4,d], float32. text: of its caption [tokens,width].
+        moments: of the VAE's posterior of the clip [2C,K,h,w].
+        first: its first frame, uint8 [H,W,3].
+        embeddings: its motion [T-4,d], float32.
+        text: of its caption [tokens,width].
     """
 
     moments: Tensor
@@ -42,7 +44,9 @@ class LatentCache:
     """A folder with one file for each video; files of other clips, bases and extractors have other names.
 
     Args:
-        folder: may be shared by runs and processes. clips: with `fixed`. adapter: its frozen parts do the work.
+        folder: may be shared by runs and processes.
+        clips: with `fixed`.
+        adapter: its frozen parts do the work.
     """
 
     def __init__(self, folder: Path, clips: CaptionedClips, adapter: CogVideoXMotionAdapter) -> None:
@@ -63,7 +67,7 @@ class LatentCache:
     def fill(self, world: World, progress: Callable[[int, int], None] | None = None) -> list[int]:
         """Compute this process's share of what is missing; returns the videos that can be used, of all processes.
 
-        Whoever was stopped goes on where it was.
+        A stopped run resumes where it was.
         """
         total = len(self.clips.index)
         for entry in range(world.rank, total, world.size):

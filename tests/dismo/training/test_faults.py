@@ -76,7 +76,7 @@ def test_killed_at_random_moments_it_ends_as_an_unbroken_run(tmp_path, server):
 
 
 def test_checkpoints_none_of_which_reads_are_not_taken_for_none(tmp_path):
-    """A run that began anew in their place would delete what it writes as older than they are."""
+    """A run that began again in their place would delete what it writes as older than they are."""
     work(tmp_path)
     for path in checkpoints(tmp_path):
         path.write_bytes(path.read_bytes()[:1000])
