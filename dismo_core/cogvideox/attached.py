@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from ..errors import DisMoError
+from ..imports import importing
 from ..models.extractor import MotionExtractor, fingerprint
 from .base import CogVideoXBase, load_base, require_image_to_video
 from .checkpoint import EXTRACTOR, LORA, Source, check_adapter, read_adapter
@@ -242,7 +243,8 @@ def _insert(root: nn.Module, path: str, leaf: nn.Module) -> None:
 
 def without_memory(make: Callable[[], Any]) -> Any:
     """A module whose parameters have shapes only."""
-    from accelerate import init_empty_weights
+    with importing("accelerate"):
+        from accelerate import init_empty_weights
 
     with init_empty_weights(include_buffers=False):
         return make()

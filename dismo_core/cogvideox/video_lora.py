@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import DisMoError
+from ..imports import importing
 from ..weights.files import read_weights
 from ..weights.kinds import LORA, require_kind
 
@@ -33,6 +34,8 @@ def set_video_loras(transformer: Any, loras: Mapping[str | os.PathLike[str], flo
     Raises:
         DisMoError: a file that is missing, damaged, of another format or for another model. Then none is in force.
     """
+    with importing("peft"):
+        import peft  # noqa: F401 # by diffusers, whose words for its absence are others
     if getattr(transformer, "peft_config", None):
         transformer.unload_lora()
     trained = [(p, p.requires_grad) for p in transformer.parameters()]

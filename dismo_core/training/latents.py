@@ -20,6 +20,7 @@ from ..cogvideox.base import CogVideoXBase
 from ..data.frames import Unusable
 from ..extract import extract_motion
 from ..files import atomic_write, save_tensors
+from ..imports import importing
 from .captioned import CaptionedClips
 from .distributed import World
 
@@ -104,7 +105,8 @@ class LatentCache:
 
 def remembering(base: CogVideoXBase, moments: Tensor) -> CogVideoXBase:
     """The base with a VAE that gives the kept posterior [B,2C,K,h,w] for clips, and computes that of single frames."""
-    from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
+    with importing("diffusers"):
+        from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 
     posterior = SimpleNamespace(latent_dist=DiagonalGaussianDistribution(moments))
 

@@ -11,6 +11,7 @@ from typing import Any
 from torch import nn
 
 from ..errors import DisMoError
+from ..imports import importing
 from ..models.dino import FrameEncoder
 from ..models.extractor import DINO_LARGE, MotionExtractor
 from ..models.generator import TINY as TINY_GENERATOR
@@ -70,7 +71,8 @@ def taesd(source: Path | None, download: bool) -> Any:
     Raises:
         DisMoError: it is not there, or could not be fetched.
     """
-    from diffusers import AutoencoderTiny
+    with importing("diffusers"):
+        from diffusers import AutoencoderTiny
 
     try:
         return AutoencoderTiny.from_pretrained(

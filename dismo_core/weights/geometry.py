@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from ..errors import DisMoError
+from ..imports import importing
 from ..models.extractor import MotionExtractor
 from ..models.generator import FrameGenerator
 from ..models.space_to_depth import SpaceToDepth
@@ -61,7 +62,8 @@ def generator_of(metadata: Mapping[str, str], name: str) -> Callable[[], FrameGe
 
 
 def _taesd(config: dict[str, Any]) -> Any:
-    from diffusers import AutoencoderTiny
+    with importing("diffusers"):
+        from diffusers import AutoencoderTiny
 
     return AutoencoderTiny(**config)
 

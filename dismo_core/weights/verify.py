@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import DisMoError
+from ..imports import importing
 from .base_folder import check_base
 from .files import WeightFile, differences, read_weights
 from .geometry import AUTOENCODER, extractor_of, generator_of
@@ -77,7 +78,8 @@ def _models(kind: Kind, file: WeightFile) -> Iterator[tuple[str, dict[str, Tenso
 
 def _adapter_on_5b(tensors: dict[str, Tensor], extractor: Callable[[], MotionExtractor] | None) -> nn.Module:
     """An adapter for the released base, of the rank and the width of conditions that the tensors have."""
-    from diffusers.models.transformers.cogvideox_transformer_3d import CogVideoXTransformer3DModel
+    with importing("diffusers"):
+        from diffusers.models.transformers.cogvideox_transformer_3d import CogVideoXTransformer3DModel
 
     from ..cogvideox.adapter import CogVideoXMotionAdapter
     from ..cogvideox.base import CogVideoXBase
