@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import types
+import weakref
 from fractions import Fraction
 
 import pytest
@@ -146,7 +148,20 @@ def test_only_registered_owners_are_moved(pack):
     host.register(owner, module)
     host.bring_to_device(owner)
     host.management.load_models_gpu.assert_called_once_with([owner.comfy_patcher], force_full_load=True)
-    assert owner.comfy_patcher.model.module is module
+    assert list(owner.comfy_patcher.model.parameters()) == list(module.parameters())
+
+
+def test_a_registered_module_is_in_no_cycle(pack):
+    """ComfyUI counts on it that a patcher vanishes with its owner, and not when Python collects cycles."""
+    module = torch.nn.Sequential(torch.nn.Linear(1, 1))
+    pack("nodes.host").register(module, module)
+    alive = weakref.ref(module)
+    gc.disable()
+    try:
+        del module
+        assert alive() is None
+    finally:
+        gc.enable()
 
 
 def told(host):
