@@ -9,7 +9,7 @@ CORE = ROOT / "dismo_core"
 # From the ground up. What stands in one row does not import each other; imports go to rows below.
 ROWS = (
     ("errors", "version"),
-    ("files", "runtime", "settings"),
+    ("files", "imports", "runtime", "settings"),
     ("video", "weights", "assets"),
     ("memory",),
     ("lora", "diffusion"),

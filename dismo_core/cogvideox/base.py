@@ -13,6 +13,7 @@ import torch
 
 from ..errors import DisMoError
 from ..files import read_json
+from ..imports import importing
 from ..memory.mmap_weights import fill
 from ..weights.hub import require_base
 from ..weights.shards import opened, shards
@@ -174,7 +175,8 @@ def _config(folder: Path, name: str = "config.json") -> dict[str, Any]:
 
 
 def _transformer(config: Mapping[str, Any], files: list[Path], dtype: torch.dtype) -> CogVideoXTransformer3DModel:
-    from diffusers.models.transformers.cogvideox_transformer_3d import CogVideoXTransformer3DModel
+    with importing("diffusers"):
+        from diffusers.models.transformers.cogvideox_transformer_3d import CogVideoXTransformer3DModel
 
     require_image_to_video({**config, **_read_off(files)})
     with torch.device("meta"):
@@ -199,7 +201,8 @@ def _read_off(files: list[Path]) -> dict[str, Any]:
 
 
 def _vae(config: Mapping[str, Any], files: list[Path], dtype: torch.dtype) -> AutoencoderKLCogVideoX:
-    from diffusers.models.autoencoders.autoencoder_kl_cogvideox import AutoencoderKLCogVideoX
+    with importing("diffusers"):
+        from diffusers.models.autoencoders.autoencoder_kl_cogvideox import AutoencoderKLCogVideoX
 
     with torch.device("meta"):
         vae: AutoencoderKLCogVideoX = AutoencoderKLCogVideoX.from_config(dict(config))

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..diffusion.finite import require_finite
+from ..imports import importing
 from ..video.picture import to_uint8
 from .base import CogVideoXBase
 
@@ -20,14 +21,16 @@ Using = Callable[[str], AbstractContextManager[object]]  # makes a part of the b
 
 def make_scheduler(config: dict[str, Any]) -> Any:
     """The DPM solver of CogVideoX with the base's stored numbers, whichever class the base names."""
-    from diffusers import CogVideoXDPMScheduler
+    with importing("diffusers"):
+        from diffusers import CogVideoXDPMScheduler
 
     return CogVideoXDPMScheduler.from_config(config)
 
 
 def rotary_positions(transformer: Any, latent_frames: int, device: torch.device) -> tuple[Tensor, Tensor] | None:
     """Rotary tables of the image tokens on their integer grid (frame, row, column); None for a base without."""
-    from diffusers.models.embeddings import get_3d_rotary_pos_embed
+    with importing("diffusers"):
+        from diffusers.models.embeddings import get_3d_rotary_pos_embed
 
     config = transformer.config
     if not config.use_rotary_positional_embeddings:
@@ -148,7 +151,8 @@ def sample_video(
     Raises:
         DisMoError: NaN after encoding the picture, denoising or decoding.
     """
-    from diffusers.utils.torch_utils import randn_tensor
+    with importing("diffusers"):
+        from diffusers.utils.torch_utils import randn_tensor
 
     with using("vae"):
         first = require_finite(encode(base, picture[None, None], generator), "encoding the picture")

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ..cogvideox.weights import BASE
 from ..errors import DisMoError
+from ..imports import importing
 from ..weights import registry
 from ..weights.files import WeightFile, differences
 from ..weights.geometry import read_metadata
@@ -198,7 +199,8 @@ def _extractors(file: WeightFile) -> Iterator[tuple[str, dict[str, Tensor]]]:
 
 def _adapter_on_5b(tensors: dict[str, Tensor], extractor: Callable[[], MotionExtractor] | None) -> nn.Module:
     """An adapter for the released base, of the rank and the width of conditions that the tensors have."""
-    from diffusers.models.transformers.cogvideox_transformer_3d import CogVideoXTransformer3DModel
+    with importing("diffusers"):
+        from diffusers.models.transformers.cogvideox_transformer_3d import CogVideoXTransformer3DModel
 
     from ..cogvideox.base import CogVideoXBase
     from ..cogvideox.geometry import COGVIDEOX_5B_I2V as BASE_5B

@@ -27,6 +27,8 @@ def set_video_loras(transformer: Any, loras: Mapping[str | os.PathLike[str], flo
     Raises:
         DisMoError: a file that is refused, see `read_lora`. Then none is in force.
     """
+    with importing("peft"):
+        import peft  # noqa: F401 # by diffusers, whose words for its absence are others
     if getattr(transformer, "peft_config", None):
         transformer.unload_lora()
     trained = [(p, p.requires_grad) for p in transformer.parameters()]

@@ -38,11 +38,15 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Weights(torch.nn.Module):
-    """Holds a module for ModelPatcher, which writes bookkeeping attributes onto what it manages."""
+    """What ModelPatcher manages of a module, and writes bookkeeping attributes onto: its parameters, buffers and children.
+
+    Not the module itself, which holds the patcher: ComfyUI counts on a patcher to vanish with the last reference to its owner,
+    and stumbles over one that vanishes later, when Python collects cycles.
+    """
 
     def __init__(self, module: torch.nn.Module) -> None:
         super().__init__()
-        self.module = module
+        self._parameters, self._buffers, self._modules = module._parameters, module._buffers, module._modules
 
 
 class Planned(torch.nn.Module):
@@ -156,6 +160,7 @@ def runtime(owner: Any = None) -> Runtime:
     kept = [] if patcher is None else [management.LoadedModel(patcher)]
 
     def progress(done: int, total: int, preview: Image | None) -> None:
+        management.throw_exception_if_processing_interrupted()  # newer bars pass over most calls of a long run
         bar.update_absolute(done, total, None if preview is None else ("JPEG", preview, PREVIEW_SIZE))
 
     def free_memory(needed_bytes: int) -> None:

@@ -103,8 +103,9 @@ def test_two_add_up_and_either_may_be_taken_away(make_adapter, style, style_file
 
 
 def test_alpha_comes_from_the_metadata(make_adapter, style, tmp_path):
-    config = {"transformer.r": 4, "transformer.lora_alpha": 8, "transformer.target_modules": list(LAYERS)}
-    save_file(style, tmp_path / "style.safetensors", {METADATA: json.dumps(config)})
+    config = {"r": 4, "lora_alpha": 8, "target_modules": list(LAYERS), "rank_pattern": {}}
+    metadata = json.dumps({f"transformer.{name}": value for name, value in config.items()})
+    save_file(style, tmp_path / "style.safetensors", {METADATA: metadata})
     transformer = make_adapter().base.transformer
     set_video_loras(transformer, {tmp_path / "style.safetensors": 1.0})
     assert transformer.transformer_blocks[0].attn1.to_q.scaling == {"video_0": 2.0}

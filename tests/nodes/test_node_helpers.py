@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import types
+import weakref
 from fractions import Fraction
 
 import comfy_stub
@@ -149,7 +151,7 @@ def test_only_registered_owners_are_moved(pack, monkeypatch):
     host.register(owner, module)
     host.bring_to_device(owner)
     host.management.load_models_gpu.assert_called_once_with([owner.patcher], force_full_load=True)
-    assert owner.patcher.model.module is module
+    assert list(owner.patcher.model.parameters()) == list(module.parameters())
 
 
 def test_what_comfyui_would_give_back_is_available(pack, monkeypatch):
@@ -167,6 +169,20 @@ def test_what_comfyui_would_give_back_is_available(pack, monkeypatch):
     others = [loaded(20), loaded(300, torch.device("cpu")), loaded(4000, model=None), mine]
     monkeypatch.setattr(host.management, "current_loaded_models", others, raising=False)
     assert host.runtime(own).available_memory() == 120
+
+
+def test_a_registered_module_is_in_no_cycle(pack, monkeypatch):
+    """ComfyUI counts on it that a patcher vanishes with its owner, and not when Python collects cycles."""
+    module = torch.nn.Sequential(torch.nn.Linear(1, 1))
+    monkeypatch.setattr(pack("nodes.shared.host"), "SMALL", 0)
+    pack("nodes.shared.host").register(module, module)
+    alive = weakref.ref(module)
+    gc.disable()
+    try:
+        del module
+        assert alive() is None
+    finally:
+        gc.enable()
 
 
 def told(host):

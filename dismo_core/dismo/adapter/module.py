@@ -18,6 +18,7 @@ from ...cogvideox.geometry import BLOCK_LINEARS
 from ...cogvideox.positions import PositionTables
 from ...cogvideox.text import PromptEncoder
 from ...errors import DisMoError
+from ...imports import importing
 from ...lora.conditional import NAME, ConditionalLoRA, MotionLoRA
 from ...memory.plan import MemoryPlan
 from ..models.extractor import MotionExtractor, fingerprint
@@ -244,7 +245,8 @@ def _insert(root: nn.Module, path: str, leaf: nn.Module) -> None:
 
 def without_memory(make: Callable[[], Any]) -> Any:
     """A module whose parameters have shapes only."""
-    from accelerate import init_empty_weights
+    with importing("accelerate"):
+        from accelerate import init_empty_weights
 
     with init_empty_weights(include_buffers=False):
         return make()

@@ -19,6 +19,7 @@ from ...cogvideox.base import CogVideoXBase
 from ...data.captioned import CaptionedClips
 from ...data.frames import Unusable
 from ...files import atomic_write, save_tensors
+from ...imports import importing
 from ...training.distributed import World
 from ..adapter.adapter import CogVideoXMotionAdapter
 from ..extract import extract_motion
@@ -108,7 +109,8 @@ class LatentCache:
 
 def remembering(base: CogVideoXBase, moments: Tensor) -> CogVideoXBase:
     """The base with a VAE that gives the kept posterior [B,2C,K,h,w] for clips, and computes that of single frames."""
-    from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
+    with importing("diffusers"):
+        from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 
     posterior = SimpleNamespace(latent_dist=DiagonalGaussianDistribution(moments))
 

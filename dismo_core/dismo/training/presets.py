@@ -11,6 +11,7 @@ from typing import Any
 from torch import nn
 
 from ...errors import DisMoError
+from ...imports import importing
 from ...training.loop import Schedule
 from ...weights.files import differences, read_weights
 from ..models.dino import FrameEncoder
@@ -73,7 +74,8 @@ def taesd(source: Path | None, download: bool) -> Any:
     Raises:
         DisMoError: it is not there, or could not be fetched.
     """
-    from diffusers import AutoencoderTiny
+    with importing("diffusers"):
+        from diffusers import AutoencoderTiny
 
     try:
         return AutoencoderTiny.from_pretrained(
