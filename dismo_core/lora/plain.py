@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from ..imports import importing
 from .files import read_lora
 
 MADE_FOR = "CogVideoX-5B"
