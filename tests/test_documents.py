@@ -134,7 +134,6 @@ def test_the_drawn_layers_are_those_of_the_imports():
 
 # Folders whose docstrings are still to be done.
 NOT_DONE = (
-    "dismo_core/video/",
     "dismo_core/cli/",
     "dismo_core/dismo/cli/",
     "dismo_core/synthetic/",
@@ -198,7 +197,7 @@ NAMES = {"hop", "hops", "worn", "anew", "doubt", "doubts", "frugal", "film", "fi
 # Whole names of functions, classes and files: ordinary words elsewhere, too vague there.
 DEFINED = {"carry", "tell", "doubt", "attached", "shown", "looks", "moves", "things"}
 # Others are at work there; see NOT_DONE.
-NOT_YET = (*NOT_DONE, "benchmarks/", "tests/benchmarks/", "tests/video/", "tests/dismo/training/test_drawn_clips.py")
+NOT_YET = (*NOT_DONE, "benchmarks/", "tests/benchmarks/", "tests/dismo/training/test_drawn_clips.py")
 
 
 def _read_by_people() -> list[str]:

@@ -26,7 +26,7 @@ from .index import VIDEO_SUFFIXES, Place, scan_shard
 log = logging.getLogger(__name__)
 
 MEGABYTE = 1_000_000
-# Containers under other names: the name that shard readers look for is put behind their own.
+# Containers under other names: the name that shard readers display for is put behind their own.
 _ALSO = {"mov": "mov.mp4", "m4v": "m4v.mp4", "mkv": "mkv.webm", "mpeg": "mpeg.mpg"}
 _EXTENSIONS = {suffix: suffix for suffix in VIDEO_SUFFIXES} | _ALSO
 _TABLES = ("metadata.csv", "metadata.jsonl", "captions.csv", "captions.jsonl")

@@ -73,7 +73,7 @@ def _read(source: Source, zero: float, start: float, duration: float, seek: bool
                 wanted = round(((frame.time or 0.0) - zero - start) * rate)
                 if seek and position is None and wanted > 0:
                     return None
-                if position is not None and wanted < position - rate:  # a second back: the clock began anew
+                if position is not None and wanted < position - rate:  # a second back: the clock began again
                     zero -= (position - wanted) / rate
                     wanted = position
                 if position is None or abs(wanted - position) > _GAP * rate:

@@ -43,7 +43,8 @@ class VideoInfo:
     """What a file says about itself.
 
     Args:
-        width, height: as shown: square pixels, after the rotation the file asks for.
+        width: as shown, px: square pixels, after the rotation the file asks for.
+        height: likewise.
         fps: average native frames per second.
         duration: seconds from the first frame that can be shown, None where the file does not tell; of MPEG program streams
             and ASF an estimate.

@@ -1,4 +1,4 @@
-"""A decoded frame as it is shown: RGB by its colour tags, alpha over a background, pixels made square, upright."""
+"""A decoded frame as it is shown: RGB by its color tags, alpha over a background, pixels made square, upright."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _MOST_STRETCH = 8  # times wider or higher than square; pixel shapes beyond are 
 class ToRGB:
     """Turns frames of one stream into uint8 [H, W, 3].
 
-    FFmpeg's scale filter does the conversion: it obeys the colour tags of each frame in every FFmpeg version, which
+    FFmpeg's scale filter does the conversion: it obeys the color tags of each frame in every FFmpeg version, which
     PyAV's own `reformat` does not. Frames without tags are taken as FFmpeg, torchcodec and ComfyUI take them: BT.601,
     limited range. HDR transfer curves (PQ, HLG) are not tone-mapped.
 
     Args:
         pixel_shape: width over height of one stored pixel, as the stream tells it; None or 0 = square.
-        background: colour that shows through transparent pixels.
+        background: color that shows through transparent pixels.
     """
 
     def __init__(self, pixel_shape: Fraction | None = None, background: RGB = BLACK) -> None:

@@ -11,15 +11,17 @@ from torch import Tensor
 
 from ..errors import DisMoError
 from .color import ToRGB
+from .frame_timing import DEFAULT_DISPLAY, Display
 from .reader import is_transparent, opened_at_first_frame
 from .sample import slack
-from .shown import AS_SHOWN, Look
 from .source import Source, file_object, label
 
 _FULL_RANGE = 2  # AVCOL_RANGE_JPEG
 
 
-def torchcodec_frames(source: Source, fps: float | None, start: float, look: Look = AS_SHOWN) -> Iterator[Tensor]:
+def torchcodec_frames(
+    source: Source, fps: float | None, start: float, display: Display = DEFAULT_DISPLAY
+) -> Iterator[Tensor]:
     """Frames as `iter_video`, decoded by torchcodec, which keeps no alpha: files that have it are refused.
 
     Raises:
@@ -30,13 +32,13 @@ def torchcodec_frames(source: Source, fps: float | None, start: float, look: Loo
         tick, number = reader.tick, reader.stream.index
         context = reader.stream.codec_context
         if context.color_range == _FULL_RANGE and "yuvj" not in (context.pix_fmt or ""):
-            raise _cannot_read(source, "its colours are tagged as full range, which torchcodec does not obey")
+            raise _cannot_read(source, "its colors are tagged as full range, which torchcodec does not obey")
         if is_transparent(reader.stream):
             raise _cannot_read(source, "it has transparency, which torchcodec leaves out")
         if first.stamp is None or reader.stored_order:
             raise _cannot_read(source, "it does not tell when its frames are shown")
         zero = first.stamp * tick
-        to_rgb = ToRGB(reader.stream.sample_aspect_ratio if look.square else None)
+        to_rgb = ToRGB(reader.stream.sample_aspect_ratio if display.square else None)
         size = to_rgb(first.frame).shape[:2]
     where = source if isinstance(source, bytes) else file_object(source)
     if isinstance(source, (str, os.PathLike)):

@@ -39,18 +39,18 @@ def read_image(source: Source, *, background: str = "black") -> Tensor:
     Args:
         source: path, bytes or binary file object; AVIF, BMP, GIF, ICO, JPEG, JPEG 2000, PNG, PPM, PSD, QOI, TGA, TIFF, WebP,
             as far as the installed Pillow has them, of at most 67 million pixels.
-        background: colour that shows through transparent pixels, a name or "#rrggbb", as for `read_video`.
+        background: color that shows through transparent pixels, a name or "#rrggbb", as for `read_video`.
 
     Returns:
         float32 [H, W, 3], RGB, 0..1.
 
     Raises:
-        DisMoError: not a picture, damaged, cut short, too large, or with values that have no known range; no such colour.
+        DisMoError: not a picture, damaged, cut short, too large, or with values that have no known range; no such color.
     """
-    colour = background_rgb(background)
+    color = background_rgb(background)
     file = file_object(source, "picture")
     try:
-        return _unit_rgb(_upright(file, source), source, colour)
+        return _unit_rgb(_upright(file, source), source, color)
     except DAMAGED as error:
         reason = "its format is not known" if isinstance(error, UnidentifiedImageError) else str(error)
         raise DisMoError(

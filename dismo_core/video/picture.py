@@ -119,7 +119,10 @@ def shown_part(height: int, width: int, size: tuple[int, int], mode: str) -> tup
     want them, so a row or column of the picture may be left out.
 
     Args:
-        height, width: of the picture. size, mode: as given to `fit_image`.
+        height: of the picture, px.
+        width: of the picture, px.
+        size: as given to `fit_image`.
+        mode: as given to `fit_image`.
     """
     inner = _inner(height, width, size, mode)
     if mode == "crop":
@@ -153,7 +156,8 @@ def fit_picture(image: Tensor, size: tuple[int, int]) -> Tensor:
     Samples are taken from the uncropped picture, so the outermost ones may read a little beyond the crop.
 
     Args:
-        image: [H,W,3]. size: (height, width).
+        image: [H,W,3].
+        size: (height, width).
 
     Returns:
         [height, width, 3], float32.

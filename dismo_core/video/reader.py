@@ -14,7 +14,7 @@ import av.error
 from av.codec.codec import UnknownCodecError
 
 from .color import ToRGB, has_alpha
-from .shown import AS_SHOWN, LONGEST, Look, Shown
+from .frame_timing import DEFAULT_DISPLAY, LONGEST, Display, TimedFrame
 from .source import Source, demuxed, label, no_frames, open_video
 from .timeline import Decoded, Timeline, in_order
 
@@ -135,13 +135,15 @@ class Reader:
             (self.alpha_decoder or self.stream.codec_context).flush_buffers()
             return self._decoder.decode(packet)
 
-    def shown(self, frames: Iterator[Decoded], timeline: Timeline, look: Look = AS_SHOWN) -> Iterator[Shown]:
+    def timed(
+        self, frames: Iterator[Decoded], timeline: Timeline, display: Display = DEFAULT_DISPLAY
+    ) -> Iterator[TimedFrame]:
         """Frames with their times."""
-        to_rgb = ToRGB(self.stream.sample_aspect_ratio if look.square else None, look.background)
+        to_rgb = ToRGB(self.stream.sample_aspect_ratio if display.square else None, display.background)
         for decoded in frames:
             time = timeline.seconds(decoded.stamp)
             duration = min(decoded.duration * self.tick, LONGEST) or self.interval
-            yield Shown(time, duration, self.tick, partial(to_rgb, decoded.frame))
+            yield TimedFrame(time, duration, self.tick, partial(to_rgb, decoded.frame))
 
 
 @contextlib.contextmanager

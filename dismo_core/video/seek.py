@@ -1,4 +1,4 @@
-"""Beginning late in a film: from a key frame before the time asked for, but only where the result is known to be right.
+"""Beginning late in a video: from a key frame before the time asked for, but only where the result is known to be right.
 
 Right means: the same pictures at the same times as when everything from the beginning is decoded. What a file says of its
 key frames is checked by decoding; where it cannot be checked, nothing is given, and the caller decodes from the beginning.
@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import av.error
 
+from .frame_timing import DEFAULT_DISPLAY, LONGEST, Display, TimedFrame
 from .reader import Reader, is_transparent
 from .sample import slack
-from .shown import AS_SHOWN, LONGEST, Look, Shown
 from .source import Source, open_video
 from .timeline import Decoded, Timeline
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from av.packet import Packet
     from av.video.stream import VideoStream
 
-# Containers with a table of their key frames and one clock for all of the film. In others FFmpeg guesses by time stamps.
+# Containers with a table of their key frames and one clock for all of the video. In others FFmpeg guesses by time stamps.
 WITH_INDEX = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi", "mxf")
 _TRIES = 3  # key frames, the later first
 _LOOK = 32  # packets within which frames that are stored out of order show
@@ -33,7 +33,7 @@ class _Key(NamedTuple):
     stamp: int
 
 
-def frames_from(source: Source, start: float, look: Look = AS_SHOWN) -> Iterator[Shown]:
+def frames_from(source: Source, start: float, display: Display = DEFAULT_DISPLAY) -> Iterator[TimedFrame]:
     """Every frame from one shown at `start` or before to the end; none where that cannot be had without risk.
 
     Raises:
@@ -53,7 +53,7 @@ def frames_from(source: Source, start: float, look: Look = AS_SHOWN) -> Iterator
         wanted = first.stamp + int((start + slack(reader.tick)) / reader.tick)
         timeline = Timeline(reader.tick, reader.interval, first.stamp, start)
         if container.format.name in WITH_INDEX:
-            yield from reader.shown(_after_seek(reader, wanted), timeline, look)
+            yield from reader.timed(_after_seek(reader, wanted), timeline, display)
             return
         keys = _keys_before(chain(read, packets), wanted, int(LONGEST / reader.tick))
     for key in reversed(keys[-_TRIES:]):
@@ -62,7 +62,7 @@ def frames_from(source: Source, start: float, look: Look = AS_SHOWN) -> Iterator
             frames = _checked(reader, islice(reader.packets(), key.number, None), wanted)
             begun = next(frames, None)
             if begun is not None:
-                yield from reader.shown(chain((begun,), frames), timeline, look)
+                yield from reader.timed(chain((begun,), frames), timeline, display)
                 return
 
 

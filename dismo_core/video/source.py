@@ -29,7 +29,7 @@ _ATTACHED_PICTURE = 0x400  # FFmpeg's AV_DISPOSITION_ATTACHED_PIC: the cover of 
 _DEFAULT = 0x1  # AV_DISPOSITION_DEFAULT
 _LIMITS = {"max_pixels": str(MOST_PIXELS)}
 # Text that FFmpeg would draw as a terminal, and lists that would make it open other files or addresses.
-_NO_FILM = {"tty", "hls", "dash", "concat", "concatf", "imf", "rtsp", "sdp", "lavfi"}
+_NO_VIDEO = {"tty", "hls", "dash", "concat", "concatf", "imf", "rtsp", "sdp", "lavfi"}
 
 
 def label(source: Source) -> str:
@@ -154,7 +154,7 @@ def demuxed(container: InputContainer, stream: AnyStream) -> Iterator[Packet[Any
 
 def _video_stream(container: InputContainer, source: Source) -> VideoStream:
     kind = container.format.name
-    if kind in _NO_FILM:
+    if kind in _NO_VIDEO:
         raise DisMoError(f"{label(source)} is not a video ({container.format.long_name}). Give the video file itself.")
     if kind == "image2" or kind.endswith("_pipe"):
         raise DisMoError(f"{label(source)} is a still picture, not a video. Give a clip, or an animated GIF or WebP.")

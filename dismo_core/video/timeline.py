@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from .shown import LONGEST
+from .frame_timing import LONGEST
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
-_BACK = 1.0  # seconds that a clock steps back only where it began anew
+_BACK = 1.0  # seconds that a clock steps back only where it began again
 _NEAR = 2.5  # frames that a stamp may be off where few frames have one
 _MOST_REORDERED = 16  # frames that a codec may store before their turn
 
@@ -23,7 +23,8 @@ class Decoded:
     """A frame out of the decoder.
 
     Args:
-        frame: as decoded. stamp: its time on the stream's clock, in ticks, None where the file does not tell.
+        frame: as decoded.
+        stamp: its time on the stream's clock, in ticks, None where the file does not tell.
         duration: in ticks, 0 where unknown.
     """
 
@@ -36,8 +37,9 @@ class Timeline:
     """Seconds from stamps, frame after frame.
 
     Args:
-        tick: seconds of the stream's clock. interval: seconds from frame to frame where nothing else tells.
-        zero: stamp of the first frame of the film, None where the first stamp that comes says it.
+        tick: seconds of the stream's clock.
+        interval: seconds from frame to frame where nothing else tells.
+        zero: stamp of the first frame of the video, None where the first stamp that comes says it.
         begin: seconds from which on frames will come.
     """
 
@@ -59,7 +61,7 @@ class Timeline:
             if self._zero is None:
                 self._zero = stamp - round(following / self._tick)
             time = (stamp - self._zero) * self._tick
-            # Damaged, or the clock of a recording began anew: go on as if nothing were missing.
+            # Damaged, or the clock of a recording began again: go on as if nothing were missing.
             if time > self._latest or time < self._time - _BACK:
                 self._zero = stamp - round(following / self._tick)
                 time = following

@@ -48,7 +48,7 @@ class Recipe:
         suffix: of the file. codec, pix_fmt, options: of the encoder.
         times: seconds of each frame; None = `RATE` frames a second.
         offset: seconds that the clock shows at the first frame.
-        dropped: packets missing at the beginning, as in a capture that began while the film was running.
+        dropped: packets missing at the beginning, as in a capture that began while the video was running.
         stamped: whether packets keep their time stamps.
         container: options of the container.
     """
@@ -68,7 +68,7 @@ class Recipe:
         """Number of the first frame that can be shown."""
         return GROUP if self.dropped else 0
 
-    def shown(self) -> list[float]:
+    def timed(self) -> list[float]:
         """Seconds after the first frame that can be shown, for it and those after it."""
         times = self.times or [k / RATE for k in range(COUNT)]
         return [time - times[self.first] for time in times[self.first :]]

@@ -22,7 +22,7 @@ FAST = [
 
 def check(tmp_path, caplog, recipe, starts):
     clip = make(tmp_path / f"clip.{recipe.suffix}", recipe)
-    shown = recipe.shown()
+    shown = recipe.timed()
     whole = read_video(clip).frames
     assert [number_of(frame) for frame in whole] == list(range(recipe.first, COUNT))
     length = probe(clip).duration

@@ -11,7 +11,7 @@ from video_clips import blocks
 from dismo_core import DisMoError
 from dismo_core.video import read_image
 
-COLOURS = blocks(24, 40, 8).numpy()
+COLORS = blocks(24, 40, 8).numpy()
 
 
 def saved(picture, kind="png", **options):
@@ -21,16 +21,16 @@ def saved(picture, kind="png", **options):
 
 
 def test_rgb_is_scaled_to_one(tmp_path):
-    Image.fromarray(COLOURS).save(tmp_path / "p.png")
+    Image.fromarray(COLORS).save(tmp_path / "p.png")
     for source in (tmp_path / "p.png", str(tmp_path / "p.png"), (tmp_path / "p.png").read_bytes()):
         pixels = read_image(source)
         assert pixels.dtype == torch.float32 and pixels.shape == (24, 40, 3)
-        assert torch.equal((pixels * 255).round().byte(), torch.from_numpy(COLOURS))
+        assert torch.equal((pixels * 255).round().byte(), torch.from_numpy(COLORS))
 
 
 @pytest.mark.parametrize("mode", ["L", "1", "P", "CMYK", "YCbCr"])
 def test_other_modes_become_rgb(mode):
-    picture = Image.fromarray(COLOURS).convert(mode)
+    picture = Image.fromarray(COLORS).convert(mode)
     kind = "tiff" if mode in ("CMYK", "YCbCr") else "png"
     options = {"compression": "tiff_lzw"} if mode == "YCbCr" else {}  # a plain one Pillow reads from its version 13 on
     expected = torch.from_numpy(np.array(picture.convert("RGB"))).float() / 255
@@ -41,11 +41,11 @@ def test_other_modes_become_rgb(mode):
     "orientation, turn", [(3, lambda p: np.rot90(p, 2)), (6, lambda p: np.rot90(p, -1)), (8, np.rot90)]
 )
 def test_exif_orientation_is_applied(orientation, turn):
-    picture = Image.fromarray(COLOURS)
+    picture = Image.fromarray(COLORS)
     exif = picture.getexif()
     exif[0x0112] = orientation
     pixels = read_image(saved(picture, exif=exif))
-    assert torch.equal((pixels * 255).round().byte(), torch.from_numpy(turn(COLOURS).copy()))
+    assert torch.equal((pixels * 255).round().byte(), torch.from_numpy(turn(COLORS).copy()))
 
 
 @pytest.mark.parametrize("background, behind", [("black", 0), ("white", 255)])

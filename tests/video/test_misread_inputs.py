@@ -34,7 +34,7 @@ def test_a_capture_that_begins_within_a_group_counts_from_its_first_whole_pictur
     assert not caplog.records
 
 
-def test_a_palette_at_the_beginning_colours_what_comes_late():
+def test_a_palette_at_the_beginning_colors_what_comes_late():
     clip = INPUTS / "palette_seek.avi"
     sampled = read_video(clip, fps=8).frames
     assert float(sampled.float().mean()) == pytest.approx(117.5, abs=1)
@@ -184,11 +184,11 @@ def test_alpha_of_pictures_and_videos_is_treated_alike(tmp_path, kind, backgroun
         frame = read_video(path, **options).frames[0].int()
     behind = torch.tensor(BEHIND[background])
     expected = [torch.full((3,), 200), (200 * 128 + behind * 127) / 255, behind]
-    for x, colour in zip((8, 24, 56), expected, strict=True):
-        assert (frame[16, x] - colour).abs().max() <= (1 if "p8" not in kind and "p9" not in kind else 6), x
+    for x, color in zip((8, 24, 56), expected, strict=True):
+        assert (frame[16, x] - color).abs().max() <= (1 if "p8" not in kind and "p9" not in kind else 6), x
 
 
-@pytest.mark.parametrize("background", ["no colour", "#12", 7, None, "#00000080"])
+@pytest.mark.parametrize("background", ["no color", "#12", 7, None, "#00000080"])
 @pytest.mark.parametrize("read", [read_video, read_image])
 def test_bad_backgrounds(tmp_path, read, background):
     with pytest.raises(DisMoError, match="background"):

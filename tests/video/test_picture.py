@@ -37,9 +37,9 @@ def test_one_channel_is_repeated():
 @pytest.mark.parametrize("channels", [2, 4])
 def test_transparency_is_laid_over_the_background(channels):
     image = torch.rand(3, 4, channels)
-    colour, alpha = image[..., :-1], image[..., -1:]
-    torch.testing.assert_close(to_rgb(image), (colour * alpha).expand(3, 4, 3))
-    torch.testing.assert_close(to_rgb(image, "white"), (colour * alpha + 1 - alpha).expand(3, 4, 3))
+    color, alpha = image[..., :-1], image[..., -1:]
+    torch.testing.assert_close(to_rgb(image), (color * alpha).expand(3, 4, 3))
+    torch.testing.assert_close(to_rgb(image, "white"), (color * alpha + 1 - alpha).expand(3, 4, 3))
 
 
 def test_overshoot_of_resizing_is_clamped():

@@ -13,11 +13,11 @@ LONGEST = 3600.0  # seconds for which one frame is shown; time stamps that say m
 
 
 @dataclass(frozen=True)
-class Look:
+class Display:
     """How pixels are made.
 
     Args:
-        background: colour that shows through transparent pixels.
+        background: color that shows through transparent pixels.
         square: stretch pictures whose stored pixels are not square.
     """
 
@@ -25,11 +25,11 @@ class Look:
     square: bool = True
 
 
-AS_SHOWN = Look()
+DEFAULT_DISPLAY = Display()
 
 
 @dataclass(frozen=True)
-class Shown:
+class TimedFrame:
     """One frame of a file.
 
     Args:
