@@ -25,10 +25,10 @@ from torch import Tensor
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.extraction_memory import reset_peak, resident
-from benchmarks.real_clips import folder
 from benchmarks.report import OUT, table, write_json
 from benchmarks.suite import verdict
 from dismo_core import read_video
+from dismo_core.evaluation.real_clips import folder
 
 FPS, SIDE = 8, 256
 

@@ -26,7 +26,7 @@ from benchmarks.graphs import Graphed
 from benchmarks.limits import Rates, Work, count, now
 from benchmarks.report import OUT, processor, table, write_json
 from benchmarks.suite import verdict
-from dismo_core import MotionExtractor
+from dismo_core import DisMoError, MotionExtractor
 from dismo_core.dismo.models.extractor import WINDOWS, WINDOWS_CPU
 
 CLIPS = ("bikes.mp4", "bigbuckbunny.mp4", "carphone_pristine.mp4")
@@ -182,8 +182,8 @@ class Bench:
 @torch.no_grad()
 def on_real_clips() -> dict[str, dict[str, float]]:
     """Cosine of each embedding with that of exact extraction in float32: smallest and median; bundled weights."""
-    from benchmarks.real_clips import folder
     from dismo_core import load_motion_extractor, read_video
+    from dismo_core.evaluation.real_clips import folder
 
     exact = load_motion_extractor("tiny")
     half = load_motion_extractor("tiny", dtype=torch.bfloat16)
@@ -310,7 +310,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(table("cosine with exact, fp32; bundled weights, three real clips at 8 fps, CPU", ("way", "least", "median", "of"), [
             (way, f"{c['least']:.5f}", f"{c['median']:.5f}", str(c["embeddings"])) for way, c in result["cosines"].items()
         ]))  # fmt: skip
-    except (ImportError, SystemExit) as reason:
+    except (ImportError, DisMoError) as reason:
         print(f"no real clips here: {reason}")
     print(verdict("extraction", result, "cuda" if cuda else ""))
     write_json(options.out, "extraction", result)

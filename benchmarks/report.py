@@ -1,6 +1,6 @@
-"""What the benchmark commands share: a plain table, a JSON file with where it came from, and a contact sheet.
+"""What the benchmark commands share: a plain table, and a JSON file with where it came from.
 
-Only the contact sheet needs more than Python: the extractor's benchmark runs where there is nothing but torch.
+Nothing but Python is needed: the extractor's benchmark runs where there is only torch.
 """
 
 from __future__ import annotations
@@ -13,11 +13,7 @@ import time
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from typing import Any
 
 OUT = Path(__file__).parent / "out"
 
@@ -64,25 +60,3 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return ""
-
-
-def contact_sheet(
-    path: Path, blocks: Sequence[tuple[str, Sequence[NDArray[np.uint8]]]], every: int = 3, across: int = 2
-) -> None:
-    """Write a PNG: each block is a caption over one row of frames per video uint8 [T, H, W, 3], every third frame."""
-    import numpy as np
-    from PIL import Image, ImageDraw
-
-    pictures = []
-    for caption, videos in blocks:
-        rows = np.concatenate([np.concatenate(list(v[::every]), 1) for v in videos], 0)
-        canvas = Image.new("RGB", (rows.shape[1] + 6, rows.shape[0] + 18), "white")
-        canvas.paste(Image.fromarray(rows), (0, 14))
-        ImageDraw.Draw(canvas).text((2, 1), caption, fill="black")
-        pictures.append(canvas)
-    width, height = max(p.width for p in pictures), max(p.height for p in pictures)
-    sheet = Image.new("RGB", (width * min(across, len(pictures)), height * -(-len(pictures) // across)), "white")
-    for i, picture in enumerate(pictures):
-        sheet.paste(picture, (i % across * width, i // across * height))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(path)

@@ -118,36 +118,6 @@ BENCHMARKS = (
         arguments=("--device", "cpu"),
     ),
     Benchmark(
-        "transfer",
-        tuple(
-            Figure(f"transfer, {family}: velocity cosine", f"rows/transfer/same/{family}/velocity_cosine")
-            for family in ("translation", "pan")
-        ),
-        ("--scenes", "8"),
-    ),
-    Benchmark(
-        "readout",
-        tuple(
-            Figure(f"readout, {family}: error of the whole way", f"rows/{family}/end_error", at_most=True)
-            for family in ("translation", "pan")
-        ),
-        ("--scenes", "16", "--fit", "32"),
-    ),
-    Benchmark(
-        "edits",
-        (Figure("unedited motion: velocity cosine", "summary/no edit/all/velocity_cosine"),),
-        ("--scenes", "8", "--edits", "no edit"),
-    ),
-    Benchmark("real_clips", (Figure("real clips: least path cosine", "rows/*/path_cosine"),)),
-    Benchmark(
-        "families",
-        (
-            Figure("families: 5-NN, share right", "rows/motion extractor/knn"),
-            Figure("families: appearance probe, share right", "rows/motion extractor/appearance_probe"),
-        ),
-        ("--each", "2"),
-    ),
-    Benchmark(
         "extraction",
         (
             *(
@@ -193,13 +163,10 @@ BENCHMARKS = (
 
 
 def read(result: Any, path: str) -> float | None:
-    """The number at `path` (`*`: the least over a list), None where there is none."""
+    """The number at `path`, None where there is none."""
     if not path:
         return float(result) if isinstance(result, (int, float)) else None
     key, _, rest = path.partition("/")
-    if key == "*":
-        values = [value for value in (read(item, rest) for item in result or ()) if value is not None]
-        return min(values, default=None)
     return read(result.get(key), rest) if isinstance(result, dict) else None
 
 

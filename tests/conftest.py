@@ -1,4 +1,4 @@
-"""Fixtures that several folders share: the real clips and photographs, and the bundled models."""
+"""Fixtures that several folders share: the real clips and photographs, the held-out scenes, and the bundled models."""
 
 import importlib.util
 import os
@@ -49,6 +49,14 @@ def real_clip() -> Path:
 def photograph() -> Path:
     """640x427 px."""
     return _folder("sklearn", "datasets/images") / "flower.jpg"
+
+
+@pytest.fixture(scope="session")
+def scenes():
+    """3 translations, 3 pans with an object, a growth, a rotation; and a pan without an object."""
+    from dismo_core.synthetic.held_out.scenes import draw_scene, draw_scenes
+
+    return [*draw_scenes(8), draw_scene(9)]
 
 
 @pytest.fixture(scope="session")

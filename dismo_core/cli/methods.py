@@ -18,6 +18,11 @@ EVALUATIONS = {
     "knn": "dismo.cli.evaluate_embeddings:add_knn",
     "disentangle": "dismo.cli.evaluate_embeddings:add_disentangle",
     "transfer": "cli.evaluate_transfer:add_transfer",
+    "scenes": "dismo.cli.evaluate_scenes:add_scenes",
+    "readout": "dismo.cli.evaluate_readout:add_readout",
+    "families": "dismo.cli.evaluate_families:add_families",
+    "edits": "dismo.cli.evaluate_edits:add_edits",
+    "real-clips": "dismo.cli.evaluate_real_clips:add_real_clips",
     "release": "dismo.cli.evaluate_release:add_release",
 }
 # Modules that register weights.

@@ -14,6 +14,18 @@ from .knn import Classification
 FOLDS = 5
 
 
+def require_scikit_learn() -> None:
+    """Raise where `probe` would; asked before long work.
+
+    Raises:
+        DisMoError: scikit-learn is missing.
+    """
+    try:
+        import sklearn  # noqa: F401
+    except ImportError as error:
+        raise DisMoError("Linear probes need scikit-learn. Install it: pip install scikit-learn") from error
+
+
 def probe(
     vectors: Tensor, labels: Sequence[str], *, groups: Sequence[str] | None = None, seed: int = 0
 ) -> Classification:
@@ -30,13 +42,11 @@ def probe(
     Raises:
         DisMoError: scikit-learn is missing, fewer than two classes or groups, or a class with a single clip.
     """
-    try:
-        from sklearn.linear_model import LogisticRegression
-        from sklearn.model_selection import LeaveOneGroupOut, StratifiedKFold, cross_val_predict
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
-    except ImportError as error:
-        raise DisMoError("Linear probes need scikit-learn. Install it: pip install scikit-learn") from error
+    require_scikit_learn()
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import LeaveOneGroupOut, StratifiedKFold, cross_val_predict
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
 
     rarest, count = Counter(labels).most_common()[-1]
     if len(set(labels)) < 2 or count < 2:

@@ -34,3 +34,7 @@ class Draws:
     def uniform(self, low: float, high: float) -> float:
         """One number, even in low..high."""
         return float(torch.empty(()).uniform_(low, high, generator=self._rng))
+
+    def tensor(self, *values: float) -> Tensor:
+        """These numbers, where the drawn ones are."""
+        return torch.tensor(values, device=self.device)

@@ -1,4 +1,4 @@
-"""Random textures for drawn clips: noise of many spectra, stripes, checks, dots and ramps, in random colors."""
+"""Random textures of the training clips: noise of many spectra, stripes, checks, dots and ramps, in random colors."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from .draws import Draws
+from .noise import colored_noise
 
 SIDE = 128
 
@@ -42,16 +43,9 @@ def _field(kind: int, draws: Draws) -> Tensor:
 
 
 def _noise(exponent: float, draws: Draws) -> Tensor:
-    fy = torch.fft.fftfreq(SIDE, device=draws.device)[:, None] * SIDE
-    fx = torch.fft.rfftfreq(SIDE, device=draws.device)[None] * SIDE
     stretch, angle = draws.rand(2).tolist()
-    c, s, stretch = math.cos(math.pi * angle), math.sin(math.pi * angle), 1 + 1.5 * stretch
-    radius = torch.sqrt((c * fx + s * fy).square() + (stretch * (c * fy - s * fx)).square())
-    spectrum = (radius + 1.0) ** -exponent
-    spectrum[0, 0] = 0
-    phases = torch.view_as_complex(draws.randn(3, *spectrum.shape, 2))
-    noise: Tensor = torch.fft.irfft2(phases * spectrum, s=(SIDE, SIDE))
-    return noise
+    phases = torch.view_as_complex(draws.randn(3, SIDE, SIDE // 2 + 1, 2))
+    return colored_noise(phases, lambda f: (f + 1.0) ** -exponent, math.pi * angle, across=1 + 1.5 * stretch)
 
 
 def _waves(draws: Draws) -> Tensor:

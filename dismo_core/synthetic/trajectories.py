@@ -1,13 +1,88 @@
-"""Motion laws of drawn clips: rates per frame step that stay, change, turn, swing, stop or reverse."""
+"""Trajectories of the training clips: rates per frame step that stay, change, turn, swing, stop or reverse."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from .draws import Draws
+from .renderer import Trajectory
+
+
+@dataclass(frozen=True)
+class Trajectories:
+    """How objects and camera move in B clips: rates per frame step in px, log scale and radians.
+
+    Args:
+        object: [B, 2 objects, steps, 2], px. object_turn: [B, 2, steps, 2], (log scale, angle).
+        camera: [B, steps, 2], px. camera_turn: [B, steps, 2], (log scale, angle).
+    """
+
+    object: Tensor
+    object_turn: Tensor
+    camera: Tensor
+    camera_turn: Tensor
+
+    def of_camera(self, times: Tensor) -> Trajectory:
+        """The camera at times [B, N] (frame steps)."""
+        turn = positions(self.camera_turn, times)
+        return Trajectory(positions(self.camera, times), turn[..., 0], turn[..., 1])
+
+    def of_object(self, number: int, start: Tensor, times: Tensor) -> Trajectory:
+        """Object 0 or 1 from `start` [B, 2] on, at times [B, N] (frame steps)."""
+        turn = positions(self.object_turn[:, number], times)
+        place = start[:, None] + positions(self.object[:, number], times)
+        return Trajectory(place, turn[..., 0], turn[..., 1])
+
+    @property
+    def camera_moves(self) -> Tensor:
+        """In which clips it does, bool [B]."""
+        return self.camera.abs().sum((1, 2)) + self.camera_turn.abs().sum((1, 2)) > 0
+
+    @property
+    def object_moves(self) -> Tensor:
+        """In which clips one of the objects does, bool [B]."""
+        return self.object.abs().sum((1, 2, 3)) + self.object_turn.abs().sum((1, 2, 3)) > 0
+
+
+def draw_trajectories(
+    clips: int, steps: int, unit: float, pace: float, difficulty: float, turning: float, draws: Draws
+) -> Trajectories:
+    """Trajectories of `clips` clips over `steps` frame steps.
+
+    Args:
+        unit: px that stand for one of a picture of 64.
+        pace: factor on every rate.
+        difficulty: 0 = one object that moves, under a camera that stands still; 1 = everything.
+        turning: share of them that are growth or rotation on the spot, 0..1.
+        draws: source of chance.
+    """
+    unit = pace * unit
+    roll = draws.rand(clips)
+    mixed = roll < 0.16 * difficulty
+    camera_only = (roll >= 0.16) & (roll < 0.16 + 0.30 * difficulty)
+    still = roll > 0.95
+    moving_object = ~camera_only & ~still
+    moving_camera = mixed | camera_only
+    turn = draws.rand(clips)
+    shift = turn > turning * difficulty  # else it grows or turns on the spot
+    turns = (turn < (turning + 0.1) * difficulty)[:, None, None]
+
+    objects = torch.stack([rates(clips, steps, 4.0 * unit, draws) for _ in range(2)], dim=1)
+    object_turn = torch.stack([rates(clips, steps, pace, draws) for _ in range(2)], dim=1) * draws.tensor(0.14, 0.24)
+    one_kind = F.one_hot(draws.integers(0, 2, clips), 2).float()[:, None]
+    camera = rates(clips, steps, 3.2 * unit, draws)
+    camera_turn = rates(clips, steps, pace, draws) * draws.tensor(0.07, 0.10) * one_kind
+    return Trajectories(
+        object=objects * (moving_object & shift)[:, None, None, None],
+        object_turn=object_turn * one_kind[:, None] * (turns & moving_object[:, None, None])[:, None],
+        camera=camera * (moving_camera & shift)[:, None, None],
+        camera_turn=camera_turn * (turns & moving_camera[:, None, None]),
+    )
 
 
 def rates(batch: int, steps: int, limit: float, draws: Draws) -> Tensor:

@@ -4,8 +4,6 @@ import pytest
 import torch
 
 from dismo_core.dismo.training.drawn_clips import ClipGenerator
-from dismo_core.synthetic.draws import Draws
-from dismo_core.synthetic.trajectories import positions, rates
 
 
 @pytest.fixture(scope="module")
@@ -44,23 +42,8 @@ def test_objects_move_as_labelled(drawn):
     assert float(torch.corrcoef(torch.stack((moved, label)))[0, 1]) > 0.9
 
 
-def test_positions_integrate_rates():
-    rate = torch.tensor([[[1.0, 0.0], [2.0, 0.0], [0.0, 3.0]]])
-    at = positions(rate, torch.tensor([[0.0, 0.5, 1.0, 1.5, 3.0]]))
-    assert at[0].tolist() == [[0, 0], [0.5, 0], [1, 0], [2, 0], [3, 3]]
-
-
-def test_motion_laws_include_stops_and_turns():
-    drawn_rates = rates(400, 7, 4.0, Draws(0))
-    speed = drawn_rates.norm(dim=-1)
-    assert bool(((speed[:, 0] > 0.5) & (speed[:, -1] < 1e-3)).any())
-    ends = torch.cosine_similarity(drawn_rates[:, 0], drawn_rates[:, -1], dim=-1)
-    assert bool((ends < -0.9).any()) and bool((ends.abs() < 0.1).any())
-    assert float(speed.max()) <= 4 * 1.3 + 1e-4
-
-
 @pytest.mark.parametrize("turning", [0.0, 1.0])
-def test_a_share_of_the_moves_is_growth_and_rotation_on_the_spot(drawn, turning):
+def test_a_share_of_the_trajectories_is_growth_and_rotation_on_the_spot(drawn, turning):
     label = drawn.batch(11, 64, pairs=1, turning=turning).label
     shifted, turned = (part.abs().sum(dim=(1, 2)) > 0 for part in (label[..., :12], label[..., 12:]))
     if turning:

@@ -1,11 +1,14 @@
-"""Textured surfaces for the held-out scenes: six kinds with natural-image-like spectra, drawn with numpy alone."""
+"""Surfaces of the held-out scenes: six kinds of pattern, with spectra like those of photographs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+
+from ..noise import colored_noise
 
 Array = NDArray[np.float64]
 LUMA = np.array([0.299, 0.587, 0.114])
@@ -21,11 +24,8 @@ def noise(rng: np.random.Generator, n: int, exponent: float, angle: float = 0.0,
         angle: orientation of the grain, radians.
         stretch: >= 1; how much longer the grain is along `angle` than across.
     """
-    fy, fx = np.meshgrid(np.fft.fftfreq(n), np.fft.fftfreq(n), indexing="ij")
-    along, across = fx * np.cos(angle) + fy * np.sin(angle), fy * np.cos(angle) - fx * np.sin(angle)
-    f = np.hypot(along * stretch, across)
-    f[0, 0] = np.inf
-    field = np.fft.ifft2(np.fft.fft2(rng.standard_normal((n, n))) * np.maximum(f, 1.5 / n) ** -exponent).real
+    white = torch.fft.fft2(torch.from_numpy(rng.standard_normal((n, n))))
+    field = colored_noise(white, lambda f: f.clamp_min(1.5) ** -exponent, angle, along=stretch).numpy()
     return np.asarray((field - field.mean()) / field.std())
 
 

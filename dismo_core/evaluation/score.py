@@ -1,4 +1,4 @@
-"""Scores of a transferred video against the drawn truth, and their medians: the metrics of README.md."""
+"""Scores of a transferred video against the drawn truth, and their medians: the metrics of docs/evaluation.md."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import measure
-from benchmarks.scenes import COLUMNS, Frames, Scene, Target
+from ..errors import DisMoError
+from ..synthetic.held_out.scenes import COLUMNS, Frames, Scene, Target
+from . import measure
 
 Array = NDArray[np.float64]
 Transfer = Callable[[Frames, Frames], Frames]
@@ -109,14 +110,17 @@ def _true_area(target: Target) -> float:
 
 
 def score(scene: Scene, column: str, video: Frames) -> dict[str, float]:
-    """All metrics of one video made for `scene.targets[column]`; see README.md for the definitions.
+    """All metrics of one video made for `scene.targets[column]`; docs/evaluation.md defines them.
 
     Raises:
-        ValueError: the video is not uint8 of the truth's shape.
+        DisMoError: the video is not uint8 of the truth's shape.
     """
     target = scene.targets[column]
     if video.dtype != np.uint8 or video.shape != target.truth.shape:
-        raise ValueError(f"the video must be uint8 {target.truth.shape}, not {video.dtype} {video.shape}")
+        raise DisMoError(
+            f"A video to be scored must be uint8 {target.truth.shape}, as the true one is, not {video.dtype} {video.shape}. Make one "
+            "frame for each of the driving clip's, of the picture's size."
+        )
     path = target.path
     if scene.family == "pan":
         shift = measure.track_ground(video)

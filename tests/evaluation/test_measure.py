@@ -1,11 +1,14 @@
 """The measurement: exact on true videos, and not to be fooled by still, jumping, vanishing or noisy ones."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from benchmarks import measure
-from benchmarks.scenes import CONTROLS, Frames, Scene
-from benchmarks.score import evaluate, evaluate_videos, score, velocity_cosine
+from dismo_core import DisMoError
+from dismo_core.evaluation import measure
+from dismo_core.evaluation.score import evaluate, evaluate_videos, score, velocity_cosine
+from dismo_core.synthetic.held_out.scenes import CONTROLS, Frames, Scene
 
 
 def of(scenes: list[Scene], family: str) -> list[Scene]:
@@ -86,8 +89,8 @@ def test_shuffled_steps_lose_the_changes_of_velocity(control: dict) -> None:
 
 
 def bare(s: Scene) -> Frames:
-    ground = np.round(s.targets["same"].stage._window(np.zeros(2)) * 255).astype(np.uint8)
-    return np.repeat(ground[None], 25, 0)
+    target = s.targets["same"]
+    return replace(target.stage, object=None).render(target.path.still)[0]
 
 
 def test_vanished_object_fails_and_is_no_nan(scenes: list[Scene]) -> None:
@@ -178,5 +181,5 @@ def test_evaluate_calls_the_transfer_with_clip_and_picture(scenes: list[Scene]) 
 
 
 def test_score_refuses_a_video_of_another_shape(scenes: list[Scene]) -> None:
-    with pytest.raises(ValueError, match=r"\(24, 64, 64, 3\)"):
+    with pytest.raises(DisMoError, match=r"\(24, 64, 64, 3\)"):
         score(scenes[0], "same", scenes[0].driver[:24])

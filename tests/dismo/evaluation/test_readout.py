@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import readout
-from benchmarks.readout import PARTS, Reading
-from benchmarks.scenes import draw_scene
+from dismo_core.cli.main import main
+from dismo_core.dismo.evaluation import readout
+from dismo_core.dismo.evaluation.readout import PARTS, Reading
+from dismo_core.synthetic.held_out.scenes import draw_scene
 
 
 def readings(holds: float, seed: int, each: int = 12) -> list[Reading]:
@@ -49,6 +50,6 @@ def test_true_amounts_are_those_of_the_family_alone() -> None:
 
 def test_the_command_reads_the_bundled_extractor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "r.json"
-    readout.main(["--fit", "16", "--scenes", "8", "--out", str(out)])
+    assert main(["evaluate", "readout", "--fit", "16", "--scenes", "8", "--out", str(out)]) == 0
     assert set(json.loads(out.read_text())["rows"]) == set(PARTS)
     assert "error of the whole way" in capsys.readouterr().out
