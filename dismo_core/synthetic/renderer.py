@@ -24,7 +24,8 @@ class Trajectory:
 
     Args:
         place: [B, N, 2], px. Of an object: from the middle of the picture at rest. Of the camera: how far the world has moved.
-        log_scale: [B, N], natural logarithm of the growth. angle: [B, N], clockwise turn, radians.
+        log_scale: [B, N], natural logarithm of the growth.
+        angle: [B, N], clockwise turn, radians.
     """
 
     place: Tensor
@@ -151,7 +152,9 @@ def _over(
     """One object over a picture: every sample is mixed, then their mean is taken.
 
     Args:
-        image: [B, 3, N, h, w]. drawn, trajectory: the object.
+        image: [B, 3, N, h, w].
+        drawn: the object.
+        trajectory: the object.
         world: where the samples of the picture are in the world, [B or 1, N or 1, h x samples, w x samples, 2].
         samples: per pixel and axis.
 
@@ -238,7 +241,8 @@ class Screen:
 
         Args:
             samples: per pixel and axis.
-            corner, side: of a square of pixels in each picture, [B, N, 2] (x, y); None = the whole picture.
+            corner: of a square of pixels in each picture, [B, N, 2] (x, y); None = the whole picture.
+            side: of a square of pixels in each picture, [B, N, 2] (x, y); None = the whole picture.
 
         Returns:
             [B, N, side x samples, side x samples, 2]; B and N are 1 for the whole picture.

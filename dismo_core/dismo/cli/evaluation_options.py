@@ -85,8 +85,10 @@ def write(
     """Write the numbers, and the contact sheet where one is asked for; say where.
 
     Args:
-        evaluation: its name, for the JSON file. result: the numbers.
-        blocks, every: see `captioned_sheet`.
+        evaluation: its name, for the JSON file.
+        result: the numbers.
+        blocks: see `captioned_sheet`.
+        every: see `captioned_sheet`.
     """
     from ...evaluation.report import captioned_sheet, provenance, write_numbers
     from ...files import atomic_write

@@ -49,7 +49,9 @@ def probe_families(
     """Neighbours (of other appearances only) and appearance probe for each kind of vector.
 
     Args:
-        clips, families, appearances: see `draw_clips`.
+        clips: see `draw_clips`.
+        families: see `draw_clips`.
+        appearances: see `draw_clips`.
         vectors: by name.
         progress: called with (vectors made, in all).
 

@@ -27,7 +27,8 @@ class Pipeline:
     """Motion extractor and frame generator, each loaded from its file.
 
     Args:
-        extractor, generator: `tiny`, or the path of a weights file.
+        extractor: `tiny`, or the path of a weights file.
+        generator: `tiny`, or the path of a weights file.
         device: where they run.
         steps: denoising steps; 0 = the model's own.
         seed: of the sampling noise.

@@ -117,7 +117,8 @@ def travel(rng: np.random.Generator, law: str, slowest: float, fastest: float, f
     Args:
         rng: source of chance.
         law: one of `SMOOTH` or `CHANGING`.
-        slowest, fastest: bounds of the speed while it moves, px a frame (the upper one is firm).
+        slowest: bounds of the speed while it moves, px a frame (the upper one is firm).
+        fastest: bounds of the speed while it moves, px a frame (the upper one is firm).
         furthest: the largest distance from the start in any frame, px.
     """
     speed, heading = speeds(rng, law)
