@@ -227,3 +227,16 @@ def test_out_of_memory_passes_through_with_advice(pack):
     assert raised.value is error and str(error) == "CUDA out of memory."
     ((text, node, _),) = told(host)
     assert node == "7" and "fewer frames" in text and "memory setting" in text
+
+
+def test_one_error_names_all_that_is_missing(pack):
+    find_all, error = pack("nodes.shared.files").find_all, pack("dismo_core").DisMoError
+
+    def missing(what):
+        raise error(f"{what} is not there.")
+
+    assert find_all(lambda: 1, lambda: 2) == [1, 2]
+    with pytest.raises(error, match="^the base is not there.$"):
+        find_all(lambda: 1, lambda: missing("the base"))
+    with pytest.raises(error, match="1. the adapter is not there.\n2. the base is not there."):
+        find_all(lambda: missing("the adapter"), lambda: missing("the base"))

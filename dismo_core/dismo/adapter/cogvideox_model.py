@@ -106,7 +106,11 @@ class CogVideoXModel:
         for index, segment in enumerate(segments):
 
             def progress(done: int, _: int, latents: Tensor, before: int = index * settings.steps) -> None:
-                runtime.progress(before + done, len(segments) * settings.steps, latent_preview(latents, LATENT_COLORS))
+                runtime.progress(
+                    before + done,
+                    len(segments) * settings.steps,
+                    latent_preview(latents, LATENT_COLORS, self.defaults.size),
+                )
 
             with checking(self.adapter, runtime.check_cancel):
                 made = self.adapter.sample_one(

@@ -67,7 +67,7 @@ class Path:
 
     @property
     def direction_only(self) -> Path:
-        """The right direction at constant speed, but only 0.4 of the way."""
+        """The right direction at constant speed, but only 40 % of the displacement."""
         return self._timed(np.linspace(0, 0.4, FRAMES))
 
     def shuffled(self, rng: np.random.Generator) -> Path:
