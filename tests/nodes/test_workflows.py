@@ -106,3 +106,18 @@ def test_nodes_name_the_pack_so_that_the_manager_can_offer_it(file):
 def test_a_workflow_is_what_the_server_test_runs(file):
     twin = json.loads((ROOT / f"tests/comfyui/{file.stem}.api.json").read_text("utf-8"))
     assert api_form(json.loads(file.read_text("utf-8"))) == twin
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_app_mode_shows_inputs_and_outputs_that_there_are(file):
+    """`extra.linearData` names what the page's app mode shows: [node id, widget] pairs, and nodes that save or show."""
+    graph = json.loads(file.read_text("utf-8"))
+    types = {str(node["id"]): node["type"] for node in graph["nodes"]}
+    linked = {str(node["id"]): {port["name"] for port in node["inputs"] if port["link"]} for node in graph["nodes"]}
+    shown = graph["extra"]["linearData"]
+    assert shown["inputs"] and shown["outputs"]
+    for number, widget in shown["inputs"]:
+        assert widget in {port["id"] for port in SCHEMAS[types[number]]["inputs"]}, (types[number], widget)
+        assert widget not in linked[number]
+    assert len(set(map(tuple, shown["inputs"]))) == len(shown["inputs"])
+    assert {types[number] for number in shown["outputs"]} <= {"DisMoSaveVideo", "DisMoSaveMotion", "PreviewImage"}
