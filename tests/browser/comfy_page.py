@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import mimetypes
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +137,49 @@ class ComfyPage:
         x, y = self.tab.evaluate(ADD, node_type)
         self.tab.wait_for_timeout(500)
         self.tab.mouse.click(x, y)
+
+    def knows_command(self, command: str) -> bool:
+        """Whether this version of the page has a command."""
+        return self.tab.evaluate("id => app.extensionManager.command.commands.some(c => c.id == id)", command)
+
+    def setting(self, name: str) -> Any:
+        """The value of a setting; None where this version has no such setting."""
+        return self.tab.evaluate("name => app.extensionManager.setting.get(name) ?? null", name)
+
+    @contextlib.contextmanager
+    def with_setting(self, name: str, value: Any) -> Iterator[None]:
+        """Another value of a setting, for a while."""
+        before = self.setting(name)
+        change = "([name, value]) => app.extensionManager.setting.set(name, value)"
+        self.tab.evaluate(change, [name, value])
+        try:
+            yield
+        finally:
+            self.tab.evaluate(change, [name, before])
+
+    @contextlib.contextmanager
+    def app_mode(self) -> Iterator[Any]:
+        """The graph as an app, for a while; what lists its inputs."""
+        toggle = "app.extensionManager.command.execute('Comfy.ToggleLinear')"
+        self.tab.evaluate(toggle)
+        try:
+            self.tab.get_by_test_id("linear-run-button").wait_for()
+            yield self.tab.get_by_test_id("app-mode-widget-item")
+        finally:
+            self.tab.evaluate(toggle)
+            self.tab.get_by_test_id("linear-run-button").wait_for(state="hidden")
+
+    def insert(self, name: str) -> None:
+        """Take what has this name from the library of nodes, and put it into the graph."""
+        library = self.tab.locator(".side-bar-button-label", has_text="Nodes")
+        count = len(self.nodes())
+        library.click()
+        self.tab.get_by_placeholder("Search").first.fill(name)
+        self.tab.get_by_text(name, exact=True).last.click()
+        self.tab.mouse.move(1000, 300)
+        self.tab.mouse.click(1000, 300)
+        self.tab.wait_for_function("count => app.graph.nodes.length > count", arg=count)
+        library.click()
 
     def open_help(self) -> Any:
         """Press the (i) above the selected node; the element that shows the help page."""

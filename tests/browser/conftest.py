@@ -63,5 +63,5 @@ def pytest_runtest_logreport(report):
 
 
 def pytest_sessionfinish():
-    """Write `last_run.json`, if a browser ran."""
+    """Write down the run, if a browser ran."""
     RECORD.write()

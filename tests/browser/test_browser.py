@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from itertools import combinations
+from urllib.error import HTTPError
 
 import pytest
 from comfy_page import ROOT
+from record import lacks
 from schema_reader import read_schemas
 
 PACK = "dismo-pack"
@@ -149,6 +151,97 @@ def test_every_help_page_shows_its_picture(page):
         page.tab.wait_for_function("image => image.complete && image.naturalWidth > 200", arg=picture)
         if node_type == "ExtractMotion":
             page.picture("docs/screens/help.jpg")
+
+
+BLUEPRINT = json.loads((ROOT / "subgraphs/Motion Transfer (DisMo).json").read_text("utf-8"))
+JOIN = """() => {
+    const add = type => app.graph.add(LiteGraph.createNode(type)) ?? app.graph.nodes.at(-1)
+    const [blueprint, example, save] = [app.graph.nodes[0], add('DisMoExample'), add('DisMoSaveVideo')]
+    example.connect(0, blueprint, 0)
+    example.connect(1, blueprint, 1)
+    blueprint.connect(0, save, 0)
+    for (const [i, node] of [example, blueprint, save].entries()) node.pos = [40 + 440 * i, 60]
+    return blueprint.widgets.map(widget => [widget.name, widget.value])
+}"""
+
+
+def test_the_blueprint_is_one_node_and_makes_a_video(page):
+    """Clip, picture and prompt in, video out; found by its title among the nodes."""
+    try:
+        page.server.json("/global_subgraphs")
+    except HTTPError:
+        pytest.skip(lacks("blueprints"))
+    page.new_graph()
+    page.insert("Motion Transfer (DisMo)")
+    (node,) = page.graph()["nodes"]
+    assert [port["name"] for port in node["inputs"]] == [port["name"] for port in BLUEPRINT["nodes"][0]["inputs"]]
+    assert page.tab.evaluate(JOIN) == [["prompt", ""], ["frame_count", 25], ["strength", 1], ["seed", 0]]
+    page.fit_view()
+    page.run()
+    page.wait_for_videos(1)
+    assert not any(node["red"] for node in page.nodes())
+    assert page.faults == []
+
+
+NEW_SEED = """() => {
+    const sample = app.graph.nodes.find(node => node.type == 'MotionTransferSample')
+    sample.widgets.find(widget => widget.name == 'seed').value = 7
+}"""
+
+
+def test_app_mode_shows_the_inputs_that_matter(page):
+    """The page's app mode: no graph, a few inputs, Run, and the video."""
+    if not page.knows_command("Comfy.ToggleLinear"):
+        pytest.skip(lacks("app mode"))
+    for file in FILES:
+        graph = json.loads(file.read_text("utf-8"))
+        page.drop(file.name, file.read_bytes())
+        page.wait_until_open(file.stem, len(graph["nodes"]))
+        shown = [widget for _, widget in graph["extra"]["linearData"]["inputs"]]
+        if graph == TINY:
+            page.tab.evaluate(NEW_SEED)  # else all is in the cache
+        with page.app_mode() as inputs:
+            inputs.nth(len(shown) - 1).wait_for()
+            assert [text.split("\n")[0] for text in inputs.all_inner_texts()] == shown
+            if graph == TINY:
+                page.tab.get_by_test_id("linear-run-button").get_by_role("button", name="Run", exact=True).click()
+                page.wait_for_videos(1)
+    assert page.faults == []
+
+
+def test_a_linked_input_greys_its_widget(page):
+    page.new_graph()
+    page.tab.evaluate("""() => {
+        const add = type => app.graph.add(LiteGraph.createNode(type)) ?? app.graph.nodes.at(-1)
+        const [number, extract] = [add('PrimitiveFloat'), add('ExtractMotion')]
+        extract.pos = [400, 60]
+        number.connect(0, extract, extract.inputs.findIndex(input => input.name == 'fps'))
+    }""")
+    page.fit_view()
+    grey = "app.graph.nodes[1].widgets.filter(widget => widget.computedDisabled).map(widget => widget.name)"
+    assert page.tab.evaluate(grey) == ["fps"]
+
+
+def test_advanced_inputs_are_folded_and_nodes_stand_apart_in_the_newer_look(page):
+    """What the page calls Nodes 2.0: nodes are taller there, and fold what is marked as advanced."""
+    if page.setting("Comfy.Node.AlwaysShowAdvancedWidgets") is None:
+        pytest.skip(lacks("folded inputs"))
+    with page.with_setting("Comfy.VueNodes.Enabled", True):
+        for file in FILES:
+            page.drop(file.name, file.read_bytes())
+            page.wait_until_open(file.stem, len(json.loads(file.read_text("utf-8"))["nodes"]))
+            page.tab.get_by_text("Show advanced inputs").first.wait_for()
+            page.tab.wait_for_timeout(1000)
+            for one, other in combinations(page.nodes(), 2):
+                assert not overlap(one["box"], other["box"]), (file.stem, one["type"], other["type"])
+        page.new_graph()
+        page.add("LoadCogVideoXMotionAdapter")
+        node = page.tab.locator("[data-node-id]", has_text="cogvideox5b_i2v_large")
+        node.get_by_text("memory", exact=True).wait_for()
+        assert node.get_by_text("compile", exact=True).count() == 0
+        node.get_by_text("Show advanced inputs").click()
+        node.get_by_text("compile", exact=True).wait_for()
+    assert page.faults == []
 
 
 def test_the_nodes_speak_the_language_of_the_page(server, page):

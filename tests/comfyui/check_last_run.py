@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import sys
 
-from record import FOLDERS, Record
+from record import RUNS, Record
 
 if __name__ == "__main__":
-    for record in map(Record, FOLDERS):
+    complaints = []
+    for folder, version in RUNS:
+        record = Record(folder, version)
         if record.file.is_file():
             print(record.file.read_text("utf-8"))
         reason = record.complaint()
         if reason:
-            command = f"COMFYUI_DIR=... pytest {record.folder}"
-            sys.exit(f"{record.folder}: {reason}. Run `{command}` and commit {record.folder}/last_run.json.")
+            command = f"COMFYUI_DIR=... pytest {folder}"
+            complaints.append(
+                f"{folder}, ComfyUI {version}: {reason}. Run `{command}` with it and commit {folder}/{record.file.name}."
+            )
+    if complaints:
+        sys.exit("\n".join(complaints))

@@ -58,5 +58,5 @@ def pytest_runtest_logreport(report):
 
 
 def pytest_sessionfinish():
-    """Write `last_run.json`, if a server ran."""
+    """Write down the run, if a server ran."""
     RECORD.write()

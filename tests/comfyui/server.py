@@ -106,13 +106,19 @@ class Server:
     def description(self) -> dict[str, str]:
         """Version and commit of ComfyUI, Python and PyTorch."""
         system = self.json("/system_stats")["system"]
-        git = subprocess.run(["git", "-C", str(self.comfyui), "rev-parse", "HEAD"], capture_output=True, text=True)
         return {
             "version": system["comfyui_version"],
-            "commit": git.stdout.strip() or "unknown",
+            "commit": self._commit(),
             "python": system["python_version"].split()[0],
             "pytorch": system["pytorch_version"],
         }
+
+    def _commit(self) -> str:
+        """Of the checkout; COMFYUI_COMMIT says it for one that has no `.git`."""
+        if (self.comfyui / ".git").exists():
+            command = ["git", "-C", str(self.comfyui), "rev-parse", "HEAD"]
+            return subprocess.run(command, capture_output=True, text=True).stdout.strip() or "unknown"
+        return os.environ.get("COMFYUI_COMMIT") or "unknown"
 
     def get(self, path: str) -> bytes:
         """GET, raising on an HTTP error."""

@@ -8,10 +8,11 @@ import json
 import os
 import re
 import time
+from urllib.error import HTTPError
 from urllib.parse import urlencode
 
 import pytest
-from record import ROOT
+from record import ROOT, lacks
 from schema_reader import CONTRACT, OBJECT_INFO, contract_of_server, read_schemas, saved_contract
 
 GRAPH = json.loads((ROOT / "workflows/motion_transfer_tiny.json").read_text("utf-8"))
@@ -76,6 +77,23 @@ def test_help_locales_and_template_are_served(server):
     assert "motion_transfer_tiny" in server.json("/workflow_templates")["dismo-pack"]
     assert server.json("/api/workflow_templates/dismo-pack/motion_transfer_tiny.json") == GRAPH
     assert server.get("/api/workflow_templates/dismo-pack/motion_transfer_tiny.jpg")[:2] == b"\xff\xd8"
+
+
+def test_the_blueprint_is_served(server):
+    """The page lists it among its nodes; what is inside it is made of nodes and inputs that this server has."""
+    try:
+        listed = server.json("/global_subgraphs")
+    except HTTPError:
+        pytest.skip(lacks("blueprints"))
+    (key,) = (key for key, entry in listed.items() if entry["info"]["node_pack"] == "custom_nodes.dismo-pack")
+    assert listed[key]["name"] == "Motion Transfer (DisMo)"
+    graph = json.loads(server.json(f"/global_subgraphs/{key}")["data"])
+    (inside,) = graph["definitions"]["subgraphs"]
+    info = server.json("/object_info")
+    for node in inside["nodes"]:
+        known = info[node["type"]]["input"]
+        assert {port["name"] for port in node["inputs"]} == set(known["required"]) | set(known.get("optional", {}))
+        assert [port["type"] for port in node["outputs"]] == info[node["type"]]["output"]
 
 
 def test_workflow_runs_and_saves_a_video_with_its_graph(server):
