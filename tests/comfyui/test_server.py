@@ -188,13 +188,14 @@ def test_bad_input_is_a_clear_error(server, node, inputs, message):
 
 
 def test_no_model_is_left_loaded_after_free(server):
+    """The small ones of this graph are not registered, see `SMALL` in `nodes/shared/host.py`; they go with the cache."""
     again = changed(SAMPLE, seed=77)
     assert server.run(again).events[-1]["type"] == "execution_success"
-    assert len(server.json("/dismo_probe")["registered"]) >= 2
+    held = server.json("/dismo_probe")["modules"]
     server.post("/free", {"unload_models": True, "free_memory": True})
     deadline = time.monotonic() + 60
-    while server.json("/dismo_probe")["registered"]:
-        assert time.monotonic() < deadline, "models are still registered"
+    while (now := server.json("/dismo_probe"))["registered"] or now["modules"] >= held:
+        assert time.monotonic() < deadline, "models are still held"
         time.sleep(0.5)
     run = server.run(again)
     assert run.events[-1]["type"] == "execution_success" and run.data("progress"), "it is computed again"
