@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 import types
 from fractions import Fraction
 
@@ -175,3 +177,13 @@ def test_out_of_memory_passes_through_with_advice(pack):
     assert raised.value is error and str(error) == "CUDA out of memory."
     ((text, node, _),) = told(host)
     assert node == "7" and "fewer frames" in text and "memory setting" in text
+
+
+def test_errors_say_what_to_do_on_the_page(pack):
+    """ComfyUI shows what `execute` lets through: no flags, no Python."""
+    nodes = {node.__name__: node for node in asyncio.run(asyncio.run(pack().comfy_entrypoint()).get_node_list())}
+    again = asyncio.run(asyncio.run(pack().comfy_entrypoint()).get_node_list())
+    assert [node.execute.__func__ for node in again] == [node.execute.__func__ for node in nodes.values()]
+    with pytest.raises(Exception, match="is not in .* The switch `download` of the loader does") as error:
+        nodes["LoadDisMoExtractor"].execute(model="motion_extractor_large", precision="fp32", download=False)
+    assert not re.search("--|dismo weights|=True", str(error.value))
