@@ -6,6 +6,7 @@ import glob
 import io
 import json
 import os
+import re
 import tarfile
 import tempfile
 from collections import Counter
@@ -54,8 +55,8 @@ def extract_many(
 
     Args:
         source: folder of videos, or of tar shards (or one of these, or a pattern).
-        out: folder. A video a/b.mp4 gives a/b.mp4.safetensors. A shard 000.tar gives 000.tar with
-            `<key>.safetensors` for each sample, and appears when it is whole.
+        out: folder. A video a/b.mp4 gives a/b.mp4.safetensors; bytes of its name that are no UTF-8 are written as %FF.
+            A shard 000.tar gives 000.tar with `<key>.safetensors` for each sample, and appears when it is whole.
         fps, start, frames, reverse: see `extract_motion`.
         rank, world: this process takes every world-th video or shard.
         progress: called with (videos or shards done, in all), of this process.
@@ -106,7 +107,7 @@ def extract_many(
 
     for number, video in enumerate(videos[rank::world]):
         relative = video.relative_to(source)
-        target = folder / f"{relative}.safetensors"
+        target = folder / f"{_utf8(str(relative))}.safetensors"
         if target.exists():
             done.kept += 1
         else:
@@ -157,6 +158,11 @@ def _require_same_settings(path: Path, settings: dict[str, object]) -> None:
         return
     with atomic_write(path, overwrite=True) as temporary:
         temporary.write_text(json.dumps(settings))
+
+
+def _utf8(name: str) -> str:
+    """A name that every program can open: safetensors reads no others."""
+    return re.sub("[\udc80-\udcff]", lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", name)
 
 
 def _videos(folder: Path) -> list[Path]:
