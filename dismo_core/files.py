@@ -69,7 +69,9 @@ def remove_unfinished(folder: Path, stem: str, suffix: str) -> None:
     """Delete what a process that was killed in `atomic_write` left behind, at once; what a living one holds stays.
 
     Args:
-        folder: of the files. stem, suffix: of their names; `stem` may be a pattern (`glob.escape` one that is none).
+        folder: of the files.
+        stem: of their names; may be a pattern (`glob.escape` one that is none).
+        suffix: of their names.
     """
     for path in folder.glob(f".{stem}-????????{_UNFINISHED}{suffix}"):
         _remove_unheld(path, 0)
@@ -97,7 +99,7 @@ def save_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, 
     """Write safetensors, inside `atomic_write`.
 
     Raises:
-        OSError: the disk, which the library itself tells by an exception of its own.
+        OSError: the disk, which the library itself reports by an exception of its own.
     """
     from safetensors import SafetensorError
     from safetensors.torch import save_file
@@ -129,7 +131,12 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 def base_name(path: str | os.PathLike[str]) -> str:
     """The last part of a path of any system: what a motion may tell about its clip."""
-    return PureWindowsPath(os.fspath(path)).name
+    return PureWindowsPath(printable(os.fspath(path))).name
+
+
+def printable(name: str) -> str:
+    """A file name as text that can be written everywhere: bytes of it that are no UTF-8 are replaced."""
+    return re.sub("[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", name)  # as which Python holds such bytes
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Make the pictures that show results of the bundled weights anew: thumbnails of the workflows, and those of the help pages.
+"""Make the pictures that show results of the bundled weights again: thumbnails of the workflows, and those of the help pages.
 
 Run `python docs/pictures.py` when the weights, the examples or the plots have changed. The screenshots are made by the
 browser test, see `docs/development.md`; `docs/demo.png` is the `contact_sheet.png` of `dismo demo`.

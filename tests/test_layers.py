@@ -6,26 +6,7 @@ import ast
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[1]
-CORE = ROOT / "dismo_core"
-# From the ground up. What stands in one row does not import each other; imports go to rows below.
-ROWS = (
-    ("errors", "version"),
-    ("files", "runtime", "settings"),
-    ("video", "weights", "assets"),
-    ("memory",),
-    ("lora", "diffusion"),
-    ("synthetic", "data"),
-    ("training", "evaluation"),
-    ("cogvideox",),  # bases
-    ("dismo",),  # methods
-    ("cli", "__init__"),
-    ("__main__",),
-)
-BASES, METHODS = set(ROWS[7]), set(ROWS[8])
-SHARED = {room for row in ROWS[:7] for room in row}
-HEAVY = ("torch", "diffusers", "transformers", "peft", "av", "torchcodec", "matplotlib", "numpy", "accelerate")
+from layers import BASES, CORE, METHODS, ROOT, ROWS, SHARED
 
 
 def rank(room: str) -> int:

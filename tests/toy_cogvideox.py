@@ -1,4 +1,4 @@
-"""A toy CogVideoX image-to-video base and an adapter with the goldens' weights, made anew for whoever changes them."""
+"""A toy CogVideoX image-to-video base and an adapter with the goldens' weights, rebuilt for whoever changes them."""
 
 from pathlib import Path
 

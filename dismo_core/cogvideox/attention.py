@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import DisMoError
+from ..imports import importing
 
 log = logging.getLogger(__name__)
 
@@ -70,8 +71,9 @@ class DispatchedAttention:
     """Attention processor of a CogVideoX block: the stock one's numbers, the kernel by diffusers' dispatch."""
 
     def __init__(self, backend: str) -> None:
-        from diffusers.models.attention_dispatch import AttentionBackendName, dispatch_attention_fn
-        from diffusers.models.embeddings import apply_rotary_emb
+        with importing("diffusers"):
+            from diffusers.models.attention_dispatch import AttentionBackendName, dispatch_attention_fn
+            from diffusers.models.embeddings import apply_rotary_emb
 
         self._rotate: Any = apply_rotary_emb
         self.backend = AttentionBackendName(backend)
@@ -123,7 +125,8 @@ class DispatchedAttention:
 
 def _missing(kernel: str) -> str | None:
     """Why a kernel cannot be used, in diffusers' words; None where it can."""
-    from diffusers.models.attention_dispatch import attention_backend
+    with importing("diffusers"):
+        from diffusers.models.attention_dispatch import attention_backend
 
     try:
         with attention_backend(BACKENDS[kernel]):

@@ -1,4 +1,4 @@
-"""The base model CogVideoX-5B-I2V, frozen: transformer, VAE, text encoder, tokenizer (specs/dismo.md, 6.1)."""
+"""The base model CogVideoX-5B-I2V, frozen: transformer, VAE, text encoder, tokenizer (docs/methods/dismo.md, 7.1)."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import torch
 
 from ..errors import DisMoError
 from ..files import read_json
+from ..imports import importing
 from ..memory.mmap_weights import fill
 from ..weights.hub import require_base
 from ..weights.shards import opened, shards
@@ -33,10 +34,11 @@ class CogVideoXBase:
     """The parts of a CogVideoX image-to-video model, in evaluation mode, without gradients, on the CPU.
 
     Args:
-        transformer, vae: as diffusers defines them.
+        transformer: as diffusers defines it.
+        vae: as diffusers defines it.
         tokenizer: of the text encoder.
         text_encoder: T5 encoder, or None where it was released.
-        scheduler_config: the base's stored numbers (specs/dismo.md, 6.6 step 4).
+        scheduler_config: the base's stored numbers (docs/methods/dismo.md, 7.6, step 4).
         name: where it came from, for messages.
     """
 
@@ -63,7 +65,8 @@ def load_base(
         source: folder with model_index.json, or a hub id such as `zai-org/CogVideoX-5b-I2V`.
         dtype: precision of all weights; bfloat16 is the reference.
         download: fetch what a hub id lacks on this machine; otherwise the network is never touched.
-        text_encoder, vae: files as in `load_base_files`, in place of the folder's, which may then lack them.
+        text_encoder: file as in `load_base_files`, in place of the folder's, which may then lack it.
+        vae: file as in `load_base_files`, in place of the folder's, which may then lack it.
         tokenizer: folder as in `load_base_files`, where the base's folder has none.
 
     Raises:
@@ -128,7 +131,7 @@ def load_base_files(
 
 
 def require_image_to_video(config: Mapping[str, Any]) -> None:
-    """Raise unless a transformer's config is that of CogVideoX (1.0) image-to-video (specs/dismo.md, section 7)."""
+    """Raise unless a transformer's config is that of CogVideoX (1.0) image-to-video (docs/methods/dismo.md, 8)."""
     needed = f"The adapter needs the image-to-video base {BASE.repo} (version 1.0)."
     if config.get("patch_size_t") is not None or config.get("ofs_embed_dim") is not None:
         raise DisMoError(
@@ -172,7 +175,8 @@ def _config(folder: Path, name: str = "config.json") -> dict[str, Any]:
 
 
 def _transformer(config: Mapping[str, Any], files: list[Path], dtype: torch.dtype) -> CogVideoXTransformer3DModel:
-    from diffusers.models.transformers.cogvideox_transformer_3d import CogVideoXTransformer3DModel
+    with importing("diffusers"):
+        from diffusers.models.transformers.cogvideox_transformer_3d import CogVideoXTransformer3DModel
 
     require_image_to_video({**config, **_read_off(files)})
     with torch.device("meta"):
@@ -197,7 +201,8 @@ def _read_off(files: list[Path]) -> dict[str, Any]:
 
 
 def _vae(config: Mapping[str, Any], files: list[Path], dtype: torch.dtype) -> AutoencoderKLCogVideoX:
-    from diffusers.models.autoencoders.autoencoder_kl_cogvideox import AutoencoderKLCogVideoX
+    with importing("diffusers"):
+        from diffusers.models.autoencoders.autoencoder_kl_cogvideox import AutoencoderKLCogVideoX
 
     with torch.device("meta"):
         vae: AutoencoderKLCogVideoX = AutoencoderKLCogVideoX.from_config(dict(config))

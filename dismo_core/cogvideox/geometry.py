@@ -1,4 +1,4 @@
-"""The numbers of CogVideoX-5B-I2V, for weight files that come without a config (specs/dismo.md, 6.1 and 6.6)."""
+"""The numbers of CogVideoX-5B-I2V, for weight files that come without a config (docs/methods/dismo.md, 7.1 and 7.6)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ class Geometry:
     """Configs of a base's parts, as their folders hold them.
 
     Args:
-        transformer, vae, scheduler: diffusers configs.
+        transformer: diffusers config.
+        vae: diffusers config.
+        scheduler: diffusers config.
         text_encoder: transformers T5 config.
     """
 

@@ -1,4 +1,4 @@
-"""The training objective of the adapter (specs/dismo.md, 6.7)."""
+"""The training objective of the adapter (docs/methods/dismo.md, 7.8)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ def denoising_loss(base: CogVideoXBase, videos: Tensor, text: Tensor, generator:
     Draws, in order: VAE posterior of the videos, times, noise, strength of the picture's noise, that noise, its posterior.
 
     Args:
-        videos: [B,T,H,W,3], -1..1, where the model runs and in its dtype. text: [B,tokens,width].
+        videos: [B,T,H,W,3], -1..1, where the model runs and in its dtype.
+        text: [B,tokens,width].
         generator: for all draws; None = PyTorch's own.
     """
     scheduler = make_scheduler(base.scheduler_config)

@@ -1,4 +1,4 @@
-"""Which additive positional table the base adds to its tokens (specs/dismo.md, 6.4)."""
+"""Which additive positional table the base adds to its tokens (docs/methods/dismo.md, 7.4)."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ Positions = Literal["auto", "sincos", "stored"]
 class PositionTables:
     """Stands in a `CogVideoXPatchEmbed` for its own choice of table.
 
-    diffusers adds the stored table at the base's full length and a fresh sine-cosine one, made anew at every step, at
+    diffusers adds the stored table at the base's full length and a fresh sine-cosine one, rebuilt at every step, at
     any other. Here the choice is open, and a table is made once.
 
     Args:
-        patch_embed: of the base's transformer. dtype: of its activations.
+        patch_embed: of the base's transformer.
+        dtype: of its activations.
 
     Attributes:
         mode: "auto" = as diffusers; "sincos" = always sine-cosine, what the adapter was trained with at 25 frames;

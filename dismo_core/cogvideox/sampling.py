@@ -1,4 +1,4 @@
-"""Denoising with the base, the adapter being in it (specs/dismo.md, 6.6)."""
+"""Denoising with the base, the adapter being in it (docs/methods/dismo.md, 7.6)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..diffusion.finite import require_finite
+from ..imports import importing
 from ..video.picture import to_uint8
 from .base import CogVideoXBase
 
@@ -20,14 +21,16 @@ Using = Callable[[str], AbstractContextManager[object]]  # makes a part of the b
 
 def make_scheduler(config: dict[str, Any]) -> Any:
     """The DPM solver of CogVideoX with the base's stored numbers, whichever class the base names."""
-    from diffusers import CogVideoXDPMScheduler
+    with importing("diffusers"):
+        from diffusers import CogVideoXDPMScheduler
 
     return CogVideoXDPMScheduler.from_config(config)
 
 
 def rotary_positions(transformer: Any, latent_frames: int, device: torch.device) -> tuple[Tensor, Tensor] | None:
     """Rotary tables of the image tokens on their integer grid (frame, row, column); None for a base without."""
-    from diffusers.models.embeddings import get_3d_rotary_pos_embed
+    with importing("diffusers"):
+        from diffusers.models.embeddings import get_3d_rotary_pos_embed
 
     config = transformer.config
     if not config.use_rotary_positional_embeddings:
@@ -44,7 +47,8 @@ class Guidance:
     """Text guidance: v = v_neg + scale (v_pos - v_neg).
 
     Args:
-        prompt: embedding [1, tokens, width]. negative: likewise; None = no guidance.
+        prompt: embedding [1, tokens, width].
+        negative: likewise; None = no guidance.
         scale: of the guidance.
         one_by_one: run the branches one after the other: half the activations, the same numbers.
     """
@@ -91,8 +95,10 @@ def denoise(
     """Latents from noise; nothing in the loop waits for the device.
 
     Args:
-        latents: noise [1,K,C,h,w]. picture: latents of the first frame in the same shape, zeros elsewhere.
-        steps: of the solver. generator: draws the solver's noise.
+        latents: noise [1,K,C,h,w].
+        picture: latents of the first frame in the same shape, zeros elsewhere.
+        steps: of the solver.
+        generator: draws the solver's noise.
         progress: called after each step; what it raises passes through.
 
     Returns:
@@ -133,7 +139,10 @@ def sample_video(
     Args:
         picture: [H,W,3] in -1..1 of the base's size, where the model runs and in its dtype.
         frames: of the video.
-        guidance, steps, generator, progress: see `denoise`.
+        guidance: see `denoise`.
+        steps: see `denoise`.
+        generator: see `denoise`.
+        progress: see `denoise`.
         using: makes the parts "transformer" and "vae" of the base ready to run.
 
     Returns:
@@ -142,7 +151,8 @@ def sample_video(
     Raises:
         DisMoError: NaN after encoding the picture, denoising or decoding.
     """
-    from diffusers.utils.torch_utils import randn_tensor
+    with importing("diffusers"):
+        from diffusers.utils.torch_utils import randn_tensor
 
     with using("vae"):
         first = require_finite(encode(base, picture[None, None], generator), "encoding the picture")

@@ -1,4 +1,4 @@
-"""Prompts to embeddings, each computed once (specs/dismo.md, 6.6 step 2)."""
+"""Prompts to embeddings, each computed once (docs/methods/dismo.md, 7.6, step 2)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ class PromptEncoder:
     Embeddings are kept in main memory, so the text encoder may be released once all prompts of a job were seen.
 
     Args:
-        base: its tokenizer and text encoder are used. dtype: of the embeddings.
+        base: its tokenizer and text encoder are used.
+        dtype: of the embeddings.
     """
 
     def __init__(self, base: CogVideoXBase, dtype: torch.dtype) -> None:
@@ -60,7 +61,7 @@ class PromptEncoder:
         try:
             prompt.encode()
         except UnicodeEncodeError as error:  # JSON can hold what no text can
-            raise DisMoError(f"The prompt {prompt[:200]!r} holds half a character. Type it anew.") from error
+            raise DisMoError(f"The prompt {prompt[:200]!r} holds half a character. Type it again.") from error
         tokens = self.base.tokenizer(
             [prompt], padding="max_length", max_length=self.max_tokens, truncation=True, return_tensors="pt"
         ).input_ids

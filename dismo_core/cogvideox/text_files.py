@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from ..errors import DisMoError
+from ..imports import importing
 from ..memory.mmap_weights import fill
 from ..memory.precision import Float8Linear
 
@@ -27,7 +28,8 @@ def load_text_encoder(config: Mapping[str, Any], files: list[Path], dtype: torch
         files: safetensors with the names of transformers' T5EncoderModel, which are ComfyUI's too.
         dtype: precision it computes in.
     """
-    from transformers import T5Config, T5EncoderModel
+    with importing("transformers"):
+        from transformers import T5Config, T5EncoderModel
 
     with torch.device("meta"):
         encoder: torch.nn.Module = T5EncoderModel(T5Config(**config))
@@ -54,7 +56,8 @@ def load_tokenizer(folder: Path) -> Any:
     Raises:
         DisMoError: no folder, or neither of the two in it.
     """
-    from transformers import AutoTokenizer, T5Tokenizer
+    with importing("transformers"):
+        from transformers import AutoTokenizer, T5Tokenizer
 
     if not any((folder / name).is_file() for name in ("spiece.model", "tokenizer.json")):
         raise DisMoError(f"{folder} holds no tokenizer: neither spiece.model nor tokenizer.json. Fetch one of them.")

@@ -25,7 +25,7 @@ BASE = HubModel(
 TRANSFORMER = Kind(
     "a CogVideoX transformer",
     "It is part of a base model and goes where the base is chosen.",
-    ("patch_embed.text_proj.",),
+    ("patch_embed.text_proj.weight",),
 )
 
-registry.register(kinds={TRANSFORMER: None}, bases={BASE.name: BASE})
+registry.register(kinds=[TRANSFORMER], bases={BASE.name: BASE})

@@ -1,1 +1,1 @@
-"""Training data: video shards made and checked, clips and pairs drawn from them, augmented and batched (specs/dismo.md, 5.1 and 5.2)."""
+"""Video shards made and checked; clips and pairs drawn from them, augmented and batched (docs/methods/dismo.md, 6.1 and 6.2)."""

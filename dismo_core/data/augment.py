@@ -1,4 +1,4 @@
-"""The two augmentations of training clips: one affine resampling and three color factors each (specs/dismo.md, 5.2)."""
+"""The two augmentations of training clips: one affine resampling and three color factors each (docs/methods/dismo.md, 6.2)."""
 
 from __future__ import annotations
 
@@ -38,9 +38,12 @@ class Augmentation:
     """Ranges from which views are drawn.
 
     Args:
-        area: of the crop, as a fraction of the frame, even. aspect: of the crop, width / height, even in its logarithm.
+        area: of the crop, as a fraction of the frame, even.
+        aspect: of the crop, width / height, even in its logarithm.
         degrees: largest rotation to either side.
-        brightness, contrast, saturation: largest deviation of the factor from 1; 0 leaves it out.
+        brightness: largest deviation of the factor from 1; 0 leaves it out.
+        contrast: largest deviation of the factor from 1; 0 leaves it out.
+        saturation: largest deviation of the factor from 1; 0 leaves it out.
         inside: shrink the crop until it holds nothing beyond the frame's border. Not done in the published recipe, where
             turned crops hold repeated borders.
     """
@@ -94,7 +97,8 @@ def render(frames: Tensor, view: View, size: int) -> Tensor:
     crop's centre. Bilinear, not antialiased; beyond the frame its border is repeated.
 
     Args:
-        frames: uint8 [K, H, W, 3]. size: side of the output in px.
+        frames: uint8 [K, H, W, 3].
+        size: side of the output in px.
 
     Returns:
         uint8 [K, size, size, 3].

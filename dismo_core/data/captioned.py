@@ -1,4 +1,4 @@
-"""Clips with captions out of shards, as the adapter of the video model is trained on them (specs/dismo.md, 6.7)."""
+"""Clips with captions out of shards, as the adapter of the video model is trained on them (docs/methods/dismo.md, 7.8)."""
 
 from __future__ import annotations
 
@@ -24,8 +24,11 @@ class CaptionedClip(NamedTuple):
     """One clip.
 
     Args:
-        frames: uint8 [T,H,W,3]. caption: empty where there is none. entry: its number in the index.
-        seed: for whatever else is drawn for it. skipped: (name, reason) of the entries that it stands in for.
+        frames: uint8 [T,H,W,3].
+        caption: empty where there is none.
+        entry: its number in the index.
+        seed: for whatever else is drawn for it.
+        skipped: (name, reason) of the entries that it stands in for.
     """
 
     frames: Tensor
@@ -39,7 +42,11 @@ class CaptionedClips(Dataset[CaptionedClip]):
     """Clips of a run, numbered without end; clip i and its seed are functions of (seed, i) and the shards alone.
 
     Args:
-        index: the videos. size: (height, width), px. frames: of a clip. fps: at which they are sampled. seed: of the run.
+        index: the videos.
+        size: (height, width), px.
+        frames: of a clip.
+        fps: at which they are sampled.
+        seed: of the run.
         fixed: take the same clip of a video in every epoch, so that what is computed from it can be kept.
     """
 
@@ -78,8 +85,11 @@ class CaptionedStream(ShardStream[CaptionedClip]):
     """Clips from shards that can only be read from front to back; see `ShardStream` for what is repeatable.
 
     Args:
-        shards, options: see `ShardStream`; fewer clips are held back than there, for they are large.
-        size, frames, fps: as of `CaptionedClips`.
+        shards: see `ShardStream`; fewer clips are held back than there, for they are large.
+        options: see `ShardStream`; fewer clips are held back than there, for they are large.
+        size: as of `CaptionedClips`.
+        frames: as of `CaptionedClips`.
+        fps: as of `CaptionedClips`.
     """
 
     def __init__(

@@ -28,7 +28,8 @@ class CheckReport:
     """What is in some shards.
 
     Args:
-        videos: how many samples are fit. captions: how many of all samples have one.
+        videos: how many samples are fit.
+        captions: how many of all samples have one.
         faults: (shard, name, reason, detail) of everything that training would leave out.
     """
 
@@ -38,10 +39,11 @@ class CheckReport:
 
 
 def check_shards(shards: Sequence[str], progress: Callable[[int, int], None] | None = None) -> CheckReport:
-    """Look at every sample of local shards.
+    """Display at every sample of local shards.
 
     Args:
-        shards: from `find_shards`. progress: called as (shards done, shards in all).
+        shards: from `find_shards`.
+        progress: called as (shards done, shards in all).
 
     Raises:
         DisMoError: a shard that cannot be opened, or an address.

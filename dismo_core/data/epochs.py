@@ -44,5 +44,5 @@ def check_skipped(skipped: Sequence[tuple[str, str]], entries: int = MOST_SKIPPE
         name, reason = skipped[-1]
         raise DisMoError(
             f"{len(skipped)} entries in a row cannot be used for training, the last of them {name} ({reason}). "
-            "Look at the shards with `dismo shards --check`."
+            "Display at the shards with `dismo shards --check`."
         )

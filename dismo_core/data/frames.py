@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..errors import DisMoError
 from ..video.color import ToRGB
-from ..video.decode import native_fps
+from ..video.reader import native_fps
 from ..video.source import demuxed, open_video, readable
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ class Unusable(Exception):
     """A sample that training leaves out and counts; never reaches the user as an error.
 
     Args:
-        reason: one or two words under which it is counted. detail: the whole story, for the report.
+        reason: one or two words under which it is counted.
+        detail: the whole story, for the report.
     """
 
     def __init__(self, reason: str, detail: str) -> None:
@@ -60,11 +61,11 @@ class IndexedVideo:
         times = sorted({pts for pts, _ in packets if pts is not None})
         self._length = len(packets)
         # Some files give packets no times, or one twice, AVI numbers reordered frames as they are stored, and the clock of joined
-        # recordings begins anew: frames are counted from the beginning then.
+        # recordings starts again: frames are counted from the beginning then.
         reordered = container.format.name == "avi" and stream.codec_context.has_b_frames
         known = [dts for dts in stored if dts is not None]
-        anew = any(after < before for before, after in pairwise(known))
-        self._times = times if len(times) == len(packets) and not reordered and not anew else None
+        restarted = any(after < before for before, after in pairwise(known))
+        self._times = times if len(times) == len(packets) and not reordered and not restarted else None
         self._keys = sorted(pts for pts, key in packets if key and pts is not None)
 
     def __len__(self) -> int:
@@ -79,7 +80,7 @@ class IndexedVideo:
         wanted = set(numbers)
         last = max(wanted)
         found: dict[int, Tensor] = {}
-        to_rgb = ToRGB()
+        to_rgb = ToRGB(self._stream.sample_aspect_ratio)
         for number, frame in self._decoded(min(wanted)):
             if number in wanted:
                 found[number] = to_rgb(frame)
@@ -133,7 +134,8 @@ def open_indexed(data: bytes, name: str) -> Iterator[IndexedVideo]:
     """Open a video for picking frames by number.
 
     Args:
-        data: the file. name: what messages call it.
+        data: the file.
+        name: what messages call it.
 
     Raises:
         Unusable: empty, not a video, no pictures in it; also while frames are read.

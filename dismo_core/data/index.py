@@ -28,7 +28,9 @@ class Entry:
     """One sample of a shard, not yet decoded.
 
     Args:
-        key: its name in the shard, without extension. video: the file. caption: empty where the shard has none.
+        key: its name in the shard, without extension.
+        video: the file.
+        caption: empty where the shard has none.
     """
 
     key: str
@@ -238,7 +240,7 @@ def _cached_scan(shard: Path) -> ShardContents:
             known = tuple(Place(str(key), *map(_size, where)) for key, *where in kept["places"])
             return ShardContents(known, tuple((str(a), str(b), str(c)) for a, b, c in kept["faults"]))
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        pass  # none, or not ours: scan and write it anew
+        pass  # none, or not ours: scan and write it again
     contents = scan_shard(shard)
     places = [[p.key, p.offset, p.size, p.caption_offset, p.caption_size] for p in contents.places]
     text = json.dumps({"about": about, "places": places, "faults": contents.faults})

@@ -1,4 +1,4 @@
-"""Training samples from shards that can only be read from front to back, in the way of the published recipe (specs/dismo.md, 5.1)."""
+"""Training samples from shards that can only be read from front to back, as published (docs/methods/dismo.md, 6.1)."""
 
 from __future__ import annotations
 
@@ -25,11 +25,14 @@ class ShardStream(IterableDataset[T]):
 
     For `pipe:` and cloud addresses, and for local shards where the published behaviour is wanted. Draws come from one
     generator for each rank and worker. The same seed, start, ranks and workers give the same samples; other ranks or
-    workers give others, and a resumed run goes on with a new order, drawn from its start, since a stream cannot be wound on.
+    workers give others, and a resumed run continues with a new order, drawn from its start, since a stream cannot be wound on.
 
     Args:
-        shards: addresses or paths. seed: of the run, 0 or more.
-        rank, world: this process and how many there are. start: samples that the run had drawn before it was resumed.
+        shards: addresses or paths.
+        seed: of the run, 0 or more.
+        rank: number of this process.
+        world: how many processes there are.
+        start: samples that the run had drawn before it was resumed.
         buffer: samples held back for mixing, over all workers of a rank.
     """
 
@@ -81,12 +84,12 @@ class ShardStream(IterableDataset[T]):
                 since += 1
                 if since > 2 * len(self.shards):
                     raise DisMoError(
-                        f"None of the {len(self.shards)} shards holds a sample, as {shard}. Look at them with `dismo shards --check`."
+                        f"None of the {len(self.shards)} shards holds a sample, as {shard}. Display at them with `dismo shards --check`."
                     )
                 yield shard
 
         def damaged(error: Exception) -> bool:
-            """What webdataset asks about an error: True goes on with the next shard."""
+            """What webdataset asks about an error: True continues with the next shard."""
             nonlocal since
             since = 0  # counted as skipped instead
             if isinstance(error, MemoryError):

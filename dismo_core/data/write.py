@@ -1,4 +1,4 @@
-"""A folder of videos into webdataset tars; killed and started again, it goes on and ends with the same files."""
+"""A folder of videos into webdataset tars; a stopped run resumes and ends with the same files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .index import VIDEO_SUFFIXES, Place, scan_shard
 log = logging.getLogger(__name__)
 
 MEGABYTE = 1_000_000
-# Containers under other names: the name that shard readers look for is put behind their own.
+# Containers under other names: the name that shard readers display for is put behind their own.
 _ALSO = {"mov": "mov.mp4", "m4v": "m4v.mp4", "mkv": "mkv.webm", "mpeg": "mpeg.mpg"}
 _EXTENSIONS = {suffix: suffix for suffix in VIDEO_SUFFIXES} | _ALSO
 _TABLES = ("metadata.csv", "metadata.jsonl", "captions.csv", "captions.jsonl")
@@ -48,7 +48,8 @@ class ShardReport:
     """What became of a folder.
 
     Args:
-        shards: file names and the number of videos in each. captions: videos that have one.
+        shards: file names and the number of videos in each.
+        captions: videos that have one.
         skipped: (path, reason, detail) of the videos left out.
     """
 

@@ -1,7 +1,7 @@
 """Edit and mix motions. Every function returns a new `Motion`; trimming and strength are methods of `Motion` itself.
 
 A motion of F frames has F - 1 steps from frame to frame, and its embedding i looks over the steps i to i + 3. Edits cut and
-join steps, so lengths add up as in a film whose last frame is the first of what follows: 25 and 25 frames make 49. An
+join steps, so lengths add up as in a video whose last frame is the first of what follows: 25 and 25 frames make 49. An
 embedding that looks across a seam is the mean of the embeddings on both sides, weighted by the steps each has in view.
 
 Playing embeddings backwards does not reverse a motion, because each looks forward. That and another speed are done where

@@ -36,6 +36,7 @@ def extract_motion(
     start: float = ...,
     frames: int = ...,
     reverse: bool = ...,
+    background: str = ...,
     runtime: Runtime | None = ...,
     return_frames: Literal[False] = ...,
 ) -> Motion: ...
@@ -48,6 +49,7 @@ def extract_motion(
     start: float = ...,
     frames: int = ...,
     reverse: bool = ...,
+    background: str = ...,
     runtime: Runtime | None = ...,
     return_frames: Literal[True],
 ) -> tuple[Motion, Tensor]: ...
@@ -60,19 +62,23 @@ def extract_motion(
     start: float = 0.0,
     frames: int = 25,
     reverse: bool = False,
+    background: str = "black",
     runtime: Runtime | None = None,
     return_frames: bool = False,
 ) -> Motion | tuple[Motion, Tensor]:
     """Extract the motion of a clip.
 
-    Frames are resized to the extractor's size bilinearly with antialias, whatever their aspect (specs/dismo.md, 6.6, step 1).
+    Frames are resized to the extractor's size bilinearly with antialias, whatever their aspect (docs/methods/dismo.md, 7.6, step 1).
 
     Args:
         extractor: where it lies is where it runs.
         video: path, bytes or binary file object; or frames [T,H,W,3], uint8 or float 0..1 (these with 1 to 4 channels, see
             `to_rgb`), taken as already at `fps`.
-        fps: samples per second. start: seconds. frames: how many, at least 5; 0 = to the end.
+        fps: samples per second.
+        start: seconds.
+        frames: how many, at least 5; 0 = to the end.
         reverse: read the sampled frames backwards; they are then all held at the extractor's size.
+        background: color that shows through transparent pixels, a name or "#rrggbb".
         runtime: for progress and cancel; reports windows done.
         return_frames: also return the frames used, uint8 [T,H,W,3] at the clip's own size.
 
@@ -93,7 +99,7 @@ def extract_motion(
 
     def sampled() -> Iterator[Tensor]:
         count = 0
-        for frame in _frames(video, fps, start, frames):
+        for frame in _frames(video, fps, start, frames, background):
             if runtime is not None:
                 runtime.check_cancel()  # backwards nothing is reported until all is read
             count += 1
@@ -146,27 +152,27 @@ def _embeddings(
     return torch.cat(found), still
 
 
-def _frames(video: Clip, fps: float, start: float, frames: int) -> Iterator[Tensor]:
+def _frames(video: Clip, fps: float, start: float, frames: int, background: str) -> Iterator[Tensor]:
     """The sampled frames one by one, uint8 or float [H,W,3]."""
     if not isinstance(video, Tensor):
         from ..video import iter_video
 
-        yield from iter_video(video, fps=fps, start=start, frames=frames or None)
+        yield from iter_video(video, fps=fps, start=start, frames=frames or None, background=background)
         return
     if video.ndim != 4 or video.shape[-1] not in ((3,) if video.dtype == torch.uint8 else (1, 2, 3, 4)):
         raise DisMoError(
             f"The frames have shape {list(video.shape)}; expected [frames, height, width, 3] (RGB, channels last)."
         )
     first = math.floor(start * fps + 1e-6)  # the frame that is shown then
-    yield from _checked(video[first : first + frames] if frames else video[first:])
+    yield from _checked(video[first : first + frames] if frames else video[first:], background)
 
 
-def _checked(video: Tensor) -> Iterable[Tensor]:
+def _checked(video: Tensor, background: str) -> Iterable[Tensor]:
     if video.dtype == torch.uint8:
         return video
     if not video.is_floating_point():
         raise DisMoError(f"The frames are {video.dtype}; expected uint8, or floating values in 0..1.")
-    return (to_rgb(frame) for frame in video)  # one at a time: no second clip in memory
+    return (to_rgb(frame, background) for frame in video)  # one at a time: no second clip in memory
 
 
 def _resized(frame: Tensor, size: tuple[int, int]) -> Tensor:

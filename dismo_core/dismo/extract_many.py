@@ -6,6 +6,7 @@ import glob
 import io
 import json
 import os
+import re
 import tarfile
 import tempfile
 from collections import Counter
@@ -29,7 +30,9 @@ class Extracted:
     """What became of the clips of this process.
 
     Args:
-        written: motions made now. kept: clips or shards that had been done before. skipped: name and reason.
+        written: motions made now.
+        kept: clips or shards that had been done before.
+        skipped: name and reason.
     """
 
     written: int = 0
@@ -50,14 +53,18 @@ def extract_many(
     world: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Extracted:
-    """Extract every clip; what lies in `out` already is not done again, so a stopped run goes on and ends the same.
+    """Extract every clip; what lies in `out` already is not done again, so a stopped run resumes and ends the same.
 
     Args:
         source: folder of videos, or of tar shards (or one of these, or a pattern).
-        out: folder. A video a/b.mp4 gives a/b.mp4.safetensors. A shard 000.tar gives 000.tar with
-            `<key>.safetensors` for each sample, and appears when it is whole.
-        fps, start, frames, reverse: see `extract_motion`.
-        rank, world: this process takes every world-th video or shard.
+        out: folder. A video a/b.mp4 gives a/b.mp4.safetensors; bytes of its name that are no UTF-8 are written as %FF.
+            A shard 000.tar gives 000.tar with `<key>.safetensors` for each sample, and appears when it is whole.
+        fps: see `extract_motion`.
+        start: see `extract_motion`.
+        frames: see `extract_motion`.
+        reverse: see `extract_motion`.
+        rank: number of this process, which takes every world-th video or shard.
+        world: how many processes there are.
         progress: called with (videos or shards done, in all), of this process.
 
     Raises:
@@ -106,7 +113,7 @@ def extract_many(
 
     for number, video in enumerate(videos[rank::world]):
         relative = video.relative_to(source)
-        target = folder / f"{relative}.safetensors"
+        target = folder / f"{_utf8(str(relative))}.safetensors"
         if target.exists():
             done.kept += 1
         else:
@@ -157,6 +164,11 @@ def _require_same_settings(path: Path, settings: dict[str, object]) -> None:
         return
     with atomic_write(path, overwrite=True) as temporary:
         temporary.write_text(json.dumps(settings))
+
+
+def _utf8(name: str) -> str:
+    """A name that every program can open: safetensors reads no others."""
+    return re.sub("[\udc80-\udcff]", lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", name)
 
 
 def _videos(folder: Path) -> list[Path]:

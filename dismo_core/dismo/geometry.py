@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..imports import importing
 from ..weights.geometry import maker
 from .models.extractor import MotionExtractor
 from .models.generator import FrameGenerator
@@ -44,6 +45,7 @@ def generator_of(metadata: Mapping[str, str], name: str) -> Callable[[], FrameGe
 
 
 def _taesd(config: dict[str, Any]) -> Any:
-    from diffusers import AutoencoderTiny
+    with importing("diffusers"):
+        from diffusers import AutoencoderTiny
 
     return AutoencoderTiny(**config)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..weights import registry
 from ..weights.kinds import Kind
 
 AUTOENCODER = "autoencoder."  # before the names of its tensors, in the file of a frame generator
@@ -18,3 +19,5 @@ GENERATOR = Kind(
 )
 EXTRACTOR = Kind("a motion extractor", "It goes into Load DisMo Extractor, or into --extractor.", ("query_tokens",))
 MOTION = Kind("a motion", "It goes into Load Motion, or into --motion.", ("embeddings",))
+
+registry.register(kinds=[ADAPTER, GENERATOR, EXTRACTOR, MOTION])

@@ -13,9 +13,9 @@ from ..files import atomic_write
 if TYPE_CHECKING:
     from torch import Tensor
 
-LOOK_AHEAD = 4  # the last four frames of a clip have no embedding of their own (specs/dismo.md, 2.7)
+LOOK_AHEAD = 4  # the last four frames of a clip have no embedding of their own (docs/methods/dismo.md, 4.1)
 WINDOW = 8  # frames that an extractor sees at once
-SOURCES = WINDOW - LOOK_AHEAD  # of them have an embedding: frames that training goes on from
+SOURCES = WINDOW - LOOK_AHEAD  # of them have an embedding: frames that training starts from
 FORMAT = "dismo-motion"
 VERSION = "1"
 
@@ -108,6 +108,10 @@ class Motion:
                 f"This motion ({self.source or 'unnamed'}) was made by extractor {self.extractor}, but the video model was "
                 f"trained with extractor {extractor_id}. Extract the motion again with the extractor of that model."
             )
+
+    def _comfy_cache_tensors(self) -> list[Tensor]:
+        """What ComfyUI's cache counts; the name is ComfyUI's."""
+        return [rows for rows in (self.embeddings, self.still) if rows is not None]
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write a `.safetensors` motion file (format `dismo-motion` 1).

@@ -112,7 +112,7 @@ def _thinned(rows: Tensor) -> Tensor:
 
 
 def _draw_self_similarity(strip: SubFigure, motions: Mapping[str, Motion]) -> None:
-    """One square per motion on one colour scale; blocks are stretches of one motion, stripes are repetition."""
+    """One square per motion on one color scale; blocks are stretches of one motion, stripes are repetition."""
     directions = {label: F.normalize(_thinned(motion.embeddings), dim=-1) for label, motion in motions.items()}
     squares = {label: (rows @ rows.T).clamp(-1, 1) for label, rows in directions.items()}
     low = min(float(square.min()) for square in squares.values())

@@ -1,4 +1,4 @@
-"""Video from the frame generator: roll out from a picture with the motion of a clip (specs/dismo.md, section 4)."""
+"""Video from the frame generator: roll out from a picture with the motion of a clip (docs/methods/dismo.md, 5)."""
 
 from __future__ import annotations
 

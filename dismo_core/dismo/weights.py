@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ..cogvideox.weights import BASE
 from ..errors import DisMoError
+from ..imports import importing
 from ..weights import registry
 from ..weights.files import WeightFile, differences
 from ..weights.geometry import read_metadata
@@ -21,7 +22,7 @@ from ..weights.hub import require
 from ..weights.load import build, open_weights
 from ..weights.manifest import HubFile
 from .geometry import extractor_of, generator_of
-from .kinds import ADAPTER, AUTOENCODER, EXTRACTOR, GENERATOR, MOTION
+from .kinds import ADAPTER, AUTOENCODER, EXTRACTOR, GENERATOR
 from .models.extractor import MotionExtractor
 from .models.generator import FrameGenerator
 from .models.rotary import AxialRotary3D
@@ -67,7 +68,8 @@ def load_motion_extractor(
     Args:
         name_or_path: "tiny" (bundled), "large" (released, in the default folder), or a file of extractor weights
             (.safetensors, .pt) of the tiny or large geometry, or of the one that its metadata describe.
-        device, dtype: where and in which precision it runs; float32 is the reference.
+        device: where it runs.
+        dtype: precision in which it runs; float32 is the reference.
         download: fetch "large" (2.4 GB) where it is not on this machine.
 
     Raises:
@@ -145,7 +147,7 @@ def load_cogvideox_adapter(
         motion_extractor = tiny if query is not None and query.shape == tiny.query_tokens.shape else None
     base = base if isinstance(base, CogVideoXBase) else load_base(base, dtype, download=download)
     adapter = CogVideoXMotionAdapter.empty(base, motion_extractor, dtype, **geometry(tensors))
-    del tensors  # mapped; load_adapter reads them again
+    del tensors  # memory-mapped; load_adapter reads them again
     try:
         adapter.load_adapter(path)
     except BaseException:
@@ -156,7 +158,7 @@ def load_cogvideox_adapter(
 
 
 def check_frequencies(extractor: MotionExtractor, name: str) -> None:
-    """Rotary frequencies are stored, not constants; warn where those of the large geometry left their formula (specs/dismo.md, 1.2).
+    """Warn where stored rotary frequencies of the large geometry left their formula (docs/methods/dismo.md, 2.2).
 
     Those of other geometries are trained along.
     """
@@ -197,7 +199,8 @@ def _extractors(file: WeightFile) -> Iterator[tuple[str, dict[str, Tensor]]]:
 
 def _adapter_on_5b(tensors: dict[str, Tensor], extractor: Callable[[], MotionExtractor] | None) -> nn.Module:
     """An adapter for the released base, of the rank and the width of conditions that the tensors have."""
-    from diffusers.models.transformers.cogvideox_transformer_3d import CogVideoXTransformer3DModel
+    with importing("diffusers"):
+        from diffusers.models.transformers.cogvideox_transformer_3d import CogVideoXTransformer3DModel
 
     from ..cogvideox.base import CogVideoXBase
     from ..cogvideox.geometry import COGVIDEOX_5B_I2V as BASE_5B
@@ -212,7 +215,7 @@ def _adapter_on_5b(tensors: dict[str, Tensor], extractor: Callable[[], MotionExt
 
 
 registry.register(
-    kinds={ADAPTER: _adapters, GENERATOR: _generators, EXTRACTOR: _extractors, MOTION: None},
+    models={ADAPTER: _adapters, GENERATOR: _generators, EXTRACTOR: _extractors},
     released=RELEASED,
     bundled=BUNDLED,
 )

@@ -22,7 +22,8 @@ def motion_fidelity(source: Tracks, generated: Tracks) -> float:
     steps they are seen in; else a still background would make any video of it a good one.
 
     Args:
-        source, generated: of the same number of frames; sizes may differ.
+        source: tracks of the source.
+        generated: tracks of the generated video, over as many frames; sizes may differ.
 
     Returns:
         -1..1; 1 where neither moves, 0 where only one does or where no point of the generated video can be followed.

@@ -64,7 +64,8 @@ def classify(
     """Majority of the k references of largest cosine; of two classes with as many votes, the one that is more alike.
 
     Args:
-        queries: [M, d], of the classes `truth`. references: [N, d], of the classes `labels`.
+        queries: [M, d], of the classes `truth`.
+        references: [N, d], of the classes `labels`.
         k: neighbours that vote, 1..N.
         excluded: bool [M, N], references that a query may not ask.
 

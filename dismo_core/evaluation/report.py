@@ -68,7 +68,8 @@ def captioned_sheet(
 
     Args:
         blocks: a caption, and videos uint8 [T, H, W, 3] of one size: a row of frames each.
-        every: of so many frames one is shown. across: blocks side by side.
+        every: of so many frames one is shown.
+        across: blocks side by side.
     """
     import numpy as np
     from PIL import Image, ImageDraw

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..errors import DisMoError
+from ..imports import importing
 
 FRAMES = 16  # at a time
 
@@ -31,7 +32,8 @@ class ClipSimilarity:
                 f"{folder} is no CLIP model: it holds no config.json. Give a folder with a CLIPModel of transformers, for example "
                 "a download of openai/clip-vit-base-patch32."
             )
-        from transformers import CLIPModel, CLIPProcessor
+        with importing("transformers"):
+            from transformers import CLIPModel, CLIPProcessor
 
         try:
             model: Any = CLIPModel.from_pretrained(folder, local_files_only=True)
@@ -47,7 +49,8 @@ class ClipSimilarity:
         """Mean over the frames of the cosine to the prompt and to the picture, -1..1; None for what is not given.
 
         Args:
-            frames: uint8 [T, H, W, 3]. picture: uint8 [H', W', 3].
+            frames: uint8 [T, H, W, 3].
+            picture: uint8 [H', W', 3].
         """
         to_prompt: list[Tensor] = []
         to_picture: list[Tensor] = []

@@ -1,4 +1,4 @@
-"""Conditional LoRA: a low-rank update whose bottleneck is scaled and shifted per latent frame (specs/dismo.md, 6.3).
+"""Conditional LoRA: a low-rank update whose bottleneck is scaled and shifted per latent frame (docs/methods/dismo.md, 7.3).
 
 With the frozen linear W x + b, and h_k the condition of latent frame k:
 
@@ -90,7 +90,10 @@ class ConditionalLoRA(nn.Module):
     """The four matrices of one adapted linear, under the names of the released adapter.
 
     Args:
-        d_in, d_out: of the frozen linear. d_cond: width of a condition. rank: of the update.
+        d_in: of the frozen linear.
+        d_out: of the frozen linear.
+        d_cond: width of a condition.
+        rank: of the update.
         dtype: of the four matrices; that of the base model's activations.
     """
 

@@ -1,4 +1,4 @@
-"""Weights straight from mapped safetensors files into a module that was made on the meta device."""
+"""Weights straight from memory-mapped safetensors files into a module that was made on the meta device."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..weights.files import differences
 from ..weights.recognise import recognise
 from ..weights.shards import opened
 
-MAPPED = "mapped_at"  # attribute of parameters and buffers whose values lie in a mapped file: their address
+MMAPPED = "mmapped_at"  # attribute of parameters and buffers whose values lie in a memory-mapped file: their address
 FLOAT8 = (torch.float8_e4m3fn, torch.float8_e5m2)
 FLOAT8_SCALES = ("scale_weight", "weight_scale")  # of one weight: value = float8 * scale
 FLOAT8_MARKS = ("scaled_fp8", "scale_input", "input_scale", "comfy_quant")  # say how others compute, not what is stored
@@ -35,7 +35,7 @@ def fill(
 ) -> dict[str, Tensor]:
     """Give every parameter and buffer of `module`, made on the meta device, its tensor from `files`; strict.
 
-    A tensor that already has the wanted precision stays mapped: the system reads its pages when they are used and may
+    A tensor that already has the wanted precision stays memory-mapped: the system reads its pages when they are used and may
     drop them again. Others are cast one by one, so there are never two copies of the weights.
 
     Args:
@@ -55,7 +55,7 @@ def fill(
     files = list(files)
     found: dict[str, Tensor] = {}
     scales: dict[str, Tensor] = {}
-    mapped: set[str] = set()
+    in_file: set[str] = set()
     with torch.inference_mode(False):  # weights made inside it could not be trained beside later
         for path in files:
             with opened(path) as file:
@@ -75,7 +75,7 @@ def fill(
                         tensor = tensor.to(torch.float32 if keep_float32(key) else dtype)
                     found[key] = tensor
                     if tensor is stored:
-                        mapped.add(key)
+                        in_file.add(key)
         found |= {alias: found[key] for alias, key in tied.items() if key in found}
         if problem := differences(module.state_dict(), found):
             where, kind = ", ".join(str(path) for path in files), recognise(found)
@@ -83,13 +83,13 @@ def fill(
             raise DisMoError(f"The weights in {where} do not fit {type(module).__name__}.{what} {problem}.")
         module.load_state_dict(found, strict=True, assign=True)
         for key, held in (*module.named_parameters(), *module.named_buffers()):
-            if key in mapped:
-                setattr(held, MAPPED, held.data_ptr())
+            if key in in_file:
+                setattr(held, MMAPPED, held.data_ptr())
     return scales
 
 
 def spill(module: nn.Module, folder: Path) -> None:
-    """Move the weights that lie only in memory (cast or converted at loading) to mapped files in `folder`.
+    """Move the weights that lie only in memory (cast or converted at loading) to memory-mapped files in `folder`.
 
     Quantised weights, which safetensors cannot hold, stay.
 
@@ -111,12 +111,12 @@ def spill(module: nn.Module, folder: Path) -> None:
             save_tensors({"weight": tensor.data.contiguous()}, temporary)
         with safe_open(path, framework="pt") as file:
             tensor.data = file.get_tensor("weight")
-        setattr(tensor, MAPPED, tensor.data_ptr())
+        setattr(tensor, MMAPPED, tensor.data_ptr())
 
 
 def is_mmapped(tensor: Tensor) -> bool:
-    """Whether a parameter or buffer lies in a mapped file, as `fill` or `spill` left it."""
-    return getattr(tensor, MAPPED, None) == tensor.data_ptr()
+    """Whether a parameter or buffer lies in a memory-mapped file, as `fill` or `spill` left it."""
+    return getattr(tensor, MMAPPED, None) == tensor.data_ptr()
 
 
 def is_plain(tensor: Tensor) -> bool:

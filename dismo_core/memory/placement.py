@@ -1,7 +1,7 @@
 """Ways to lie in memory: whole on the device, block by block, or layer by layer; the latter by diffusers and accelerate.
 
 Every way leaves the host's copy of a weight alone: what comes back from the device is the tensor that was there before,
-mapped from its file if it was, and not a second copy. Weights that someone changed on the device are copied back.
+memory-mapped from its file if it was, and not a second copy. Weights that someone changed on the device are copied back.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from ..imports import importing
 from .mmap_weights import is_plain
 
 HOST = torch.device("cpu")
@@ -76,25 +77,31 @@ class Blocks:
         self._held: list[tuple[Tensor, Tensor, int]] = []
 
     def attach(self) -> None:
-        from diffusers.hooks.group_offloading import apply_group_offloading
+        with importing("diffusers"):
+            from diffusers.hooks.group_offloading import apply_group_offloading
 
         for tensor in weights(self.module):
             if is_plain(tensor):
                 self._held.append((tensor, tensor.data, tensor._version))
             elif (state := getattr(tensor, "quant_state", None)) is not None:
                 state.to(self.device)  # bitsandbytes keeps its scales beside the tensor; they stay there
-        apply_group_offloading(
-            self.module,
-            onload_device=self.device,
-            offload_device=HOST,
-            offload_type="block_level",
-            num_blocks_per_group=1,
-            use_stream=self.device.type == "cuda",
-            low_cpu_mem_usage=not self.pinned,
-        )
+        try:
+            apply_group_offloading(
+                self.module,
+                onload_device=self.device,
+                offload_device=HOST,
+                offload_type="block_level",
+                num_blocks_per_group=1,
+                use_stream=self.device.type == "cuda",
+                low_cpu_mem_usage=not self.pinned,
+            )
+        except AttributeError:  # diffusers before 0.41 fails where there is no accelerator, hence nothing to be moved
+            if torch.accelerator.current_accelerator() is not None:
+                raise
 
     def detach(self) -> None:
-        from diffusers.hooks.hooks import HookRegistry
+        with importing("diffusers"):
+            from diffusers.hooks.hooks import HookRegistry
 
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)  # blocks may still be on their way
@@ -117,7 +124,8 @@ class Layers:
         self._held: list[tuple[dict[str, Any], str, Any]] = []
 
     def attach(self) -> None:
-        from accelerate import cpu_offload
+        with importing("accelerate"):
+            from accelerate import cpu_offload
 
         # accelerate puts other Parameter objects in their place; optimizers and tied weights need these again
         for module in self.module.modules():
@@ -126,7 +134,8 @@ class Layers:
         cpu_offload(self.module, self.device, offload_buffers=True)
 
     def detach(self) -> None:
-        from accelerate.hooks import remove_hook_from_submodules
+        with importing("accelerate"):
+            from accelerate.hooks import remove_hook_from_submodules
 
         remove_hook_from_submodules(self.module)
         for held, name, tensor in self._held:

@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,6 +89,9 @@ class MemoryPlan:
         low_memory: whether parts compute in smaller pieces, where they can; None = those that would not fit otherwise.
         folder: where `disk` writes weights that lie in no file yet; None = the system's folder of temporary files.
 
+    Attributes:
+        available: bytes of the device that can be had beside those of the plan; None = what the device has free.
+
     Raises:
         DisMoError: no such choice.
     """
@@ -111,6 +114,7 @@ class MemoryPlan:
         self._files: Path | None = None
         self._choice: Choice | None = None
         self._attached: dict[str, Placement] = {}
+        self.available: Callable[[], float] | None = None
 
     @property
     def choice(self) -> Choice:
@@ -146,13 +150,9 @@ class MemoryPlan:
             self._detach(name)
         self._choice = None
 
-    def bytes_wanted(self) -> int:
-        """Bytes on the device with which nothing need be done in smaller pieces; under `auto` room for everything.
-
-        Asked before `choice`, which settles for what is free then.
-        """
-        memory = "full" if self.memory == "auto" else self.memory
-        return max(self._needed(name, memory, bool(self._low_memory)) for name in self.parts)
+    def bytes_of_weights(self) -> int:
+        """Bytes of the weights of all parts, wherever they lie."""
+        return nbytes([tensor for part in self.parts.values() for tensor in weights(part.module)])
 
     def bytes_on_device(self) -> int:
         """Bytes of weights that the plan now holds on the device."""
@@ -194,7 +194,8 @@ class MemoryPlan:
         return self.choice.memory in ("group offload", "sequential", "disk") and self.parts[name].streamed is not None
 
     def _settle(self) -> Choice:
-        free = USABLE * (free_bytes(self.device) + self.bytes_on_device())
+        available = free_bytes(self.device) if self.available is None else self.available()
+        free = USABLE * (available + self.bytes_on_device())
         tiers = MEMORY[1:5] if self.memory == "auto" else (self.memory,)
         for memory in tiers:
             low_memory = frozenset(

@@ -56,7 +56,8 @@ def store(model: nn.Module, linears: Collection[str], precision: str, device: st
     rounding to bfloat16 alone gives 0.24 %.
 
     Args:
-        model: a transformer. linears: names of its linears to store so.
+        model: a transformer.
+        linears: names of its linears to store so.
         precision: one of `PRECISIONS`.
         device: where nf4 is computed, matrix by matrix; the result lies on the CPU again.
 

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 from torch import nn
 
 from ..errors import DisMoError
+from ..imports import importing
 
 log = logging.getLogger(__name__)
 
@@ -61,10 +62,11 @@ def set_step_cache(transformer: Any, kind: str, threshold: float = FIRST_BLOCK_T
         DisMoError: no such kind. During sampling: guidance halves that come one after the other.
     """
     require_step_cache(kind)
-    from diffusers.hooks.faster_cache import FasterCacheConfig
-    from diffusers.hooks.first_block_cache import FirstBlockCacheConfig
-    from diffusers.hooks.hooks import HookRegistry
-    from diffusers.hooks.pyramid_attention_broadcast import PyramidAttentionBroadcastConfig
+    with importing("diffusers"):
+        from diffusers.hooks.faster_cache import FasterCacheConfig
+        from diffusers.hooks.first_block_cache import FirstBlockCacheConfig
+        from diffusers.hooks.hooks import HookRegistry
+        from diffusers.hooks.pyramid_attention_broadcast import PyramidAttentionBroadcastConfig
 
     registry = HookRegistry.check_if_exists_or_initialize(transformer)
     if transformer.is_cache_enabled:
@@ -95,7 +97,7 @@ def set_step_cache(transformer: Any, kind: str, threshold: float = FIRST_BLOCK_T
         )
     transformer.enable_cache(config)
     registry.register_hook(watch, WATCH)
-    registry.invalidate_child_registries_cache()
+    registry._child_registries_cache = None  # diffusers 0.38 to 0.40 go on with the hooks that were there before
 
 
 def require_step_cache(kind: str) -> None:
@@ -105,11 +107,16 @@ def require_step_cache(kind: str) -> None:
 
 
 def _step_watch(kind: str) -> Any:
-    from diffusers.hooks.hooks import BaseState, ModelHook, StateManager
+    with importing("diffusers"):
+        from diffusers.hooks.hooks import BaseState, ModelHook, StateManager
 
-    class NoState(BaseState):
-        def reset(self) -> None:
-            pass
+    class Half(StateManager):
+        """Is told which guidance half runs: since diffusers 0.41 by an object that bears its name, before by the name."""
+
+        name = ""
+
+        def set_context(self, context: Any) -> None:
+            self.name = getattr(context, "name", context)
 
     class StepWatch(ModelHook):
         """Knows the time of the step that runs, and refuses halves that a cache would take for one another."""
@@ -119,11 +126,11 @@ def _step_watch(kind: str) -> Any:
         def __init__(self) -> None:
             super().__init__()  # type: ignore[no-untyped-call]
             self.timestep = 0
-            self.states = StateManager(NoState)  # type: ignore[arg-type] # is told which guidance half runs
+            self.half = Half(BaseState)  # type: ignore[arg-type]
 
         def pre_forward(self, module: nn.Module, *args: Any, **kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
             self.timestep = int(kwargs["timestep"][0])
-            half = self.states.context.name
+            half = self.half.name
             if (kind == "pyramid" and half == "uncond") or (kind == "faster" and half != "cond_uncond"):
                 raise DisMoError(
                     f"The step cache {kind!r} needs both guidance halves in one batch, and the sampler runs {half!r} "
@@ -133,7 +140,6 @@ def _step_watch(kind: str) -> Any:
             return args, kwargs
 
         def reset_state(self, module: nn.Module) -> nn.Module:
-            self.states.reset()
             return module
 
     return StepWatch()

@@ -19,7 +19,9 @@ class Appearances:
     """How B clips look.
 
     Args:
-        ground: [B, 3, S, S]. ground_shift: [B, 2], -1..1. ground_zoom: [B].
+        ground: [B, 3, S, S].
+        ground_shift: [B, 2], -1..1, which part of it is in the middle.
+        ground_zoom: [B], factor on how much of it is seen.
         skin: [B, 2 objects, 3, S, S].
         outline: [B, 2, 2, 5], amplitude and phase of the radius over the angle.
         aspect: [B, 2], height over width.
@@ -40,7 +42,9 @@ class Appearances:
         """Frames [B, N, size, size, 3] in -1..1.
 
         Args:
-            trajectories: how objects and camera move. times: [B, N], frame steps. size: side, px.
+            trajectories: how objects and camera move.
+            times: [B, N], frame steps.
+            size: side, px.
             view: [B, N, 3], see `render`.
         """
         ground = Texture(self.ground, float(size), self.ground_zoom, self.ground_shift, mirrored=True)
@@ -72,7 +76,8 @@ def draw_appearances(
     """Appearances for clips that move along `trajectories`.
 
     Args:
-        clips: B. trajectories: a camera that moves is given a ground to see; an object starts where its way fits.
+        clips: B.
+        trajectories: a camera that moves is given a ground to see; an object starts where its way fits.
         unit: px that stand for one of a picture of 64.
         difficulty: 0 = plain grounds and contrasting objects; 1 = everything.
         pool: textures [N, 3, S, S] to choose from.

@@ -18,8 +18,10 @@ class Trajectories:
     """How objects and camera move in B clips: rates per frame step in px, log scale and radians.
 
     Args:
-        object: [B, 2 objects, steps, 2], px. object_turn: [B, 2, steps, 2], (log scale, angle).
-        camera: [B, steps, 2], px. camera_turn: [B, steps, 2], (log scale, angle).
+        object: [B, 2 objects, steps, 2], px.
+        object_turn: [B, 2, steps, 2], (log scale, angle).
+        camera: [B, steps, 2], px.
+        camera_turn: [B, steps, 2], (log scale, angle).
     """
 
     object: Tensor

@@ -19,7 +19,8 @@ class Average:
     (1 + n) / (10 + n) after n updates: otherwise what a short run ends with would mostly be what it began with.
 
     Args:
-        model: parameters with requires_grad are averaged. decay: of the average, 0..1; the first update takes the weights as they are.
+        model: parameters with requires_grad are averaged.
+        decay: of the average, 0..1; the first update takes the weights as they are.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
@@ -57,7 +58,7 @@ class Average:
         return {COUNT: torch.tensor(self.updates)} | {PREFIX + name: v for name, v in self.values.items()}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Go on from `state`; it may hold more names."""
+        """Resume from `state`; it may hold more names."""
         _copy({name: state[PREFIX + name] for name in self.values}, self.values)
         self.updates = int(state[COUNT])
 

@@ -50,7 +50,7 @@ def latest_checkpoint(folder: Path) -> dict[str, Any] | None:
     if found:
         raise DisMoError(
             f"None of the {len(found)} checkpoints in {folder} reads; see the log. Mend what keeps them from being read, or, to "
-            "begin anew, move them away or choose another folder."
+            "begin again, move them away or choose another folder."
         )
     return None
 

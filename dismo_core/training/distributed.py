@@ -24,7 +24,9 @@ class World:
     """This process among those of a run.
 
     Args:
-        rank, size: number of this process, and how many there are. device: where it computes.
+        rank: number of this process.
+        size: how many processes there are.
+        device: where it computes.
         sharded: weights, gradients and optimizer are shared out among the processes instead of copied to each.
     """
 
@@ -125,7 +127,8 @@ def joined(device: str, sharded: bool = False) -> Iterator[World]:
     """The world that torchrun started this process in, or this process alone.
 
     Args:
-        device: cpu, cuda, mps; under torchrun cuda is the GPU with the process's local number. sharded: see `World`.
+        device: cpu, cuda, mps; under torchrun cuda is the GPU with the process's local number.
+        sharded: see `World`.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:

@@ -53,7 +53,7 @@ class TensorBoard:
 
 
 class WeightsAndBiases:
-    """A run of a Weights & Biases project; the folder's name is the run's, so a resumed run goes on there."""
+    """A run of a Weights & Biases project; the folder's name is the run's, so a resumed run continues there."""
 
     def __init__(self, folder: Path, project: str, about: Mapping[str, Any]) -> None:
         try:
@@ -83,7 +83,9 @@ def open_loggers(folder: Path, step: int, wandb: str | None, about: Mapping[str,
     """TensorBoard where it is installed, and the Weights & Biases project called `wandb` where one is asked for.
 
     Args:
-        folder: of the run. step: it begins or goes on after. about: what the run was started with.
+        folder: of the run.
+        step: it begins or resumes after.
+        about: what the run was started with.
     """
     loggers: list[Logger] = []
     try:

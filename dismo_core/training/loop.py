@@ -1,4 +1,4 @@
-"""The training loop: AdamW, warm-up and cosine, clipping, an average of the weights, checkpoints, resume, a log (specs/dismo.md, 5.3)."""
+"""The training loop: AdamW, warm-up and cosine, clipping, averaged weights, checkpoints, resume, log (docs/methods/dismo.md, 6.3)."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -21,10 +21,11 @@ from ..weights.files import differences
 from .average import Average
 from .checkpoint import latest_checkpoint, save_checkpoint
 from .distributed import World, is_sharded, shared_out
-from .loggers import Logger, cut_rows
+from .loggers import cut_rows, open_loggers
 
 log = logging.getLogger(__name__)
 ALONE = World()
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,16 @@ class Schedule:
     """How long and how fast.
 
     Args:
-        steps: optimizer steps in all. lr: peak learning rate. warmup: steps of linear warm-up; cosine to zero after it.
-        clip: largest global gradient norm. average: decay of the exponential average of the weights, None = no average.
+        steps: optimizer steps in all.
+        lr: peak learning rate.
+        warmup: steps of linear warm-up; cosine to zero after it.
+        clip: largest global gradient norm.
+        average: decay of the exponential average of the weights, None = no average.
         accumulation: batches whose gradients are averaged for a step.
-        save_every, log_every, draw_every: in steps; save_every a multiple of log_every. keep: checkpoints that stay.
+        save_every: in steps; a multiple of log_every.
+        log_every: in steps.
+        draw_every: in steps.
+        keep: checkpoints that stay.
     """
 
     steps: int
@@ -56,22 +63,65 @@ class Schedule:
         return 0.5 * (1 + math.cos(math.pi * (step - self.warmup) / max(1, self.steps - self.warmup)))
 
 
-def fit(
-    model: nn.Module,
-    losses: Callable[[int], dict[str, Tensor]],
-    schedule: Schedule,
-    folder: Path,
-    *,
-    on_log: Callable[[int, nn.Module], dict[str, float]] | None = None,
-    progress: Callable[[int, int, dict[str, float]], None] | None = None,
-    draw: Callable[[nn.Module], Mapping[str, Tensor]] | None = None,
-    loggers: Callable[[int], Sequence[Logger]] | None = None,
-    about: Mapping[str, Any] | None = None,
-    world: World = ALONE,
-    wrapped: nn.Module | None = None,
-    autocast: torch.dtype | None = None,
-    saved: Callable[[str], bool] = lambda name: True,
-) -> nn.Module:
+@dataclass(frozen=True)
+class TrainingRun:
+    """Where a run lies, how long it takes, and who watches it.
+
+    Args:
+        folder: takes `checkpoint_*.pt` and `log.jsonl`; a run that was stopped is resumed from its newest checkpoint.
+        schedule: see `Schedule`.
+        about: what must be the same when the run is resumed (numbers and strings).
+        progress: called with (steps done, steps in all, logged numbers).
+        on_log: called at every `save_every` with (steps done, the model, averaged weights in it); its numbers join the log.
+        draw: called with the model at every `draw_every`, in all processes where the model is sharded; gives pictures uint8
+            [H,W,3] for the loggers.
+        boards: whether numbers and pictures also go where `open_loggers` sends them.
+        wandb: see there.
+        world: of the processes that train together; only the main one writes.
+        wrapped: what the losses call, where that is the model as `World.wrap` gave it.
+        autocast: dtype of the matrix products; None = that of the weights.
+        saved: which names of the model's state dict go into checkpoints; the others must be the same again at the start.
+    """
+
+    folder: Path
+    schedule: Schedule
+    about: Mapping[str, Any] = field(default_factory=dict)
+    progress: Callable[[int, int, dict[str, float]], None] | None = None
+    on_log: Callable[[int, nn.Module], dict[str, float]] | None = None
+    draw: Callable[[nn.Module], Mapping[str, Tensor]] | None = None
+    boards: bool = False
+    wandb: str | None = None
+    world: World = ALONE
+    wrapped: nn.Module | None = None
+    autocast: torch.dtype | None = None
+    saved: Callable[[str], bool] = lambda name: True
+
+
+class NumberedBatches(Generic[T]):
+    """Batches by their number: opened at the first that is asked for, read on from there.
+
+    Args:
+        open_at: number of a batch -> it and those after it.
+
+    Attributes:
+        first: the first batch that was read; sample pictures are made of it.
+    """
+
+    def __init__(self, open_at: Callable[[int], Iterator[T]]) -> None:
+        self._open_at = open_at
+        self._batches: Iterator[T] | None = None
+        self.first: T | None = None
+
+    def __call__(self, number: int) -> T:
+        """Batch `number`; after the first call, the next one."""
+        if self._batches is None:
+            self._batches = self._open_at(number)
+        batch = next(self._batches)
+        self.first = batch if self.first is None else self.first
+        return batch
+
+
+def fit(model: nn.Module, losses: Callable[[int], dict[str, Tensor]], run: TrainingRun) -> nn.Module:
     """Train `model` in place; everything is a function of the step number, so a resumed run equals an unbroken one.
 
     That is why a checkpoint needs no state of random generators and no position in the data: its step gives both.
@@ -80,18 +130,7 @@ def fit(
         model: parameters with requires_grad are trained.
         losses: number of a batch -> named scalars; "loss" is the one that is minimised. Batches of step s have the
             numbers s * accumulation to (s + 1) * accumulation - 1.
-        schedule: see `Schedule`.
-        folder: takes `checkpoint_*.pt` and `log.jsonl`; a checkpoint in it is gone on from.
-        on_log: called at every `save_every` with the model, averaged weights in it; its numbers join the log.
-        progress: called with (steps done, steps in all, logged numbers).
-        draw: called likewise at every `draw_every`, in all processes where the model is sharded; gives pictures uint8 [H,W,3]
-            for the loggers.
-        loggers: called once with the step that is gone on from; gives whatever else takes numbers and pictures.
-        about: what must not change when a run is gone on with (numbers and strings).
-        world: of the processes that train together; only the main one writes.
-        wrapped: what `losses` calls, where that is the model as `World.wrap` gave it.
-        autocast: dtype of the matrix products; None = that of the weights.
-        saved: which names of the model's state dict go into checkpoints; the others must be the same again at the start.
+        run: see `TrainingRun`.
 
     Returns:
         The model, with averaged weights where there is an average.
@@ -100,14 +139,15 @@ def fit(
         DisMoError: the loss is not finite, the folder holds another run, or the last checkpoint cannot be written (those
             before it are tried again at the next `save_every`). Checkpoints that are there stay.
     """
+    folder, schedule, world = run.folder, run.schedule, run.world
     params = [p for p in model.parameters() if p.requires_grad]
     device = params[0].device
     optimizer = torch.optim.AdamW(
         params, lr=schedule.lr, betas=(0.9, 0.99), weight_decay=0.01, fused=True if device.type == "cuda" else None
     )
     average = None if schedule.average is None else Average(model, schedule.average)
-    start = _resume(folder, model, average, optimizer, about or {}, saved)
-    world.require_same(start, "the step to go on from")
+    start = _resume(run, model, average, optimizer)
+    world.require_same(start, "the step to resume from")
     if world.main:
         folder.mkdir(parents=True, exist_ok=True)
         remove_unfinished(folder, "checkpoint_*", ".pt")
@@ -117,8 +157,8 @@ def fit(
         return contextlib.nullcontext() if average is None else average.applied()
 
     def state(step: int) -> dict[str, Any]:
-        parts: dict[str, Any] = {"step": step, "about": dict(about or {}), "optimizer": optimizer.state_dict()}
-        parts["model"] = {k: v for k, v in model.state_dict().items() if saved(k)}
+        parts: dict[str, Any] = {"step": step, "about": dict(run.about), "optimizer": optimizer.state_dict()}
+        parts["model"] = {k: v for k, v in model.state_dict().items() if run.saved(k)}
         if average is not None:
             parts["averaged"] = average.state_dict()
         whole: dict[str, Any] = world.whole(parts)
@@ -129,7 +169,7 @@ def fit(
     began = time.monotonic()
     with contextlib.ExitStack() as stack:
         out = stack.enter_context((folder / "log.jsonl").open("a")) if world.main else None
-        others = loggers(start) if loggers is not None and world.main else ()
+        others = open_loggers(folder, start, run.wandb, run.about) if run.boards and world.main else ()
         for logger in others:
             stack.enter_context(contextlib.closing(logger))
         for step in range(start, schedule.steps):
@@ -140,8 +180,8 @@ def fit(
             for k in range(schedule.accumulation):
                 number = step * schedule.accumulation + k
                 torch.manual_seed(number)  # whatever is drawn from the common generator is a function of the batch
-                with _exchange(wrapped, k == schedule.accumulation - 1):
-                    with torch.autocast(device.type, dtype=autocast, enabled=autocast is not None):
+                with _exchange(run.wrapped, k == schedule.accumulation - 1):
+                    with torch.autocast(device.type, dtype=run.autocast, enabled=run.autocast is not None):
                         batch = losses(number)
                     (batch["loss"] / schedule.accumulation).backward()
                 for name, value in batch.items():
@@ -154,7 +194,7 @@ def fit(
             if not math.isfinite(numbers["grad_norm"]):
                 raise DisMoError(
                     f"The loss or its gradient is not finite at step {step} (loss {numbers['loss']}). The last "
-                    f"checkpoint in {folder} is good; go on from it with a lower learning rate than {schedule.lr}."
+                    f"checkpoint in {folder} is good; resume from it with a lower learning rate than {schedule.lr}."
                 )
             optimizer.step()
             if average is not None:
@@ -168,18 +208,18 @@ def fit(
                 row |= {"step": done, "lr": optimizer.param_groups[0]["lr"], "seconds": time.monotonic() - began}
                 sums, summed = {}, 0
                 if out is not None:
-                    if done % schedule.save_every == 0 and on_log is not None:
+                    if done % schedule.save_every == 0 and run.on_log is not None:
                         with averaged():
-                            row |= on_log(done, model)
+                            row |= run.on_log(done, model)
                     out.write(json.dumps({k: float(f"{v:.6g}") for k, v in row.items()}) + "\n")
                     out.flush()
                     for logger in others:
                         logger.numbers(done, row)
-                    if progress is not None:
-                        progress(done, schedule.steps, row)
-            if draw is not None and (others or world.sharded) and done % schedule.draw_every == 0:
+                    if run.progress is not None:
+                        run.progress(done, schedule.steps, row)
+            if run.draw is not None and (others or world.sharded) and done % schedule.draw_every == 0:
                 with averaged():
-                    pictures = draw(model)
+                    pictures = run.draw(model)
                 for name, picture in pictures.items():
                     for logger in others:
                         logger.picture(done, name, picture)
@@ -192,22 +232,16 @@ def fit(
                     if done == schedule.steps:
                         raise
                     log.error(
-                        "No checkpoint at step %d: %s Training goes on; older checkpoints are intact.", done, error
+                        "No checkpoint at step %d: %s Training continues; older checkpoints are intact.", done, error
                     )
     if average is not None:
         average.apply()
     return model
 
 
-def _resume(
-    folder: Path,
-    model: nn.Module,
-    average: Average | None,
-    optimizer: torch.optim.Optimizer,
-    about: Mapping[str, Any],
-    saved: Callable[[str], bool],
-) -> int:
-    """Fill all three from the newest checkpoint; returns its step, or 0 where there is none."""
+def _resume(run: TrainingRun, model: nn.Module, average: Average | None, optimizer: torch.optim.Optimizer) -> int:
+    """Fill model, average and optimizer from the newest checkpoint; returns its step, or 0 where there is none."""
+    folder, about = run.folder, run.about
     state = latest_checkpoint(folder)
     if state is None:
         return 0
@@ -219,17 +253,17 @@ def _resume(
     ]
     if changed:
         raise DisMoError(
-            f"{folder} holds another run: {'; '.join(changed)}. Go on with the same values, or choose another folder."
+            f"{folder} holds another run: {'; '.join(changed)}. Resume with the same values, or choose another folder."
         )
     current = model.state_dict()
-    wanted = {k: v for k, v in current.items() if saved(k)}
+    wanted = {k: v for k, v in current.items() if run.saved(k)}
     if problem := differences(wanted, state["model"]):
         raise DisMoError(f"The checkpoint in {folder} is of another model. {problem}. Choose another folder.")
     model.load_state_dict(current | {k: shared_out(v, current[k]) for k, v in state["model"].items()})
     if average is not None:
         if "averaged" not in state:
             raise DisMoError(
-                f"The checkpoint in {folder} holds no averaged weights. Go on without an average, or begin in another folder."
+                f"The checkpoint in {folder} holds no averaged weights. Resume without an average, or begin in another folder."
             )
         likes = average.state_dict()
         average.load_state_dict({k: shared_out(v, likes[k]) for k, v in state["averaged"].items() if k in likes})

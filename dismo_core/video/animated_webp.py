@@ -11,9 +11,9 @@ from PIL import Image
 from torch import Tensor
 
 from ..errors import DisMoError
-from .color import over_black
+from .alpha import RGB, over_background
+from .frame_timing import DEFAULT_DISPLAY, LONGEST, Display, TimedFrame
 from .images import DAMAGED, check_size
-from .shown import LONGEST, Shown
 from .source import Source, file_object, label
 
 _ANIMATION_FLAG = 0x02
@@ -31,8 +31,8 @@ def is_animated_webp(source: Source) -> bool:
     return len(head) == 21 and head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X" and bool(head[20] & _ANIMATION_FLAG)
 
 
-def webp_frames(source: Source) -> Iterator[Shown]:
-    """Frames of an animated WebP, alpha over black.
+def webp_frames(source: Source, display: Display = DEFAULT_DISPLAY) -> Iterator[TimedFrame]:
+    """Frames of an animated WebP, alpha over the background.
 
     Raises:
         DisMoError: damaged or cut short.
@@ -44,9 +44,9 @@ def webp_frames(source: Source) -> Iterator[Shown]:
             check_size(picture, source)
             for index in range(getattr(picture, "n_frames", 1)):
                 picture.seek(index)
-                pixels = _pixels(picture)
+                pixels = _pixels(picture, display.background)
                 duration = min(picture.info.get("duration", 0) / 1000, LONGEST) or _NO_DURATION
-                yield Shown(time, duration, 0.001, lambda pixels=pixels: pixels)  # type: ignore[misc]
+                yield TimedFrame(time, duration, 0.001, lambda pixels=pixels: pixels)  # type: ignore[misc]
                 time += duration
     except DAMAGED as error:
         raise DisMoError(
@@ -58,5 +58,5 @@ def webp_frames(source: Source) -> Iterator[Shown]:
             file.close()
 
 
-def _pixels(picture: Image.Image) -> Tensor:
-    return torch.from_numpy(over_black(np.asarray(picture.convert("RGBA"))))
+def _pixels(picture: Image.Image, background: RGB) -> Tensor:
+    return torch.from_numpy(over_background(np.asarray(picture.convert("RGBA")), background))

@@ -43,10 +43,12 @@ class VideoInfo:
     """What a file says about itself.
 
     Args:
-        width, height: pixels, after the rotation the file asks for.
+        width: as shown, px: square pixels, after the rotation the file asks for.
+        height: likewise.
         fps: average native frames per second.
-        duration: seconds, None where the file does not tell.
-        frames: number of frames, None where the file does not tell.
+        duration: seconds from the first frame that can be shown, None where the file does not tell; of MPEG program streams
+            and ASF an estimate.
+        frames: number of frames, None where the file does not tell or hides some. AVI counts repeated ones.
         has_audio: whether there is a sound stream.
         metadata: text tags of the container, keys in lower case.
     """

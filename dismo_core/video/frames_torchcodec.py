@@ -10,31 +10,43 @@ import torch
 from torch import Tensor
 
 from ..errors import DisMoError
+from .color import ToRGB
+from .frame_timing import DEFAULT_DISPLAY, Display
+from .reader import is_transparent, opened_at_first_frame
 from .sample import slack
-from .source import Source, file_object, label, open_video
+from .source import Source, file_object, label
 
 _FULL_RANGE = 2  # AVCOL_RANGE_JPEG
 
 
-def torchcodec_frames(source: Source, fps: float | None, start: float) -> Iterator[Tensor]:
-    """Frames as `iter_video`, decoded by torchcodec.
+def torchcodec_frames(
+    source: Source, fps: float | None, start: float, display: Display = DEFAULT_DISPLAY
+) -> Iterator[Tensor]:
+    """Frames as `iter_video`, decoded by torchcodec, which keeps no alpha: files that have it are refused.
 
     Raises:
         DisMoError: torchcodec does not load here, or cannot read this source; PyAV may.
     """
     decoder_class = _decoder_class()
-    with open_video(source) as (_, stream):  # also refuses what is no video, in the same words as PyAV
-        tick = float(stream.time_base or 1e-6)
-        context = stream.codec_context
+    with opened_at_first_frame(source) as (reader, first):  # also refuses what is no video, in the same words as PyAV
+        tick, number = reader.tick, reader.stream.index
+        context = reader.stream.codec_context
         if context.color_range == _FULL_RANGE and "yuvj" not in (context.pix_fmt or ""):
-            raise _cannot_read(source, "its colours are tagged as full range, which torchcodec does not obey")
+            raise _cannot_read(source, "its colors are tagged as full range, which torchcodec does not obey")
+        if is_transparent(reader.stream):
+            raise _cannot_read(source, "it has transparency, which torchcodec leaves out")
+        if first.stamp is None or reader.stored_order:
+            raise _cannot_read(source, "it does not tell when its frames are shown")
+        zero = first.stamp * tick
+        to_rgb = ToRGB(reader.stream.sample_aspect_ratio if display.square else None)
+        size = to_rgb(first.frame).shape[:2]
     where = source if isinstance(source, bytes) else file_object(source)
     if isinstance(source, (str, os.PathLike)):
         where.close()  # type: ignore[union-attr]
         where = os.fspath(source)  # type: ignore[assignment]
     try:
-        decoder = decoder_class(where, dimension_order="NHWC")
-        zero, end = decoder.metadata.begin_stream_seconds, decoder.metadata.end_stream_seconds
+        decoder = decoder_class(where, dimension_order="NHWC", stream_index=number)
+        end = decoder.metadata.end_stream_seconds
     except (RuntimeError, ValueError) as error:
         raise _cannot_read(source, error) from error
     time, k = start, 0
@@ -45,9 +57,18 @@ def torchcodec_frames(source: Source, fps: float | None, start: float) -> Iterat
             if isinstance(error, torch.OutOfMemoryError):
                 raise
             raise _cannot_read(source, error) from error
-        yield frame.data
+        yield _stretched(frame.data, size)
         k += 1
         time = start + k / fps if fps is not None else frame.pts_seconds + frame.duration_seconds - zero
+
+
+def _stretched(frame: Tensor, size: torch.Size) -> Tensor:
+    """A frame [H, W, 3] at the (height, width) at which it is shown; bicubic, up to a few levels from PyAV's."""
+    if frame.shape[:2] == size:
+        return frame
+    planes = frame.permute(2, 0, 1)[None]
+    stretched = torch.nn.functional.interpolate(planes, size=size, mode="bicubic", antialias=True, align_corners=False)
+    return stretched[0].permute(1, 2, 0).contiguous()
 
 
 def _cannot_read(source: Source, reason: Exception | str) -> DisMoError:

@@ -13,6 +13,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from ..errors import DisMoError, first_line
+from .alpha import RGB, background_rgb, float_over_background
 from .source import Source, file_object, label
 
 # Pillow's other formats are rare, little tested, or handed to other programs (EPS to Ghostscript)
@@ -30,24 +31,26 @@ DAMAGED = (
 )
 
 
-def read_image(source: Source) -> Tensor:
-    """Read a picture upright: EXIF orientation applied, one channel spread to three, transparency over white.
+def read_image(source: Source, *, background: str = "black") -> Tensor:
+    """Read a picture upright: EXIF orientation applied, one channel spread to three, transparency over `background`.
 
     Of an animated file the first picture is taken. Grey pictures of 16 bits keep that precision.
 
     Args:
         source: path, bytes or binary file object; AVIF, BMP, GIF, ICO, JPEG, JPEG 2000, PNG, PPM, PSD, QOI, TGA, TIFF, WebP,
             as far as the installed Pillow has them, of at most 67 million pixels.
+        background: color that shows through transparent pixels, a name or "#rrggbb", as for `read_video`.
 
     Returns:
         float32 [H, W, 3], RGB, 0..1.
 
     Raises:
-        DisMoError: not a picture, damaged, cut short, too large, or with values that have no known range.
+        DisMoError: not a picture, damaged, cut short, too large, or with values that have no known range; no such color.
     """
+    color = background_rgb(background)
     file = file_object(source, "picture")
     try:
-        return _unit_rgb(_upright(file, source), source)
+        return _unit_rgb(_upright(file, source), source, color)
     except DAMAGED as error:
         reason = "its format is not known" if isinstance(error, UnidentifiedImageError) else str(error)
         raise DisMoError(
@@ -80,7 +83,7 @@ def check_size(picture: Image.Image, source: Source) -> None:
         )
 
 
-def _unit_rgb(picture: Image.Image, source: Source) -> Tensor:
+def _unit_rgb(picture: Image.Image, source: Source, background: RGB) -> Tensor:
     if picture.mode.startswith(("I", "F")):
         grey = np.array(picture, dtype=np.float32)
         top = 1.0 if picture.mode.startswith("F") else 65535.0
@@ -92,6 +95,5 @@ def _unit_rgb(picture: Image.Image, source: Source) -> Tensor:
         return torch.from_numpy(grey / top)[..., None].repeat(1, 1, 3)
     if picture.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in picture.info:
         rgba = torch.from_numpy(np.array(picture.convert("RGBA"), dtype=np.float32)).div_(255)
-        alpha = rgba[..., 3:]
-        return (rgba[..., :3] * alpha).add_(1 - alpha)
+        return float_over_background(rgba[..., :3], rgba[..., 3:], background)
     return torch.from_numpy(np.array(picture.convert("RGB"), dtype=np.float32)).div_(255)

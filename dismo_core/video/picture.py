@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
+import logging
+
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
 from ..errors import DisMoError
+from .alpha import background_rgb, float_over_background
+
+log = logging.getLogger(__name__)
 
 BLUR = 16  # px, what padding is averaged over
+BRIGHTEST = 64  # of an HDR picture, times white; above it the values are bytes, or another scale
 OVERSHOOT = 0.1  # bicubic and Lanczos resizing ring by about this much; more means another range of values
 
 
-def to_rgb(image: Tensor) -> Tensor:
+def to_rgb(image: Tensor, background: str = "black") -> Tensor:
     """A picture as clean RGB.
 
-    One channel is repeated as grey. Transparency (the last of 2 or 4 channels) is laid over
-    white, as `read_image` does. Values up to 0.1 outside
-    0..1, as resizing leaves them, are clamped.
+    One channel is repeated as gray. Transparency (the last of 2 or 4 channels) is laid over `background`, as `read_image`
+    does. Values up to 0.1 outside 0..1, as resizing leaves them, are clamped; so are the bright spots of an HDR picture, with
+    a line in the log.
 
     Args:
         image: [H,W,C] float, C = 1 to 4, 0..1.
+        background: a color's name or "#rrggbb".
 
     Returns:
         [H,W,3] float32, 0..1.
 
     Raises:
-        DisMoError: another rank, channel count or value range; integers; NaN.
+        DisMoError: another rank, channel count or value range; integers; NaN; no such color.
     """
+    behind = background_rgb(background)
     if image.ndim != 3 or image.shape[-1] not in (1, 2, 3, 4) or 0 in image.shape:
         raise DisMoError(
             f"A picture must have the shape [height, width, channels] with 1 to 4 channels, not {list(image.shape)}."
@@ -38,16 +46,20 @@ def to_rgb(image: Tensor) -> Tensor:
     if not bool(image.isfinite().all()):
         raise DisMoError("The picture holds NaN or infinite values. The step that made it went wrong; look there.")
     low, high = image.min().item(), image.max().item()
-    if low < -OVERSHOOT or high > 1 + OVERSHOOT:
+    if low >= -OVERSHOOT and 1 + OVERSHOOT < high <= BRIGHTEST and image.mean().item() <= 1:
+        log.warning(
+            "The picture holds values up to %.3g, as HDR pictures do; what lies above 1 is clamped to white.", high
+        )
+    elif low < -OVERSHOOT or high > 1 + OVERSHOOT:
         raise DisMoError(
             f"Picture values must lie in 0 to 1, but go from {low:.4g} to {high:.4g}. "
             "Rescale them, for instance by dividing by 255."
         )
     image = image.clamp(0, 1)
-    colour, alpha = (image[..., :-1], image[..., -1:]) if image.shape[-1] in (2, 4) else (image, None)
+    color, alpha = (image[..., :-1], image[..., -1:]) if image.shape[-1] in (2, 4) else (image, None)
     if alpha is not None:
-        colour = 1 - alpha * (1 - colour)
-    return colour.expand(*colour.shape[:2], 3).contiguous()
+        color = float_over_background(color, alpha, behind)
+    return color.expand(*color.shape[:2], 3).contiguous()
 
 
 def one_picture(images: Tensor) -> Tensor:
@@ -73,7 +85,7 @@ def fit_image(image: Tensor, size: tuple[int, int], mode: str, antialias: bool =
         size: (height, width) in pixels.
         mode: "crop" fills the frame and cuts off what hangs over on both sides alike; "pad" shows the whole picture in
             the middle, and fills the rest with its blurred edges. `shown_part` says where it lies.
-        antialias: of "crop"; without, it is the published way of CogVideoX (specs/dismo.md, 6.6 step 3).
+        antialias: of "crop"; without, it is the published way of CogVideoX (docs/methods/dismo.md, 7.7).
 
     Returns:
         [height, width, 3] float, 0..1.
@@ -107,7 +119,10 @@ def shown_part(height: int, width: int, size: tuple[int, int], mode: str) -> tup
     want them, so a row or column of the picture may be left out.
 
     Args:
-        height, width: of the picture. size, mode: as given to `fit_image`.
+        height: of the picture, px.
+        width: of the picture, px.
+        size: as given to `fit_image`.
+        mode: as given to `fit_image`.
     """
     inner = _inner(height, width, size, mode)
     if mode == "crop":
@@ -141,7 +156,8 @@ def fit_picture(image: Tensor, size: tuple[int, int]) -> Tensor:
     Samples are taken from the uncropped picture, so the outermost ones may read a little beyond the crop.
 
     Args:
-        image: [H,W,3]. size: (height, width).
+        image: [H,W,3].
+        size: (height, width).
 
     Returns:
         [height, width, 3], float32.

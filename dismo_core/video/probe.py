@@ -1,12 +1,18 @@
-"""What a video file says about itself."""
+"""What a video file says about itself, as far as it is true."""
 
 from __future__ import annotations
 
+import av
+import av.error
+
 from .animated_webp import is_animated_webp, webp_frames
 from .clip import VideoInfo
-from .color import display_matrix
-from .decode import first_frame, native_fps
-from .source import Source, open_video
+from .color import display_matrix, square_size, turned_sideways
+from .reader import Reader, declared_frames, native_fps, opened_at_first_frame
+from .source import Source
+from .timeline import Decoded
+
+_FROM_ZERO = 0.2  # seconds; a clock that begins later may or may not be counted in the length that the file declares
 
 
 def probe(source: Source) -> VideoInfo:
@@ -20,24 +26,56 @@ def probe(source: Source) -> VideoInfo:
     """
     if is_animated_webp(source):
         return _probe_webp(source)
-    with open_video(source) as (container, stream):
-        fps = native_fps(stream)
-        count = stream.frames or None
-        duration = None
-        if stream.duration is not None and stream.time_base is not None:
-            duration = float(stream.duration * stream.time_base)
-        elif container.duration is not None:
-            duration = container.duration / 1e6
-        elif count is not None:
-            duration = count / fps
-        has_audio = any(sound.codec_context is not None for sound in container.streams.audio)
-        tags = {key.lower(): value for key, value in {**stream.metadata, **container.metadata}.items()}
-        frame = first_frame(container, stream, source)
-        width, height = frame.width, frame.height
-        matrix = display_matrix(frame)
-        if matrix is not None and abs(matrix[1]) > abs(matrix[0]):
+    with opened_at_first_frame(source) as (reader, first):
+        container, stream, frame = reader.container, reader.stream, first.frame
+        lost = _lost(reader, first)
+        width, height = square_size(frame.width, frame.height, stream.sample_aspect_ratio)
+        if turned_sideways(display_matrix(frame)):
             width, height = height, width
-    return VideoInfo(width, height, fps, duration, count, has_audio, tags)
+        return VideoInfo(
+            width,
+            height,
+            native_fps(stream),
+            _duration(reader, first, lost),
+            None if lost else declared_frames(stream),
+            any(sound.codec_context is not None for sound in container.streams.audio),
+            {key.lower(): value for key, value in {**stream.metadata, **container.metadata}.items()},
+        )
+
+
+def _lost(reader: Reader, first: Decoded) -> int:
+    """Ticks at the beginning of which no frame can be shown."""
+    if first.stamp is None or reader.earliest is None:
+        return 0
+    return max(0, first.stamp - reader.earliest)
+
+
+def _duration(reader: Reader, first: Decoded, lost: int) -> float | None:
+    """Seconds from the first frame that can be shown to the end."""
+    stream, declared = reader.stream, reader.container.duration
+    if stream.duration is not None:
+        return max(0.0, (stream.duration - lost) * reader.tick)
+    if declared is None:
+        return stream.frames / native_fps(stream) if stream.frames else None
+    begin = (first.stamp or 0) * reader.tick
+    end = declared / av.time_base
+    if begin > _FROM_ZERO:
+        last = _last_stamp(reader, end)
+        end = end if last is None else last * reader.tick
+    return end - begin if end > begin else end
+
+
+def _last_stamp(reader: Reader, end: float) -> int | None:
+    """Where the last packet ends, in ticks, found near `end` seconds; None where the file cannot seek there."""
+    try:
+        reader.container.seek(int(end * av.time_base), backward=True)
+    except av.error.FFmpegError as error:
+        if isinstance(error, MemoryError):
+            raise
+        return None
+    return max(
+        (packet.pts + (packet.duration or 0) for packet in reader.packets() if packet.pts is not None), default=None
+    )
 
 
 def _probe_webp(source: Source) -> VideoInfo:

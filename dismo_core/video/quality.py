@@ -11,7 +11,8 @@ def quality_warning(frames: Tensor, picture: Tensor, strength: float = 1.0) -> s
     """A warning about a video, or None: frames of one color where the picture is not, or all the same.
 
     Args:
-        frames: uint8 [T,H,W,3]. picture: float [h,w,3], 0..1, that it was made from, of any size.
+        frames: uint8 [T,H,W,3].
+        picture: float [h,w,3], 0..1, that it was made from, of any size.
         strength: of the motion; 0 asks for a video that stands still.
     """
     cause = "The weights may be damaged, the precision too low (try bf16 or fp32), or strength or guidance too high."

@@ -12,9 +12,11 @@ import torch
 from torch import Tensor
 
 from ..errors import DisMoError
+from .alpha import background_rgb
 from .audio import read_audio
 from .clip import Video
-from .decode import shown_frames
+from .decode import timed_frames
+from .frame_timing import Display
 from .probe import probe
 from .sample import at_times, from_time
 from .source import Source, label, source_name
@@ -34,19 +36,23 @@ def iter_video(
     fps: float | None = None,
     start: float = 0.0,
     frames: int | None = None,
+    background: str = "black",
     backend: Backend = "auto",
 ) -> Iterator[Tensor]:
     """Frames of a clip one by one, never more than a few of them in memory.
 
-    Frame k is the one shown at start + k / fps seconds after the beginning of the stream: the last whose time is not
-    later (variable rates come out right). Rotation is applied, colours are converted by their tags, alpha is composited
-    over black (the separate alpha of VP8 and VP9 is ignored). Damaged parts are skipped with a logged warning.
+    Frame k is the one shown at start + k / fps seconds after the first frame that can be shown: the last whose time is
+    not later (variable rates come out right). Any start gives the frames that reading from the beginning gives: files are
+    decoded from a later point only where that is found to be safe. Of several tracks the default one is read. Frames come
+    as they are shown: upright, stretched to square pixels, colors converted by their tags, alpha over `background`.
+    Damaged parts are skipped with a logged warning.
 
     Args:
         source: video, animated GIF or WebP as a path, bytes or a seekable binary file object (read from its beginning).
         fps: samples per second; None gives every frame of the file.
-        start: seconds after the beginning of the stream.
+        start: seconds after the first frame that can be shown.
         frames: at most this many; None goes to the end. A clip that ends early gives fewer.
+        background: color that shows through transparent pixels, a name or "#rrggbb".
         backend: "auto" is PyAV; "torchcodec" gives the same pixels, but scans the whole file first and loads on fewer
             machines.
 
@@ -57,13 +63,7 @@ def iter_video(
         DisMoError: bad arguments (at the call); not a video, no frames, `start` after the end (at the first frame).
     """
     _check(fps, start, frames, backend)
-    if backend == "torchcodec":
-        from .frames_torchcodec import torchcodec_frames
-
-        pixels = torchcodec_frames(source, fps, start)
-    else:
-        pixels = _pixels(source, fps, start)
-    return _not_empty(pixels, frames, source, start)
+    return _frames(source, fps, start, frames, Display(background_rgb(background)), backend)
 
 
 def read_video(
@@ -74,12 +74,18 @@ def read_video(
     frames: int | None = None,
     size: tuple[int, int] | None = None,
     audio: bool = False,
+    background: str = "black",
     backend: Backend = "auto",
 ) -> Video:
-    """A clip in memory. Needs memory for the frames it returns, not for the film.
+    """A clip in memory. Needs memory for the frames it returns, not for the video.
 
     Args:
-        source, fps, start, frames, backend: as `iter_video`.
+        source: as `iter_video`.
+        fps: as `iter_video`.
+        start: as `iter_video`.
+        frames: as `iter_video`.
+        background: as `iter_video`.
+        backend: as `iter_video`.
         size: (height, width); each frame is resized as it is decoded (bilinear, antialiased, aspect ratio ignored).
         audio: also read the sound over the same span (padded with silence, None where the file has none).
 
@@ -90,6 +96,7 @@ def read_video(
         DisMoError: as `iter_video`.
     """
     _check(fps, start, frames, backend)
+    display = Display(background_rgb(background), square=size is None)  # the size asked for decides about the shape
     if size is not None and not (len(size) == 2 and all(_is_whole(side) for side in size)):
         raise DisMoError(f"size must be (height, width) in whole pixels, at least 1, not {size!r}.")
     info = probe(source)
@@ -99,7 +106,7 @@ def read_video(
         left = max(1, math.ceil((info.duration - start) * rate) + 1)
         expected = left if frames is None else min(frames, left)
     stack = FrameStack(expected or 64)
-    for frame in iter_video(source, fps=fps, start=start, frames=frames, backend=backend):
+    for frame in _frames(source, fps, start, frames, display, backend):
         stack.append(frame if size is None else resize(frame, size, source))
     pixels = stack.done()
     sound = read_audio(source, start, len(pixels) / rate) if audio else None
@@ -145,8 +152,20 @@ class FrameStack:
         return frames if self._count > 0.8 * len(self._frames) else frames.clone()
 
 
-def _pixels(source: Source, fps: float | None, start: float) -> Iterator[Tensor]:
-    shown = shown_frames(source, start)
+def _frames(
+    source: Source, fps: float | None, start: float, count: int | None, display: Display, backend: Backend
+) -> Iterator[Tensor]:
+    if backend == "torchcodec":
+        from .frames_torchcodec import torchcodec_frames
+
+        pixels = torchcodec_frames(source, fps, start, display)
+    else:
+        pixels = _pixels(source, fps, start, display)
+    return _not_empty(pixels, count, source, start)
+
+
+def _pixels(source: Source, fps: float | None, start: float, display: Display) -> Iterator[Tensor]:
+    shown = timed_frames(source, start, display)
     last = None
     for frame in from_time(shown, start) if fps is None else at_times(shown, start, fps):
         if last is None or frame is not last[0]:

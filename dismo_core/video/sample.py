@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from .shown import Shown
+from .frame_timing import TimedFrame
 
 _MAX_SLACK = 0.0005  # seconds
 
@@ -18,12 +18,12 @@ def slack(tick: float) -> float:
     return min(max(tick / 2, 1e-6), _MAX_SLACK)
 
 
-def at_times(shown: Iterable[Shown], start: float, fps: float) -> Iterator[Shown]:
+def at_times(shown: Iterable[TimedFrame], start: float, fps: float) -> Iterator[TimedFrame]:
     """The frame shown at start + k/fps, k = 0, 1, ..., until the clip ends: the last whose time <= the sample time.
 
     Times before the first frame get the first frame; a frame may come several times or not at all.
     """
-    current: Shown | None = None
+    current: TimedFrame | None = None
     k = 0
     for frame in shown:
         while current is not None and start + k / fps + slack(frame.tick) < frame.time:
@@ -35,9 +35,9 @@ def at_times(shown: Iterable[Shown], start: float, fps: float) -> Iterator[Shown
         k += 1
 
 
-def from_time(shown: Iterable[Shown], start: float) -> Iterator[Shown]:
+def from_time(shown: Iterable[TimedFrame], start: float) -> Iterator[TimedFrame]:
     """Every frame of the clip from the one shown at `start` on."""
-    current: Shown | None = None
+    current: TimedFrame | None = None
     for frame in shown:
         if current is not None and start + slack(frame.tick) < frame.time:
             yield current

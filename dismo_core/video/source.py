@@ -26,9 +26,10 @@ Source: TypeAlias = "str | os.PathLike[str] | bytes | IO[bytes]"
 SUFFIXES = (".mp4", ".webm", ".mov", ".mkv", ".avi", ".mpg", ".mpeg", ".m4v", ".gif", ".webp")  # of clips in a folder
 MOST_PIXELS = 1 << 25  # of one frame, 8K; a header that says more is taken for damaged
 _ATTACHED_PICTURE = 0x400  # FFmpeg's AV_DISPOSITION_ATTACHED_PIC: the cover of a song is no video
+_DEFAULT = 0x1  # AV_DISPOSITION_DEFAULT
 _LIMITS = {"max_pixels": str(MOST_PIXELS)}
 # Text that FFmpeg would draw as a terminal, and lists that would make it open other files or addresses.
-_NO_FILM = {"tty", "hls", "dash", "concat", "concatf", "imf", "rtsp", "sdp", "lavfi"}
+_NO_VIDEO = {"tty", "hls", "dash", "concat", "concatf", "imf", "rtsp", "sdp", "lavfi"}
 
 
 def label(source: Source) -> str:
@@ -153,20 +154,26 @@ def demuxed(container: InputContainer, stream: AnyStream) -> Iterator[Packet[Any
 
 def _video_stream(container: InputContainer, source: Source) -> VideoStream:
     kind = container.format.name
-    if kind in _NO_FILM:
+    if kind in _NO_VIDEO:
         raise DisMoError(f"{label(source)} is not a video ({container.format.long_name}). Give the video file itself.")
     if kind == "image2" or kind.endswith("_pipe"):
         raise DisMoError(f"{label(source)} is a still picture, not a video. Give a clip, or an animated GIF or WebP.")
-    for stream in container.streams.video:
-        if not stream.disposition.value & _ATTACHED_PICTURE:
-            if stream.codec_context is None:
-                raise DisMoError(
-                    f"{label(source)}: this FFmpeg has no decoder for its video stream. Convert the file to H.264 MP4."
-                )
-            return stream
+    streams = [stream for stream in container.streams.video if not stream.disposition.value & _ATTACHED_PICTURE]
+    known = [stream for stream in streams if stream.codec_context is not None]
+    if known:
+        return max(known, key=_rank)
+    if streams:
+        raise DisMoError(
+            f"{label(source)}: this FFmpeg has no decoder for its video stream. Convert the file to H.264 MP4."
+        )
     # not by `stream.type`: PyAV before 17 crashes where that is unknown
     others = (
         ", ".join(kind for kind in ("audio", "data", "subtitles") if getattr(container.streams, kind))
         or "nothing known"
     )
     raise DisMoError(f"{label(source)} has no video stream (it holds {others}). Give a file with moving pictures.")
+
+
+def _rank(stream: VideoStream) -> tuple[bool, int]:
+    """Which of several tracks is shown, as FFmpeg and players choose: a default one, of these the largest, else the first."""
+    return bool(stream.disposition.value & _DEFAULT), stream.codec_context.width * stream.codec_context.height

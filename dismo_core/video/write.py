@@ -36,7 +36,7 @@ def write_video(
 ) -> None:
     """Write a video. It appears under its name only once it is whole.
 
-    MP4 is H.264 and WebM is VP9, both 4:2:0 with BT.709 colours, tagged so; odd sides gain one row or column, a copy of
+    MP4 is H.264 and WebM is VP9, both 4:2:0 with BT.709 colors, tagged so; odd sides gain one row or column, a copy of
     the edge. WebP and GIF keep all frames in memory while they are written.
 
     Args:

@@ -130,7 +130,7 @@ class _ToYUV:
 
 
 class _Sound:
-    """The sound stream, written in step with the video so that the muxer need not hold the film back."""
+    """The sound stream, written in step with the video so that the muxer need not hold the video back."""
 
     def __init__(self, container: OutputContainer, audio: Audio, kind: str) -> None:
         self._container = container

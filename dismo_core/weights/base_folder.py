@@ -13,7 +13,8 @@ def check_base(folder: Path, parts: Mapping[str, str], without: Collection[str] 
     """Check that a diffusers folder has every file and tensor that its index files name.
 
     Args:
-        parts: see `HubModel`. without: of these, the ones whose weights are not needed.
+        parts: see `HubModel`.
+        without: of these, the ones whose weights are not needed.
 
     Raises:
         DisMoError: what is missing.

@@ -19,11 +19,11 @@ def convert(
 ) -> dict[str, Tensor]:
     """Write the tensors of a `.pt` or `.pth` file as safetensors; the metadata hold the source's name and sha256.
 
-    The source is read by the weights-only unpickler and stays mapped, so memory does not grow with it. Of a training
+    The source is read by the weights-only unpickler and stays memory-mapped, so memory does not grow with it. Of a training
     checkpoint the weights under `state_dict` are taken.
 
     Returns:
-        The tensors, mapped from the source.
+        The tensors, memory-mapped from the source.
 
     Raises:
         DisMoError: suffixes of other formats, an existing target, a source that is damaged or holds more than tensors,

@@ -70,7 +70,7 @@ def _read_safetensors(path: Path) -> WeightFile:
 def _read_pickle(path: Path, unwrap: bool) -> dict[str, Tensor]:
     try:
         _check_records(path)
-        # mapped files need torch's zip format; older pickles are read whole
+        # memory-mapped files need torch's zip format; older pickles are read whole
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError as error:
         raise DisMoError(

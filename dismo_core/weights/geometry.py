@@ -1,4 +1,4 @@
-"""The geometry of a trained model, in the metadata of its file: weights of any size load without being told which."""
+"""The geometry of a trained model, in the metadata of its file: weights of any size load without a choice by hand."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ def maker(metadata: Mapping[str, str], name: str, make: Callable[[dict[str, Any]
     """What makes the model that the metadata describe; None where they describe none.
 
     Args:
-        metadata: of the file. name: of the file, for the message.
+        metadata: of the file.
+        name: of the file, for the message.
         make: makes a model from the geometry that was stored.
 
     Raises:

@@ -1,7 +1,7 @@
 """Files from the Hugging Face hub: whole and checked, or not there; a download that was cut off is resumed.
 
-The client library's own download begins anew after each interruption, and has had no resume across runs since its
-version 1.0. So the partial file is kept here, and the library's transfer is told where to go on.
+The client library's own download starts again after each interruption, and has had no resume across runs since its
+version 1.0. So the partial file is kept here, and the library's transfer resumes from it.
 """
 
 from __future__ import annotations
@@ -73,7 +73,9 @@ def require_base(
         folders: searched for a folder with the model's name, after them the hub library's own cache; a download goes
             into the first. None = the default folder.
         without: parts ("text_encoder", "vae") whose weights come from elsewhere: neither missed nor fetched.
-        model, download, progress: see `require`.
+        model: see `require`.
+        download: see `require`.
+        progress: see `require`.
 
     Raises:
         DisMoError: as `require`.
@@ -211,7 +213,7 @@ def _transfer(file: HubFile, part: Path, progress: Progress) -> None:
             except _transport_errors() as error:  # which of them the library takes up by itself differs by its version
                 if _status(error) or getattr(error, "errno", None) or out.tell() <= start:
                     raise
-                log.warning("%s: the connection broke at %s; going on.", file.path, readable(out.tell()))
+                log.warning("%s: the connection broke at %s; resuming.", file.path, readable(out.tell()))
 
 
 class _Reporting(io.BufferedWriter):
@@ -337,7 +339,7 @@ def _explained(repo: str, what: str, part: Path | None = None) -> Iterator[None]
         ) from error
     except _transport_errors() as error:
         hub, folder = constants.ENDPOINT, part.parent if part else "the folder"
-        kept = " What has arrived is kept; run it again to go on from there." if part and part.exists() else ""
+        kept = " What has arrived is kept; run it again to resume from there." if part and part.exists() else ""
         status = _status(error)
         if status in (401, 403):
             text = (

@@ -1,4 +1,4 @@
-"""Kinds of weights, told by the names of their tensors."""
+"""Kinds of weights, recognised by the names of their tensors."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ class Kind:
     """A kind of weights.
 
     Args:
-        what: it is, with its article. place: where it is used, a sentence.
-        marks: names that tell it, any one of them: whole ones, or parts of names where they contain a dot.
+        what: it is, with its article.
+        place: where it is used, a sentence.
+        marks: names that identify it, any one of them: whole ones, or parts of names where they contain a dot.
         beside: beginning of names that may stand in its files and belong to something else.
     """
 
@@ -22,14 +23,19 @@ class Kind:
 
 
 # What belongs to no base or method. Asked last: a method's file may hold such names beside its own.
-LORA = Kind("an ordinary LoRA", "It goes into Video LoRA, beside the motion adapter.", (".lora_A.", ".lora_B."))
+LORA = Kind(
+    "an ordinary LoRA",
+    "It goes into Video LoRA, beside the motion adapter.",
+    (".lora_A.", ".lora_B.", ".lora_down.", ".lora_up.", ".lora.down.", ".lora.up.", ".lora_linear_layer."),
+)
+_NOT_APPLIED = (
+    "Only ordinary LoRAs are applied, whose names end in lora_A and lora_B, or lora_down and lora_up: use one of these."
+)
 COMMON = (
-    Kind(
-        "a LoRA in the format of kohya's trainer",
-        "diffusers reads none of these for CogVideoX: take one in its own format, whose names end in lora_A.weight and "
-        "lora_B.weight.",
-        (".lora_down.", ".lora_up.", ".hada_w1_a", ".lokr_w1"),
-    ),
+    # These may hold names of LORA, too.
+    Kind("a LoHa (its update is a product of two, number by number)", _NOT_APPLIED, (".hada_w", ".hada_t")),
+    Kind("a LoKr (its update is a Kronecker product)", _NOT_APPLIED, (".lokr_w", ".lokr_t")),
+    Kind("a DoRA (it sets the lengths of the weights, too)", _NOT_APPLIED, (".dora_scale", ".lora_magnitude_vector")),
     LORA,
     Kind("a T5 text encoder", "It goes where the text encoder is chosen.", (".SelfAttention.q.",)),
     Kind("a VAE", "It goes where the VAE is chosen.", ("decoder.conv_in.",)),

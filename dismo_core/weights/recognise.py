@@ -10,7 +10,7 @@ from .kinds import COMMON, Kind
 
 
 def recognise(names: Iterable[str]) -> Kind | None:
-    """The first kind that one of the names tells; None where none does."""
+    """The first kind that one of the names identifies; None where none does."""
     names = list(names)
     for kind in (*registry.KINDS, *COMMON):
         if any(mark == name or ("." in mark and mark in name) for mark in kind.marks for name in names):

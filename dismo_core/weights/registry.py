@@ -1,11 +1,11 @@
 """What each base and method brings along: files on the hub, files in the pack, kinds of weights and how to check them.
 
-Their `weights.py` fill these tables when they are imported. The code here knows none of them.
+Their `weights.py` and `kinds.py` fill these tables when they are imported. The code here knows none of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from torch import Tensor
@@ -26,7 +26,8 @@ MODELS: dict[Kind, Models] = {}  # of the kinds that can be checked
 
 def register(
     *,
-    kinds: Mapping[Kind, Models | None],
+    kinds: Iterable[Kind] = (),
+    models: Mapping[Kind, Models] | None = None,
     released: Mapping[str, HubFile] | None = None,
     bases: Mapping[str, HubModel] | None = None,
     bundled: Mapping[str, Path] | None = None,
@@ -34,11 +35,14 @@ def register(
     """Add the weights of a base or method to the tables.
 
     Args:
-        kinds: what its files are, the surest to tell first; for each the models that such a file can hold, None = unknown.
-        released, bases, bundled: see the tables.
+        kinds: what its files are, the surest to recognise first.
+        models: for each kind that can be checked, the models that such a file can hold.
+        released: see the table.
+        bases: see the table.
+        bundled: see the table.
     """
     RELEASED.update(released or {})
     BASES.update(bases or {})
     BUNDLED.update(bundled or {})
     KINDS.extend(kinds)
-    MODELS.update({kind: models for kind, models in kinds.items() if models is not None})
+    MODELS.update(models or {})

@@ -44,7 +44,7 @@ def weight_map(index: Path) -> dict[str, str]:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
-    """A safetensors file, mapped.
+    """A safetensors file, memory-mapped.
 
     Raises:
         DisMoError: missing, or not a whole safetensors file.

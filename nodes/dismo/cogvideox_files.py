@@ -90,17 +90,23 @@ def load_base(
                 f"{base} holds a transformer only. In the loader's advanced inputs choose a text_encoder (T5-XXL, from "
                 "models/text_encoders) and a vae (CogVideoX, from models/vae), too."
             )
-        transformer = files.full_path("diffusion_models", base)
-        return loaders.load_base_files(transformer, files.full_path("vae", vae), t5, _tokenizer(), dtype)
+        transformer, tokenizer = files.full_path("diffusion_models", base), _tokenizer()
+        if tokenizer is None:
+            raise DisMoError(
+                f"{base} comes without a tokenizer, and this version of ComfyUI has none of T5 where it is looked for. Choose a "
+                "base in a diffusers folder, which has its own."
+            )
+        return loaders.load_base_files(transformer, files.full_path("vae", vae), t5, tokenizer, dtype)
     own_vae = None if vae == FROM_BASE else files.full_path("vae", vae)
     without = [part for part, file in (("text_encoder", t5), ("vae", own_vae)) if file]
     folder = _base_folder(base, without, download, progress)
     return loaders.load_base(folder, dtype, text_encoder=t5, vae=own_vae, tokenizer=_tokenizer())
 
 
-def _tokenizer() -> Path:
-    """ComfyUI's own, of T5."""
-    return Path(comfy.utils.__file__).parent / "text_encoders" / "t5_tokenizer"
+def _tokenizer() -> Path | None:
+    """ComfyUI's own, of T5; None where this version keeps it elsewhere."""
+    folder = Path(comfy.utils.__file__).parent / "text_encoders" / "t5_tokenizer"
+    return folder if folder.is_dir() else None
 
 
 def _base_folder(base: str, without: list[str], download: bool, progress: Progress) -> Path:

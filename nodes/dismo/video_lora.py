@@ -32,7 +32,8 @@ class WithLoRAs:
     So other branches of the graph, and later runs without the node, find the model as it was.
 
     Args:
-        model: shared. loras: safetensors file -> strength.
+        model: shared.
+        loras: safetensors file -> strength.
     """
 
     def __init__(self, model: CogVideoXModel, loras: dict[str, float]) -> None:
@@ -80,7 +81,7 @@ class VideoLoRA(io.ComfyNode):
                     "lora",
                     options=choices(),
                     default="none",
-                    tooltip="A LoRA for CogVideoX-5B in models/loras: safetensors, in diffusers' format.",
+                    tooltip="A LoRA for CogVideoX-5B in models/loras, as diffusers, PEFT, ComfyUI, kohya or CogVideoX-Fun write it.",
                 ),
                 io.Float.Input(
                     "strength",

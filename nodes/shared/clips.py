@@ -33,8 +33,8 @@ def from_video(
 ) -> tuple[Source, float, int]:
     """The cheapest faithful source of a VIDEO.
 
-    A file is streamed, within the window to which it was trimmed. Anything else, such as frames from Create Video or
-    a file with crops pending, is sampled from its decoded frames.
+    A file is streamed, within the window to which it was trimmed. Anything else, such as frames from Create Video or a
+    file that is still to be cropped or resized, is sampled from its decoded frames.
 
     Args:
         file_type: ComfyUI's `InputImpl.VideoFromFile`.
@@ -45,17 +45,31 @@ def from_video(
     check_sampling(fps, start, None)  # ComfyUI checks typed-in numbers only, not linked ones
     if isinstance(video, file_type):  # type: ignore[arg-type]
         probe(video.get_stream_source())  # its errors say what to do; ComfyUI's own reader shows FFmpeg's
-        whole = file_type(video.get_stream_source())  # again: reading has moved the position of a file object
-        window = getattr(video, "get_active_trim_window", None)
-        # Some versions trim and do not say to what.
-        known = window or not hasattr(video, "as_trimmed") or whole.get_duration() == video.get_duration()
-        if known and whole.get_dimensions() == video.get_dimensions():
-            begin, length = window() if window else (0.0, 0.0)
-            source = video.get_stream_source()
+        window = _only_trimmed(video, file_type)
+        if window is not None:
+            begin, length = window
+            source = video.get_stream_source()  # again: reading has moved the position of a file object
             return source, begin + start, _within(length - start, fps, frame_count) if length else frame_count
     components = video.get_components()
     frames = sample(components.images, components.frame_rate, fps, start, frame_count)
     return frames, 0.0, frame_count
+
+
+def _only_trimmed(video: Input.Video, file_type: Callable[[Any], Input.Video]) -> tuple[float, float] | None:
+    """(start, length; 0 = to the end) in seconds of a file's window; None where more than trimming is pending, or none can say.
+
+    What a VIDEO is still to do to its file stands in its attributes, under names that differ by version. So they are compared
+    with those of an untouched VIDEO of the same file, and with those of one that is trimmed alike.
+    """
+    whole: Any = file_type(video.get_stream_source())
+    if vars(whole) == vars(video):
+        return 0.0, 0.0
+    if hasattr(video, "get_active_trim_window"):
+        begin, length = video.get_active_trim_window()
+        trimmed = whole.as_trimmed(begin, length, strict_duration=False)
+        if trimmed is not None and vars(trimmed) == vars(video):
+            return float(begin), float(length)
+    return None
 
 
 def sample(frames: Tensor, rate: Fraction | float, fps: float, start: float, limit: int = 0) -> Tensor:

@@ -1,12 +1,14 @@
 """ComfyUI as the host of a computation: device, progress, cancel, memory.
 
 What a loader node registered takes part in ComfyUI's memory management. A module is moved by its ModelPatcher and by
-nothing else; a large model is moved by its `MemoryPlan` and by nothing else, for which a `PlanPatcher` stands.
+nothing else; a large model is moved by its `MemoryPlan` and by nothing else, for which a `PlanPatcher` stands. The
+attribute `patcher` of what travels through a socket is where ComfyUI's cache looks for a model's size.
 """
 
 from __future__ import annotations
 
 import logging
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("dismo")
 
 PREVIEW_SIZE = 512
+SMALL = 64_000_000  # bytes; what is smaller is not worth sending another pack's model away for
 OUT_OF_MEMORY = (
     "Out of memory. Make fewer frames (frame_count in Extract Motion), choose a memory setting further down the list in Load "
     "CogVideoX Motion Adapter, or a smaller precision; close other programs that use the GPU."
@@ -35,26 +38,46 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Weights(torch.nn.Module):
-    """Holds a module for ModelPatcher, which writes bookkeeping attributes onto what it manages."""
+    """What ModelPatcher manages of a module, and writes bookkeeping attributes onto: its parameters, buffers and children.
+
+    Not the module itself, which holds the patcher: ComfyUI counts on a patcher to vanish with the last reference to its owner,
+    and stumbles over one that vanishes later, when Python collects cycles.
+    """
 
     def __init__(self, module: torch.nn.Module) -> None:
         super().__init__()
-        self.module = module
+        self._parameters, self._buffers, self._modules = module._parameters, module._buffers, module._modules
+
+
+class Planned(torch.nn.Module):
+    """Stands for a model that a plan moves; when nothing holds it any more, the plan frees the device."""
+
+    def __init__(self, plan: MemoryPlan) -> None:
+        super().__init__()
+        self.plan = plan
+        weakref.finalize(self, plan.release)
 
 
 class PlanPatcher(ModelPatcher):
-    """What ComfyUI sees of a model that a plan moves: how much of it is on the device, and how to send that away.
+    """What ComfyUI sees of a model that a plan moves: how large it is, how much of it is on the device, how to send that away.
 
     It comes to the device when it runs, after it has asked ComfyUI for room (`Runtime.free_memory`); what ComfyUI calls
-    loading only enters it into the list of what may be sent away.
+    loading only enters it into the list of what may be sent away. Clones stand for the same plan.
+
+    Args:
+        model: a `Planned`. The other arguments are ComfyUI's own.
     """
 
-    def __init__(self, plan: MemoryPlan) -> None:
-        self.plan = plan
-        super().__init__(torch.nn.Module(), load_device=plan.device, offload_device=offload_device())
+    entering = False  # into that list: nothing is loaded then, so nothing need be freed for it
+
+    @property
+    def plan(self) -> MemoryPlan:
+        """Of the model."""
+        plan: MemoryPlan = self.model.plan
+        return plan
 
     def model_size(self) -> int:
-        return self.plan.bytes_on_device()
+        return self.plan.bytes_on_device() if self.entering else self.plan.bytes_of_weights()
 
     def loaded_size(self) -> int:
         return self.plan.bytes_on_device()
@@ -69,13 +92,10 @@ class PlanPatcher(ModelPatcher):
         return freed
 
     def detach(self, unpatch_all: bool = True) -> torch.nn.Module:
-        if unpatch_all:  # otherwise ComfyUI only enters it anew
+        if unpatch_all:  # otherwise ComfyUI only enters it again
             self.plan.release()
             self.model.device = self.offload_device
         return self.model
-
-    def __del__(self) -> None:
-        self.plan.release()
 
 
 def offload_device() -> torch.device:
@@ -84,32 +104,48 @@ def offload_device() -> torch.device:
 
 
 def register(owner: Any, module: torch.nn.Module) -> None:
-    """Let ComfyUI move `module` to and from the device; `owner` is what travels through the socket."""
-    owner.comfy_patcher = ModelPatcher(
-        Weights(module), load_device=management.get_torch_device(), offload_device=offload_device()
-    )
+    """Let ComfyUI move `module` to and from the device, unless it is small: that stays where it is used.
+
+    Args:
+        owner: what travels through the socket.
+    """
+    owner.patcher = None
+    if sum(tensor.nbytes for tensor in (*module.parameters(), *module.buffers())) < SMALL:
+        module.to(management.get_torch_device())
+    else:
+        owner.patcher = ModelPatcher(
+            Weights(module), load_device=management.get_torch_device(), offload_device=offload_device()
+        )
 
 
 def register_plan(owner: Any, plan: MemoryPlan) -> None:
     """Let ComfyUI send away what `plan` has on the device; `owner` is what travels through the socket."""
     plan.parts.pop("motion_extractor", None)  # registered by itself, as every extractor
-    owner.comfy_patcher = PlanPatcher(plan)
+    owner.patcher = PlanPatcher(Planned(plan), load_device=plan.device, offload_device=offload_device())
 
 
 def share(owner: Any, other: Any) -> None:
     """Let `other` stand for the same registered weights as `owner`."""
-    other.comfy_patcher = getattr(owner, "comfy_patcher", None)
+    other.patcher = getattr(owner, "patcher", None)
 
 
 def bring_to_device(owner: Any) -> None:
     """Put a registered owner's weights on the device, whole: plain layers of a part left behind could not run there.
 
-    What a plan moves comes there when it runs.
+    What a plan moves comes there when it runs, and what is small lies there.
     """
-    patcher = getattr(owner, "comfy_patcher", None)
-    if patcher is not None:
-        with torch.inference_mode(False):  # weights moved inside inference mode could not be trained later
-            management.load_models_gpu([patcher], force_full_load=True)
+    patcher = getattr(owner, "patcher", None)
+    if patcher is None:
+        return
+    planned = isinstance(patcher, PlanPatcher)
+    with torch.inference_mode(False):  # weights moved inside inference mode could not be trained later
+        if planned:
+            patcher.entering = True
+        try:
+            management.load_models_gpu([patcher], force_full_load=not planned)
+        finally:
+            if planned:
+                patcher.entering = False
 
 
 def runtime(owner: Any = None) -> Runtime:
@@ -120,14 +156,24 @@ def runtime(owner: Any = None) -> Runtime:
     """
     bar = comfy.utils.ProgressBar(1)
     device = management.get_torch_device()
-    patcher = getattr(owner, "comfy_patcher", None)
+    patcher = getattr(owner, "patcher", None)
+    kept = [] if patcher is None else [management.LoadedModel(patcher)]
 
     def progress(done: int, total: int, preview: Image | None) -> None:
+        management.throw_exception_if_processing_interrupted()  # newer bars pass over most calls of a long run
         bar.update_absolute(done, total, None if preview is None else ("JPEG", preview, PREVIEW_SIZE))
 
     def free_memory(needed_bytes: int) -> None:
-        kept = [] if patcher is None else [management.LoadedModel(patcher)]
         management.free_memory(needed_bytes, device, keep_loaded=kept)
+
+    def available_memory() -> float:
+        """What is free, and what ComfyUI would send away when asked."""
+        others = [
+            other
+            for other in management.current_loaded_models
+            if other.device == device and other not in kept and other.model is not None
+        ]
+        return float(management.get_free_memory(device)) + sum(other.model_loaded_memory() for other in others)
 
     return Runtime(
         device=device,
@@ -135,6 +181,7 @@ def runtime(owner: Any = None) -> Runtime:
         progress=progress,
         check_cancel=management.throw_exception_if_processing_interrupted,
         free_memory=free_memory,
+        available_memory=available_memory if device.type != "cpu" else None,
     )
 
 
@@ -144,18 +191,34 @@ def download_progress() -> Callable[[int, int], None]:
     return lambda done, total: report(done, total, None)
 
 
+def running_node() -> str | None:
+    """Id of the node that runs; None where nobody watches."""
+    from comfy_execution.utils import get_executing_context
+    from server import PromptServer
+
+    context = get_executing_context()
+    node: str | None = PromptServer.instance.last_node_id if context is None else context.node_id
+    return node
+
+
 def notify(message: str | None) -> None:
     """Show a warning in the log and on the running node, to whoever queued it; None takes an earlier one away."""
     from server import PromptServer
 
-    server = PromptServer.instance
-    node = server.last_node_id
+    node = running_node()
     if message:
         log.warning("DisMo: %s", message)
     if node is None or not (message or node in _notified):  # nobody watches, or there is nothing to take away
         return
     (_notified.add if message else _notified.discard)(node)
+    server = PromptServer.instance
     server.send_progress_text(message or " ", node, server.client_id)  # the page ignores an empty text
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out; newer versions of ComfyUI know more of the ways in which devices say so."""
+    known: Callable[[BaseException], bool] | None = getattr(management, "is_oom", None)
+    return known(error) if known is not None else isinstance(error, management.OOM_EXCEPTION)
 
 
 @contextmanager
@@ -163,7 +226,8 @@ def advising_on_memory() -> Iterator[None]:
     """Say what to change when memory runs out; the exception itself is ComfyUI's to handle."""
     try:
         yield
-    except management.OOM_EXCEPTION:
-        notify(OUT_OF_MEMORY)
+    except Exception as error:
+        if is_out_of_memory(error):
+            notify(OUT_OF_MEMORY)
         raise
     notify(None)

@@ -85,7 +85,9 @@ class SaveVideo(io.ComfyNode):
             progress=lambda done, _: progress(done, len(images), None),
         )
         saved = [ui.SavedResult(file, subfolder, io.FolderType.output)]
-        if format == "gif":  # what is animated and neither webp nor png, the page takes for a film, which a gif is not
+        if (
+            format == "gif"
+        ):  # what is animated and neither webp nor png, the page takes for a video file, which a gif is not
             return io.NodeOutput(ui={"images": saved, "animated": (False,)})
         return io.NodeOutput(ui=ui.PreviewVideo(saved))
 

@@ -1,7 +1,7 @@
 """Opens the page of a real ComfyUI in a real browser, and writes down how the tests went.
 
 COMFYUI_DIR and its companions: as in `tests/comfyui/conftest.py`. CHROMIUM: the browser's program (default: `chromium`, as
-Debian installs it). DISMO_WRITE_PICTURES=1 takes the screenshots of `docs/` and `web/docs/` anew.
+Debian installs it). DISMO_WRITE_PICTURES=1 takes the screenshots of `docs/` and `web/docs/` again.
 """
 
 from __future__ import annotations

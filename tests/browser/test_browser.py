@@ -152,7 +152,7 @@ def test_every_help_page_shows_its_picture(page):
 
 
 def test_the_nodes_speak_the_language_of_the_page(server, page):
-    """Chinese; the last test, as it loads the page anew."""
+    """Chinese; the last test, as it loads the page again."""
     server.post("/settings/Comfy.Locale", "zh")
     page.tab.reload()
     page.tab.wait_for_function("window.app?.vueAppReady && 'ExtractMotion' in window.LiteGraph.registered_node_types")

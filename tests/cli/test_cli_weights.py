@@ -56,8 +56,8 @@ def test_a_hub_that_is_not_there_is_named(tmp_path):
         gone = server.endpoint
     done = process("download", "motion_extractor_large", **hub_server.environment(gone, tmp_path / "home"))
     assert done.returncode == 2 and "non-commercial" in done.stdout
-    assert f"motion_extractor_large.pt of CompVis/DisMo from {gone} failed" in done.stderr
-    assert done.stderr.count("\n") == 1
+    assert f"motion_extractor_large.pt of CompVis/DisMo from {gone} failed" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr  # lines before it: huggingface_hub 0.36 tells how it tries again
 
 
 def test_offline_mode_is_respected(tmp_path):

@@ -147,7 +147,7 @@ def test_loading_takes_less_than_two_copies_of_the_weights_and_none_where_nothin
     unit = 1 if sys.platform == "darwin" else 1024
     (same, in_bf16), (cast, in_fp32) = ([int(n) for n in line.split()] for line in output.strip().splitlines())
     assert in_fp32 == 2 * in_bf16
-    assert same * unit < 0.25 * in_bf16, "mapped: nothing is copied"
+    assert same * unit < 0.25 * in_bf16, "memory-mapped: nothing is copied"
     assert cast * unit < in_fp32 + 1.2 * in_bf16, "one copy, and the pages of the file that were read"
 
 

@@ -25,6 +25,19 @@ START_SECONDS, RUN_SECONDS = 180, 300
 PREVIEW_IMAGE = 1  # binary websocket event
 
 
+class Refused(RuntimeError):
+    """A request that the server has refused, in its own words."""
+
+    def __init__(self, path: str, status: int, text: str) -> None:
+        super().__init__(f"{path}: {status} {text}")
+        self.text = text
+
+    @property
+    def kinds(self) -> dict[str, str]:
+        """Of a prompt: node id -> kind of the first error."""
+        return {node: said["errors"][0]["type"] for node, said in json.loads(self.text)["node_errors"].items()}
+
+
 @dataclass
 class Run:
     """What the page would have seen of one prompt."""
@@ -118,7 +131,7 @@ class Server:
             with urlopen(request, timeout=60) as answer:
                 text = answer.read()
         except HTTPError as error:
-            raise RuntimeError(f"{path}: {error.code} {error.read().decode()}") from error
+            raise Refused(path, error.code, error.read().decode()) from error
         return json.loads(text) if text else None
 
     def run(

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import pytest
 import toy_base
 from record import ROOT
+from server import Refused
 
 pytestmark = pytest.mark.usefixtures("toy")
 NAMES = ("motion_transfer_cogvideox", "motion_transfer_cogvideox_long")
@@ -65,9 +66,16 @@ def error(run):
     return data["node_id"], data["exception_type"].rpartition(".")[2], data["exception_message"]
 
 
+def rises(run, node, last):
+    """Whether a node's progress rises from 1 to `last`; of steps in quick succession newer ComfyUIs tell only some."""
+    told = [event["value"] for event in run.data("progress") if event["node"] == node]
+    return told[0] == 1 and told[-1] == last and told == sorted(set(told))
+
+
 def free(server):
     server.post("/free", {"unload_models": True, "free_memory": True})
-    server.run({"1": {"class_type": "PreviewImage", "inputs": {"images": ["2", 1]}}, "2": SHIPPED["1"]})
+    for _ in range(2):  # ComfyUI may do it after the next prompt; the one after that comes when it is done
+        server.run({"1": {"class_type": "PreviewImage", "inputs": {"images": ["2", 1]}}, "2": SHIPPED["1"]})
     return server.json("/dismo_probe")
 
 
@@ -97,16 +105,14 @@ def test_the_workflow_runs_and_saves_a_video(server):
     """The motion comes from the embedded extractor."""
     run = server.run(WHOLE)
     assert video(server, run) == (25, *toy_base.SIZE, 3)
-    steps = [event["value"] for event in run.data("progress") if event["node"] == SAMPLE]
-    assert steps == [1, 2, 3, 4]
+    assert rises(run, SAMPLE, 4)
 
 
 def test_the_long_workflow_runs_and_saves_a_video(server):
     prompt = changed(LONG, n2=TOY, n5={"steps": 2}, n6={"filename_prefix": "video/toy"})
     run = server.run(prompt)
     assert video(server, run, "6") == (73, *toy_base.SIZE, 3)
-    steps = [event["value"] for event in run.data("progress") if event["node"] == "5"]
-    assert steps == list(range(1, 9))  # two in each of four segments
+    assert rises(run, "5", 8)  # two steps in each of four segments
 
 
 def test_the_picture_may_have_another_shape(server):
@@ -184,7 +190,11 @@ def test_a_lora_beside_weights_stored_in_float8(server):
     ],
 )
 def test_what_is_missing_or_wrong_is_one_clear_message(server, inputs, messages):
-    node, kind, text = error(server.run(changed(SHORT, n2=inputs)))
+    try:
+        node, kind, text = error(server.run(changed(SHORT, n2=inputs)))
+    except Refused as refusal:  # newer ComfyUIs look themselves whether a choice is on the list
+        assert refusal.kinds == {LOAD: "value_not_in_list"} and all(value in str(refusal) for value in inputs.values())
+        return
     assert (node, kind) == (LOAD, "DisMoError")
     assert all(message in text for message in messages), text
 

@@ -47,7 +47,7 @@ def test_import_is_quick(server):
 
 
 def test_contract(server):
-    """DISMO_WRITE_CONTRACT=1 takes the snapshots anew: for added inputs and nodes, never for changed ones."""
+    """DISMO_WRITE_CONTRACT=1 takes the snapshots again: for added inputs and nodes, never for changed ones."""
     info = server.json("/object_info")
     live, saved = contract_of_server(info, sorted(read_schemas())), saved_contract()
     assert_only_added(saved, live)
@@ -179,4 +179,4 @@ def test_no_model_is_left_loaded_after_free(server):
         assert time.monotonic() < deadline, "models are still registered"
         time.sleep(0.5)
     run = server.run(again)
-    assert run.events[-1]["type"] == "execution_success" and run.data("progress"), "it is computed anew"
+    assert run.events[-1]["type"] == "execution_success" and run.data("progress"), "it is computed again"

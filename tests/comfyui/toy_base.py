@@ -29,7 +29,7 @@ def make_toy(models: Path) -> None:
 
 
 def make_adapter(path: Path) -> None:
-    """The goldens' LoRA, conditions for the tiny extractor drawn anew, and that extractor."""
+    """The goldens' LoRA, conditions for the tiny extractor drawn again, and that extractor."""
     import torch
     from safetensors.torch import load_file, save_file
 

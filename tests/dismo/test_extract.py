@@ -27,7 +27,7 @@ def test_bytes_and_frames_give_the_same(motion, extractor, real_clip):
     torch.testing.assert_close(as_floats.embeddings, motion.embeddings, atol=1e-4, rtol=0)
 
 
-def test_it_equals_resizing_by_the_specification_and_sliding(motion, extractor, real_clip):
+def test_it_equals_resizing_as_published_and_sliding(motion, extractor, real_clip):
     frames = dismo.read_video(real_clip, fps=8, frames=13).frames.float() / 127.5 - 1
     small = F.interpolate(frames.movedim(-1, 1), size=(64, 64), mode="bilinear", antialias=True, align_corners=False)
     with torch.no_grad():
@@ -69,7 +69,7 @@ def test_it_can_be_cancelled_while_frames_are_read(extractor, real_clip, reverse
 def test_the_frames_used_come_back_and_reverse_turns_them(extractor, real_clip):
     _, forward = dismo.extract_motion(extractor, real_clip, frames=9, return_frames=True)
     motion, backward = dismo.extract_motion(extractor, real_clip, frames=9, reverse=True, return_frames=True)
-    assert forward.shape == (9, 144, 176, 3) and forward.dtype == torch.uint8
+    assert forward.shape == (9, 144, 193, 3) and forward.dtype == torch.uint8
     assert torch.equal(forward.flip(0), backward)
     torch.testing.assert_close(
         motion.embeddings, dismo.extract_motion(extractor, backward, frames=9).embeddings, atol=1e-5, rtol=0

@@ -52,7 +52,7 @@ def test_one_step_hardly_depends_on_the_noise(video_model, motion, picture):
     assert float((first[-1] - second[-1]).abs().mean()) < 5
 
 
-def test_hops_of_one_step_are_another_choice(video_model, motion, picture):
+def test_strides_of_one_step_are_another_choice(video_model, motion, picture):
     single = dismo.FrameGeneratorModel(video_model.generator, stride=1)
     assert len(roll(single, motion.trimmed(9), picture)) == 9
 

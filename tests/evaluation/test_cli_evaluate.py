@@ -84,7 +84,7 @@ def test_disentangle(motions, tmp_path, capsys):
 def test_transfer(tmp_path, capsys):
     pytest.importorskip("cv2", reason="tracks need opencv-python-headless")
     sources, made = tmp_path / "sources", tmp_path / "made"
-    # the sources are filmed at 16 fps: at the 8 fps of the videos made they move twice as far a frame
+    # the sources are at 16 fps: at the 8 fps of the videos made they move twice as far a frame
     dismo.write_video(sources / "right.mp4", pan(1, 0.8, 0, 18), 16)
     dismo.write_video(sources / "up.mp4", pan(2, 0, -0.8, 18), 16)
     dismo.write_video(made / "right__disc.mp4", disc(3, 1.5, 0, 9), 8)

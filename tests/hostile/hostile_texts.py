@@ -96,7 +96,7 @@ def _csv(folder: Path, content: bytes) -> None:
 
 
 def _index(folder: Path, content: bytes) -> None:
-    """What lies beside a shard may be anybody's: it is used or made anew, and either way the video is read."""
+    """What lies beside a shard may be anybody's: it is used or rebuilt, and either way the video is read."""
     shard = folder / "out" / "000000.tar"
     if not shard.exists():
         shard.write_bytes((folder / "shards" / "000000.tar").read_bytes())

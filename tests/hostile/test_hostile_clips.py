@@ -43,8 +43,8 @@ def test_a_frame_may_be_held_for_minutes(tmp_path):
     assert len(sampled) == 181
 
 
-def test_reading_from_late_in_a_long_film(tmp_path):
-    path = clip(tmp_path / "film.mkv", [1000 * k for k in range(9)])
+def test_reading_from_late_in_a_long_video(tmp_path):
+    path = clip(tmp_path / "long.mkv", [1000 * k for k in range(9)])
     assert round(float(read_video(path, fps=1, start=7000, frames=1).frames.float().mean()) / 20) == 7
 
 

@@ -1,4 +1,4 @@
-"""The conditional LoRA of one linear against the figures of the specification (G8), its rounding, and its manners as a guest."""
+"""The conditional LoRA of one linear against figures of the published code (G8), its rounding, and its manners as a guest."""
 
 import copy
 

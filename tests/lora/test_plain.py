@@ -8,7 +8,8 @@ from safetensors.torch import load_file, save_file
 
 import dismo_core as dismo
 from dismo_core.cogvideox.parts import block_linears
-from dismo_core.lora.plain import METADATA, set_video_loras
+from dismo_core.lora.alphas import METADATA
+from dismo_core.lora.plain import set_video_loras
 from dismo_core.memory.precision import store
 
 LAYERS = {"attn1.to_q": (32, 32), "attn1.to_out.0": (32, 32), "ff.net.0.proj": (128, 32)}
@@ -102,8 +103,9 @@ def test_two_add_up_and_either_may_be_taken_away(make_adapter, style, style_file
 
 
 def test_alpha_comes_from_the_metadata(make_adapter, style, tmp_path):
-    config = {"transformer.r": 4, "transformer.lora_alpha": 8, "transformer.target_modules": list(LAYERS)}
-    save_file(style, tmp_path / "style.safetensors", {METADATA: json.dumps(config)})
+    config = {"r": 4, "lora_alpha": 8, "target_modules": list(LAYERS), "rank_pattern": {}}
+    metadata = json.dumps({f"transformer.{name}": value for name, value in config.items()})
+    save_file(style, tmp_path / "style.safetensors", {METADATA: metadata})
     transformer = make_adapter().base.transformer
     set_video_loras(transformer, {tmp_path / "style.safetensors": 1.0})
     assert transformer.transformer_blocks[0].attn1.to_q.scaling == {"video_0": 2.0}
@@ -138,14 +140,13 @@ def test_saved_by_diffusers_its_file_holds_the_style_alone(make_adapter, style, 
 
 
 BAD = {
-    "no LoRA": ({"transformer.proj_out.weight": torch.zeros(4, 4)}, "no LoRA in diffusers' format"),
-    "kohya's names": (
-        {"lora_unet__transformer_blocks_0_attn1_to_q.lora_down.weight": torch.zeros(4, 32)},
-        "kohya's trainer.*diffusers reads none.*lora_A.weight",
-    ),
+    "no LoRA": ({"transformer.proj_out.weight": torch.zeros(4, 4)}, "no LoRA.*lora_A.weight"),
     "another layer": ({"transformer.blocks.0.q.lora_A.weight": torch.zeros(4, 32)}, "another model"),
     "another width": (
-        {"transformer.transformer_blocks.0.attn1.to_q.lora_A.weight": torch.zeros(4, 3072)},
+        {
+            "transformer.transformer_blocks.0.attn1.to_q.lora_A.weight": torch.ones(4, 3072),
+            "transformer.transformer_blocks.0.attn1.to_q.lora_B.weight": torch.ones(3072, 4),
+        },
         r"another model.*\[4, 3072\]",
     ),
 }

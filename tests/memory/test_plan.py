@@ -239,7 +239,7 @@ def test_too_little_memory_is_said(large_parts, monkeypatch, caplog):
     assert choice.memory == "sequential" and "may not fit" in caplog.text
 
 
-def test_auto_decides_anew_after_release(large_parts, monkeypatch):
+def test_auto_decides_again_after_release(large_parts, monkeypatch):
     plan = MemoryPlan(large_parts, "meta", "auto")
     monkeypatch.setattr(memory_module, "free_host_bytes", lambda: 64 * GB)
     monkeypatch.setattr(memory_module, "free_bytes", lambda device: 80 * GB)

@@ -7,9 +7,12 @@ import sys
 import types
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 from unittest import mock
+
+DECODED = "the frames of a video, decoded"
 
 
 class Port:
@@ -43,19 +46,24 @@ class NodeOutput(tuple):
 
 
 class VideoFromFile:
-    """A video in a file, perhaps with edits that the file does not hold."""
+    """A video in a file, perhaps with edits that the file does not hold; as newer versions of ComfyUI have it."""
 
-    def __init__(self, file: Any, size: tuple[int, int] = (8, 8), window: tuple[float, float] = (0.0, 0.0)) -> None:
-        self.file, self.size, self.window = file, size, window
+    def __init__(
+        self, file: Any, window: tuple[float, float] = (0.0, 0.0), crop: tuple[int, ...] | None = None
+    ) -> None:
+        self.__file, self.__window, self.__crop = file, window, crop
 
     def get_stream_source(self) -> Any:
-        return self.file
+        return self.__file
 
-    def get_dimensions(self) -> tuple[int, int]:
-        return self.size
+    def get_components(self) -> Any:
+        return types.SimpleNamespace(images=DECODED, frame_rate=Fraction(8))
 
     def get_active_trim_window(self) -> tuple[float, float]:
-        return self.window
+        return self.__window
+
+    def as_trimmed(self, start_time: float, duration: float, strict_duration: bool = True) -> VideoFromFile:
+        return type(self)(self.__file, (start_time, duration), self.__crop)
 
 
 class VideoFromComponents:
@@ -71,7 +79,9 @@ class VideoFromComponents:
 class Patcher:
     """ModelPatcher: remembers what it was given."""
 
-    def __init__(self, model: Any, load_device: Any, offload_device: Any) -> None:
+    def __init__(
+        self, model: Any, load_device: Any, offload_device: Any, size: int = 0, weight_inplace_update: bool = False
+    ) -> None:
         self.model, self.load_device, self.offload_device = model, load_device, offload_device
 
 
@@ -116,6 +126,8 @@ def installed(base: Path) -> Iterator[None]:
             "InputImpl": types.SimpleNamespace(VideoFromFile=VideoFromFile, VideoFromComponents=VideoFromComponents),
             "Types": types.SimpleNamespace(VideoComponents=types.SimpleNamespace),
         },
+        "comfy_execution": {},
+        "comfy_execution.utils": {"get_executing_context": lambda: None},
         "folder_paths": _folder_paths(base),
         "server": {
             "PromptServer": types.SimpleNamespace(instance=mock.MagicMock(last_node_id="7", client_id="a page"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import types
@@ -135,47 +136,65 @@ class TestPlanPatcher:
         pack("nodes.shared.host").register_plan(owner, plan)
         return owner
 
-    def test_its_size_is_what_lies_on_the_device(self, owner, plan):
-        patcher = owner.comfy_patcher
-        assert patcher.model_size() == patcher.loaded_size() == 0
+    def test_its_size_is_that_of_the_weights_and_nothing_need_be_freed_to_enter_it(self, pack, owner, plan):
+        host, patcher = pack("nodes.shared.host"), owner.patcher
+        sizes = []
+        host.management.load_models_gpu.side_effect = lambda models, **_: sizes.append(models[0].model_size())
+        assert (patcher.model_size(), patcher.loaded_size()) == (110 * 4, 0)
+        host.bring_to_device(owner)
         plan.load()
-        assert patcher.model_size() == patcher.loaded_size() == 110 * 4
+        assert patcher.loaded_size() == 110 * 4
+        host.bring_to_device(owner)
+        assert sizes == [0, 110 * 4]
+
+    def test_a_clone_stands_for_the_same_plan_and_outlives_the_first(self, owner, plan):
+        patcher = owner.patcher
+        clone = type(patcher)(
+            patcher.model, patcher.load_device, patcher.offload_device, 440, weight_inplace_update=True
+        )
+        plan.load()
+        del owner.patcher, patcher
+        assert clone.loaded_size() == 110 * 4
+        del clone
+        gc.collect()
+        assert plan.bytes_on_device() == 0
 
     def test_the_extractor_is_left_to_its_own_patcher(self, owner, plan):
         assert list(plan.parts) == ["a"]
 
     def test_loading_leaves_the_weights_where_they_are(self, owner, plan):
-        assert owner.comfy_patcher.partially_load(torch.device("cpu"), 1e32, force_patch_weights=False) == 0
+        assert owner.patcher.partially_load(torch.device("cpu"), 1e32, force_patch_weights=False) == 0
         assert plan.bytes_on_device() == 0
 
     def test_unloading_releases_them(self, owner, plan):
         plan.load()
-        assert owner.comfy_patcher.partially_unload(torch.device("cpu"), 1) == 110 * 4
+        assert owner.patcher.partially_unload(torch.device("cpu"), 1) == 110 * 4
         plan.load()
-        owner.comfy_patcher.detach()
+        owner.patcher.detach()
         assert plan.bytes_on_device() == 0
 
-    def test_entering_it_anew_keeps_them(self, owner, plan):
+    def test_entering_it_again_keeps_them(self, owner, plan):
         plan.load()
-        owner.comfy_patcher.detach(unpatch_all=False)
+        owner.patcher.detach(unpatch_all=False)
         assert plan.bytes_on_device() > 0
 
     def test_nobody_using_it_any_more_releases_them(self, owner, plan):
         plan.load()
-        del owner.comfy_patcher
+        del owner.patcher
+        gc.collect()
         assert plan.bytes_on_device() == 0
 
     def test_asking_for_room_it_stays_itself(self, pack, owner):
         host = pack("nodes.shared.host")
         host.runtime(owner).free_memory(5)
-        kept = [("loaded", owner.comfy_patcher)]
+        kept = [("loaded", owner.patcher)]
         host.management.free_memory.assert_called_once_with(5, torch.device("cpu"), keep_loaded=kept)
 
 
 class Model:
     """Stands for a CogVideoX model: says which LoRAs were in it while it ran."""
 
-    extractor_id, defaults, comfy_patcher = "0" * 16, None, "patcher"
+    extractor_id, defaults, patcher = "0" * 16, None, "patcher"
 
     def __init__(self, fails=False):
         plan = types.SimpleNamespace(release=lambda: self.seen.append("release"))
@@ -211,7 +230,7 @@ class TestVideoLoRA:
         model = Model()
         (styled,) = node.execute(model, "a.safetensors", 0.5)
         (both,) = node.execute(styled, "b.safetensors", 2.0)
-        assert both.comfy_patcher == "patcher"
+        assert both.patcher == "patcher"
         assert both.transfer(None, None) == "frames"
         assert self.in_force == [{"a.safetensors": 0.5, "b.safetensors": 2.0}, {}]
         assert model.seen == ["release", "run", "release"], "layers change while nothing is on the device"

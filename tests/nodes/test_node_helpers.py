@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import types
+import weakref
 from fractions import Fraction
 
+import comfy_stub
 import pytest
 import torch
 from comfy_stub import Port, VideoFromComponents, VideoFromFile
@@ -26,7 +29,7 @@ def test_a_file_is_streamed(clips, real_clip):
 
 
 def test_what_is_no_video_is_said_as_by_the_reader(pack, clips, tmp_path):
-    (tmp_path / "cut.mp4").write_bytes(b"half a film")
+    (tmp_path / "cut.mp4").write_bytes(b"half a video")
     with pytest.raises(pack("dismo_core").DisMoError, match="cut.mp4"):
         clips.from_video(VideoFromFile(str(tmp_path / "cut.mp4")), 8, 0, 25, VideoFromFile)
 
@@ -37,26 +40,23 @@ def test_a_trimmed_file_is_read_within_its_window(clips, real_clip, asked, read)
     assert clips.from_video(video, 8, 0.5, asked, VideoFromFile) == (real_clip, 10.5, read)
 
 
+class OlderVideo:
+    """As of versions that trim and have no word for what is left."""
+
+    def __init__(self, file, start=0.0):
+        self._file, self._start = file, start
+
+    def get_stream_source(self):
+        return self._file
+
+    def get_components(self):
+        return types.SimpleNamespace(images=torch.ones(8, 2, 2, 3), frame_rate=Fraction(8))
+
+
 def test_a_trimmed_file_whose_window_nobody_tells_is_decoded(clips, real_clip):
-    class Trims(VideoFromFile):
-        """As of versions that trim and have no word for what is left."""
-
-        get_active_trim_window = None
-        seconds = 4.0
-
-        def as_trimmed(self):
-            pass
-
-        def get_duration(self):
-            return self.seconds
-
-    video = Trims(real_clip)
-    assert clips.from_video(video, 8, 1.5, 25, Trims) == (real_clip, 1.5, 25)
-    video.seconds = 1.0
-    components = types.SimpleNamespace(images=torch.rand(8, 2, 2, 3), frame_rate=Fraction(8))
-    video.get_components = lambda: components
-    source, start, count = clips.from_video(video, 8, 0, 0, Trims)
-    assert torch.equal(source, components.images) and (start, count) == (0, 0)
+    assert clips.from_video(OlderVideo(real_clip), 8, 1.5, 25, OlderVideo) == (real_clip, 1.5, 25)
+    source, start, count = clips.from_video(OlderVideo(real_clip, 3.0), 8, 0, 0, OlderVideo)
+    assert torch.equal(source, torch.ones(8, 2, 2, 3)) and (start, count) == (0, 0)
 
 
 def test_a_window_of_too_few_frames(pack, clips, real_clip):
@@ -64,12 +64,13 @@ def test_a_window_of_too_few_frames(pack, clips, real_clip):
         clips.from_video(VideoFromFile(real_clip, window=(10.0, 0.5)), 8, 0, 25, VideoFromFile)
 
 
-def test_a_file_with_a_crop_pending_is_decoded(clips, real_clip):
-    components = types.SimpleNamespace(images=torch.rand(4, 2, 2, 3), frame_rate=Fraction(8))
-    video = VideoFromFile(real_clip, size=(4, 4))
-    video.get_components = lambda: components
+@pytest.mark.parametrize("window", [(0.0, 0.0), (10.0, 2.0)])
+def test_a_file_that_is_still_to_be_cropped_is_decoded(clips, real_clip, monkeypatch, window):
+    """Also where it then has the file's own size again: a crop that is resized back."""
+    monkeypatch.setattr(comfy_stub, "DECODED", torch.rand(4, 2, 2, 3))
+    video = VideoFromFile(real_clip, window, crop=(0, 0, 88, 72))
     source, start, count = clips.from_video(video, 8, 0, 0, VideoFromFile)
-    assert torch.equal(source, components.images) and (start, count) == (0, 0)
+    assert torch.equal(source, comfy_stub.DECODED) and (start, count) == (0, 0)
 
 
 def test_frames_are_sampled_at_the_time_they_are_shown(clips):
@@ -138,15 +139,50 @@ def test_an_interrupt_passes_through_progress_unchanged(pack):
         host.runtime().progress(1, 2, None)
 
 
-def test_only_registered_owners_are_moved(pack):
+def test_only_registered_owners_are_moved(pack, monkeypatch):
     host = pack("nodes.shared.host")
     host.bring_to_device(object())
-    host.management.load_models_gpu.assert_not_called()
     owner, module = types.SimpleNamespace(), torch.nn.Linear(1, 1)
     host.register(owner, module)
     host.bring_to_device(owner)
-    host.management.load_models_gpu.assert_called_once_with([owner.comfy_patcher], force_full_load=True)
-    assert owner.comfy_patcher.model.module is module
+    host.management.load_models_gpu.assert_not_called()  # small: it lies where it is used
+    assert owner.patcher is None
+    monkeypatch.setattr(host, "SMALL", 4)
+    host.register(owner, module)
+    host.bring_to_device(owner)
+    host.management.load_models_gpu.assert_called_once_with([owner.patcher], force_full_load=True)
+    assert list(owner.patcher.model.parameters()) == list(module.parameters())
+
+
+def test_what_comfyui_would_give_back_is_available(pack, monkeypatch):
+    host = pack("nodes.shared.host")
+    gpu = torch.device("cuda", 0)
+    own = types.SimpleNamespace(patcher=object())
+
+    def loaded(size, device=gpu, model=1):
+        return types.SimpleNamespace(device=device, model=model, model_loaded_memory=lambda: size)
+
+    mine = loaded(50_000)
+    monkeypatch.setattr(host.management, "LoadedModel", lambda patcher: mine)
+    monkeypatch.setattr(host.management, "get_torch_device", lambda: gpu)
+    monkeypatch.setattr(host.management, "get_free_memory", lambda device: 100, raising=False)
+    others = [loaded(20), loaded(300, torch.device("cpu")), loaded(4000, model=None), mine]
+    monkeypatch.setattr(host.management, "current_loaded_models", others, raising=False)
+    assert host.runtime(own).available_memory() == 120
+
+
+def test_a_registered_module_is_in_no_cycle(pack, monkeypatch):
+    """ComfyUI counts on it that a patcher vanishes with its owner, and not when Python collects cycles."""
+    module = torch.nn.Sequential(torch.nn.Linear(1, 1))
+    monkeypatch.setattr(pack("nodes.shared.host"), "SMALL", 0)
+    pack("nodes.shared.host").register(module, module)
+    alive = weakref.ref(module)
+    gc.disable()
+    try:
+        del module
+        assert alive() is None
+    finally:
+        gc.enable()
 
 
 def told(host):
@@ -165,6 +201,22 @@ def test_a_warning_stands_on_the_node_until_it_is_taken_away(pack, caplog):
     host.notify(None)
     assert told(host) == [("It is black.", "7", "a page"), (" ", "7", "a page")]
     assert [record.getMessage() for record in caplog.records] == ["DisMo: It is black."]
+
+
+def test_the_node_that_runs_is_told_by_its_context(pack, monkeypatch):
+    host = pack("nodes.shared.host")
+    context = types.SimpleNamespace(node_id="12")
+    monkeypatch.setattr("comfy_execution.utils.get_executing_context", lambda: context)
+    host.notify("It is black.")
+    assert told(host) == [("It is black.", "12", "a page")]
+
+
+def test_newer_versions_say_themselves_what_is_out_of_memory(pack, monkeypatch):
+    host = pack("nodes.shared.host")
+    monkeypatch.setattr(host.management, "is_oom", lambda error: "out of memory" in str(error), raising=False)
+    with pytest.raises(RuntimeError), host.advising_on_memory():
+        raise RuntimeError("accelerator: out of memory")
+    assert len(told(host)) == 1
 
 
 def test_out_of_memory_passes_through_with_advice(pack):

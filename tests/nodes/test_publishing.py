@@ -44,7 +44,7 @@ def test_models_are_those_of_the_manifest():
 
 
 def test_the_archive_has_what_the_pack_needs():
-    assert sorted(COMFY["includes"]) == ["dismo_core", "locales", "nodes", "web", "workflows"]
+    assert sorted(COMFY["includes"]) == ["dismo_core", "locales", "nodes", "subgraphs", "web", "workflows"]
     assert not {pattern.split("/")[0] for pattern in IGNORED} & {*COMFY["includes"], "__init__.py", "requirements.txt"}
     assert {"tests/", "benchmarks/"} <= set(IGNORED)
 

@@ -1,4 +1,4 @@
-"""Weights & Biases, where it is installed: a run is logged, and gone on with, on this machine alone."""
+"""Weights & Biases, where it is installed: a run is logged, and resumed, on this machine alone."""
 
 import pytest
 import torch

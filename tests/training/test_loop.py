@@ -9,7 +9,7 @@ from torch import nn
 
 from dismo_core import DisMoError
 from dismo_core.training.checkpoint import checkpoints, latest_checkpoint, save_checkpoint
-from dismo_core.training.loop import Schedule, fit
+from dismo_core.training.loop import Schedule, TrainingRun, fit
 
 
 def model():
@@ -39,7 +39,7 @@ def run(folder, stop=None):
         return good(step)
 
     try:
-        averaged = fit(net, losses, Schedule(20, **SCHEDULE), folder)
+        averaged = fit(net, losses, TrainingRun(folder, Schedule(20, **SCHEDULE)))
     except KeyboardInterrupt:
         assert stop is not None
         return None
@@ -85,7 +85,7 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(tmp_path)
         return {"loss": good(step)["loss"] * (float("nan") if step == 7 else 1)}
 
     with pytest.raises(DisMoError, match="step 7"):
-        fit(net, losses, Schedule(20, **SCHEDULE), tmp_path)
+        fit(net, losses, TrainingRun(tmp_path, Schedule(20, **SCHEDULE)))
     assert latest_checkpoint(tmp_path)["step"] == 5
 
 
@@ -103,7 +103,7 @@ def test_a_full_disk_costs_a_checkpoint_and_nothing_else(tmp_path, caplog):
         return good(step)
 
     try:
-        averaged = fit(net, losses, Schedule(20, **SCHEDULE), tmp_path)
+        averaged = fit(net, losses, TrainingRun(tmp_path, Schedule(20, **SCHEDULE)))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert "step 10" in caplog.text and "intact" in caplog.text
@@ -147,14 +147,14 @@ def test_batches_of_a_step_are_averaged(tmp_path):
         return {"loss": (net(x) - x.sum(dim=-1, keepdim=True)).square().mean()}
 
     schedule = Schedule(20, **SCHEDULE | dict(average=None))
-    fit(net, lambda k: squares(net, data[k]), replace(schedule, accumulation=2), tmp_path / "two")
-    fit(twin, lambda k: squares(twin, data[2 * k : 2 * k + 2]), schedule, tmp_path / "one")
+    fit(net, lambda k: squares(net, data[k]), TrainingRun(tmp_path / "two", replace(schedule, accumulation=2)))
+    fit(twin, lambda k: squares(twin, data[2 * k : 2 * k + 2]), TrainingRun(tmp_path / "one", schedule))
     torch.testing.assert_close(net.state_dict(), twin.state_dict())
 
 
 def test_without_an_average_the_model_itself_comes_back(tmp_path):
     net = model()
-    assert fit(net, losses_of(net), Schedule(5, **SCHEDULE | dict(average=None)), tmp_path) is net
+    assert fit(net, losses_of(net), TrainingRun(tmp_path, Schedule(5, **SCHEDULE | dict(average=None)))) is net
     assert "averaged" not in latest_checkpoint(tmp_path)
 
 
@@ -163,14 +163,14 @@ def test_only_what_is_asked_for_is_saved(tmp_path):
     net.bias.requires_grad_(False)
     start = net.bias.clone()
     more = dict(saved=lambda name: name != "bias")
-    fit(net, losses_of(net), Schedule(5, **SCHEDULE), tmp_path, **more)
+    fit(net, losses_of(net), TrainingRun(tmp_path, Schedule(5, **SCHEDULE), **more))
     assert latest_checkpoint(tmp_path)["model"].keys() == {"weight"}
-    fit(net, losses_of(net), Schedule(10, **SCHEDULE), tmp_path, **more)
+    fit(net, losses_of(net), TrainingRun(tmp_path, Schedule(10, **SCHEDULE), **more))
     assert torch.equal(net.bias, start)
     other = nn.Linear(4, 1)
     other.bias.requires_grad_(False)
     with pytest.raises(DisMoError, match="another model.*weight"):
-        fit(other, losses_of(other), Schedule(15, **SCHEDULE), tmp_path, **more)
+        fit(other, losses_of(other), TrainingRun(tmp_path, Schedule(15, **SCHEDULE), **more))
 
 
 def test_the_rate_warms_up_and_falls():

@@ -11,7 +11,7 @@ from video_clips import blocks
 from dismo_core import DisMoError
 from dismo_core.video import read_image
 
-COLOURS = blocks(24, 40, 8).numpy()
+COLORS = blocks(24, 40, 8).numpy()
 
 
 def saved(picture, kind="png", **options):
@@ -21,16 +21,16 @@ def saved(picture, kind="png", **options):
 
 
 def test_rgb_is_scaled_to_one(tmp_path):
-    Image.fromarray(COLOURS).save(tmp_path / "p.png")
+    Image.fromarray(COLORS).save(tmp_path / "p.png")
     for source in (tmp_path / "p.png", str(tmp_path / "p.png"), (tmp_path / "p.png").read_bytes()):
         pixels = read_image(source)
         assert pixels.dtype == torch.float32 and pixels.shape == (24, 40, 3)
-        assert torch.equal((pixels * 255).round().byte(), torch.from_numpy(COLOURS))
+        assert torch.equal((pixels * 255).round().byte(), torch.from_numpy(COLORS))
 
 
 @pytest.mark.parametrize("mode", ["L", "1", "P", "CMYK", "YCbCr"])
 def test_other_modes_become_rgb(mode):
-    picture = Image.fromarray(COLOURS).convert(mode)
+    picture = Image.fromarray(COLORS).convert(mode)
     kind = "tiff" if mode in ("CMYK", "YCbCr") else "png"
     options = {"compression": "tiff_lzw"} if mode == "YCbCr" else {}  # a plain one Pillow reads from its version 13 on
     expected = torch.from_numpy(np.array(picture.convert("RGB"))).float() / 255
@@ -41,25 +41,27 @@ def test_other_modes_become_rgb(mode):
     "orientation, turn", [(3, lambda p: np.rot90(p, 2)), (6, lambda p: np.rot90(p, -1)), (8, np.rot90)]
 )
 def test_exif_orientation_is_applied(orientation, turn):
-    picture = Image.fromarray(COLOURS)
+    picture = Image.fromarray(COLORS)
     exif = picture.getexif()
     exif[0x0112] = orientation
     pixels = read_image(saved(picture, exif=exif))
-    assert torch.equal((pixels * 255).round().byte(), torch.from_numpy(turn(COLOURS).copy()))
+    assert torch.equal((pixels * 255).round().byte(), torch.from_numpy(turn(COLORS).copy()))
 
 
+@pytest.mark.parametrize("background, behind", [("black", 0), ("white", 255)])
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
-def test_transparency_is_composited_over_white(mode):
+def test_transparency_is_composited_over_the_background(mode, background, behind):
     if mode == "P":
         picture = Image.new("P", (3, 1))
-        picture.putpalette([0, 0, 0, 100, 100, 100])
+        picture.putpalette([50, 50, 50, 100, 100, 100])
         picture.putdata([0, 1, 1])
-        data, expected = saved(picture, transparency=0), [255, 100, 100]
+        data, expected = saved(picture, transparency=0), [behind, 100, 100]
     else:
         picture = Image.new("RGBA", (3, 1))
-        picture.putdata([(0, 0, 0, 0), (100, 100, 100, 255), (0, 0, 0, 51)])
-        data, expected = saved(picture.convert(mode)), [255, 100, 204]
-    assert (read_image(data)[0] * 255).round().tolist() == [[level] * 3 for level in expected]
+        picture.putdata([(50, 50, 50, 0), (100, 100, 100, 255), (50, 50, 50, 51)])
+        data, expected = saved(picture.convert(mode)), [behind, 100, 10 + round(0.8 * behind)]
+    pixels = read_image(data, background=background)[0]
+    assert (pixels * 255).round().tolist() == [[level] * 3 for level in expected]
 
 
 def test_sixteen_bit_grey_keeps_its_precision():

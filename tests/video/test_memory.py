@@ -1,4 +1,4 @@
-"""Memory goes with the frames asked for, not with the length of the film."""
+"""Memory goes with the frames asked for, not with the length of the video."""
 
 import subprocess
 import sys
@@ -47,7 +47,7 @@ def second(tmp_path_factory):
 
 
 @pytest.mark.parametrize("how", ["stream", "read"])
-def test_peak_memory_does_not_grow_with_the_film(second, tmp_path, how):
+def test_peak_memory_does_not_grow_with_the_video(second, tmp_path, how):
     clip = repeat_packets(second, tmp_path / "long.mp4", 20)
     count, grown = measure(clip, how)
     assert count == 160  # 950 MiB of sampled 1080p frames, 3 GiB of decoded ones

@@ -1,4 +1,4 @@
-"""dismo_core.fit: channels, size and length."""
+"""Pictures and motions made to fit a model: channels, size and length."""
 
 from __future__ import annotations
 
@@ -35,10 +35,11 @@ def test_one_channel_is_repeated():
 
 
 @pytest.mark.parametrize("channels", [2, 4])
-def test_transparency_is_laid_over_white(channels):
+def test_transparency_is_laid_over_the_background(channels):
     image = torch.rand(3, 4, channels)
-    colour, alpha = image[..., :-1], image[..., -1:]
-    torch.testing.assert_close(to_rgb(image), (colour * alpha + 1 - alpha).expand(3, 4, 3))
+    color, alpha = image[..., :-1], image[..., -1:]
+    torch.testing.assert_close(to_rgb(image), (color * alpha).expand(3, 4, 3))
+    torch.testing.assert_close(to_rgb(image, "white"), (color * alpha + 1 - alpha).expand(3, 4, 3))
 
 
 def test_overshoot_of_resizing_is_clamped():
@@ -131,3 +132,12 @@ def test_no_length_fits(lengths):
 def test_unknown_length_rule():
     with pytest.raises(DisMoError, match="loop"):
         fit_motion(Model(25), motion(25), "loop")
+
+
+def test_bright_spots_of_an_hdr_picture_are_clamped_with_a_line(caplog):
+    image = torch.full((8, 8, 3), 0.4)
+    image[2, 2] = 9.0
+    assert torch.equal(to_rgb(image), image.clamp(0, 1))
+    assert "HDR" in caplog.text
+    with pytest.raises(DisMoError, match="dividing by 255"):
+        to_rgb(image * 255)

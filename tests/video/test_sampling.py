@@ -53,7 +53,7 @@ def test_a_late_start_where_frames_have_no_times(tmp_path, fps):
 
 
 def test_recordings_joined_end_to_end_are_read_to_the_end(tmp_path):
-    """Their clock begins anew; frames of both, in their order, and as many seconds as both have."""
+    """Their clock begins again; frames of both, in their order, and as many seconds as both have."""
     options = dict(codec="libx264", pix_fmt="yuv420p", options={"bf": "0"})
     parts = [
         encode(tmp_path / f"{k}.ts", [grey(20 + 5 * i + 100 * k) for i in range(20)], **options).read_bytes()

@@ -16,7 +16,7 @@ from dismo_core.weights.manifest import readable
 from dismo_core.weights.released import check_released
 
 
-def test_the_released_files_are_those_of_the_specification():
+def test_the_released_files_are_those_of_the_method_page():
     found = {(f.repo, f.path, f.size, f.etag) for f in RELEASED.values()}
     assert found == {
         (

@@ -110,7 +110,7 @@ def sparse(path, shapes):
 
 
 def adapter_shapes():
-    """specs/dismo.md, 1.3."""
+    """docs/methods/dismo.md, 2.3."""
     shapes = {
         "init_gru_state": [1024],
         "final_latent_cond_padding": [1, 1, 1024],

@@ -1,4 +1,4 @@
-"""CogVideoX-5B-I2V that follows extracted motion (specs/dismo.md, section 6)."""
+"""CogVideoX-5B-I2V that follows extracted motion (docs/methods/dismo.md, 7)."""
 
 from __future__ import annotations
 
@@ -107,7 +107,8 @@ class CogVideoXMotionAdapter(AdapterModule):
         """Videos that begin with the pictures and move as the motions do.
 
         Args:
-            motion_videos, motions: what to follow, see `encode_motion`; of `num_frames` frames.
+            motion_videos: what to follow, see `encode_motion`; of `num_frames` frames.
+            motions: what to follow, see `encode_motion`; of `num_frames` frames.
             images: [B,H,W,3] or a list of [H,W,3], -1..1; cropped and resized to the base's size.
             prompts: one per sample. None = no text, and a guidance of 1.
             num_frames: 9, 17, ..., 49; trained at 25.
@@ -243,7 +244,7 @@ class CogVideoXMotionAdapter(AdapterModule):
         prompts: str | Sequence[str] | None = None,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """Loss of each video, [B]: the base is to denoise it, given its first frame and its own motion (specs/dismo.md, 6.7).
+        """Loss of each video, [B]: the base is to denoise it, given its first frame and its own motion (docs/methods/dismo.md, 7.8).
 
         The conditions stay set afterwards, because gradient checkpointing needs them in the backward pass.
 

@@ -1,4 +1,4 @@
-"""The adapter's file: what it must hold (specs/dismo.md, 1.3)."""
+"""The adapter's file: what it must hold (docs/methods/dismo.md, 2.3)."""
 
 from __future__ import annotations
 

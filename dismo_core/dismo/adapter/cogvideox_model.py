@@ -41,7 +41,7 @@ class CogVideoXModel:
         adapter: with its weights.
         positions: additive table of the base, see `PositionTables`.
         keep_tail: follow a segment from its very last frame: 24 new frames instead of 20, four of them without motion. The last
-            four frames of a segment carry a learned padding and no motion (specs/dismo.md, 6.2), so by default they are made again.
+            four frames of a segment carry a learned padding and no motion (docs/methods/dismo.md, 7.2), so by default they are made again.
         match_colors: bring every segment of a video back to the colors of the picture.
     """
 
@@ -132,7 +132,7 @@ class CogVideoXModel:
         return valid_lengths(int(self.adapter.base.transformer.config["sample_frames"]))
 
     def _make_room(self, frames: int, runtime: Runtime) -> None:
-        """Let the plan reckon with this many frames, and ask the host for the memory it needs."""
+        """Let the plan settle for this many frames and the memory that can be had, and ask the host for as much as it needs."""
         base, plan = self.adapter.base, self.adapter.plan
         if plan is None:
             plan = self.adapter.plan = MemoryPlan({}, runtime.device)
@@ -140,7 +140,8 @@ class CogVideoXModel:
         if (parts := adapter_parts(base, frames, extractor)) != plan.parts:
             plan.release()
             plan.parts = parts
-        runtime.free_memory(max(0, plan.bytes_wanted() - plan.bytes_on_device()))
+        plan.available = runtime.available_memory
+        runtime.free_memory(max(0, plan.choice.bytes_needed - plan.bytes_on_device()))
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""From motion embeddings to one condition per latent frame (specs/dismo.md, 6.2)."""
+"""From motion embeddings to one condition per latent frame (docs/methods/dismo.md, 7.2)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ class ConditionEncoder(nn.Module):
     Every group starts from the same learned state. The parameters bear the names of the released adapter.
 
     Args:
-        d_motion: width of an embedding. d_cond: width of a condition.
+        d_motion: width of an embedding.
+        d_cond: width of a condition.
     """
 
     def __init__(self, d_motion: int, d_cond: int) -> None:

@@ -42,10 +42,17 @@ def load_video_model(
         adapter: "large", a file or a folder, see `load_cogvideox_adapter`.
         base: diffusers folder, hub id, or a base loaded in `compute_dtype(precision, device)`.
         device: where it will run.
-        precision: see `compute_dtype` and `store`. memory, folder: see `MemoryPlan`. attention: see `set_attention`.
-        compile: compile the blocks, with fused rounding of the adapter. cache: see `set_step_cache`.
-        positions, keep_tail, match_colors: see `CogVideoXModel`.
-        text_encoder, vae: files in place of the base folder's, see `load_base`.
+        precision: see `compute_dtype` and `store`.
+        memory: see `MemoryPlan`.
+        folder: see `MemoryPlan`.
+        attention: see `set_attention`.
+        compile: compile the blocks, with fused rounding of the adapter.
+        cache: see `set_step_cache`.
+        positions: see `CogVideoXModel`.
+        keep_tail: see `CogVideoXModel`.
+        match_colors: see `CogVideoXModel`.
+        text_encoder: file in place of the base folder's, see `load_base`.
+        vae: file in place of the base folder's, see `load_base`.
 
     Raises:
         DisMoError: files that are not there or do not fit, unknown choices, or a library that a choice needs.

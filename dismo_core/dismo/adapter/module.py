@@ -1,4 +1,4 @@
-"""The adapter as a module: its parameters, the base that it is attached to, weights from files (specs/dismo.md, 1.3 and 6.3)."""
+"""The adapter as a module: its parameters, the base that it is attached to, weights from files (docs/methods/dismo.md, 2.3 and 7.3)."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from ...cogvideox.geometry import BLOCK_LINEARS
 from ...cogvideox.positions import PositionTables
 from ...cogvideox.text import PromptEncoder
 from ...errors import DisMoError
+from ...imports import importing
 from ...lora.conditional import NAME, ConditionalLoRA, MotionLoRA
 from ...memory.plan import MemoryPlan
 from ..models.extractor import MotionExtractor, fingerprint
@@ -39,7 +40,9 @@ class AdapterModule(ConditionEncoder):
     Args:
         base: a diffusers folder, a hub id, or a loaded base.
         motion_extractor: frozen here. None = the large one, whose weights come with `load_adapter`.
-        d_cond: width of a condition. rank, alpha: of the LoRA.
+        d_cond: width of a condition.
+        rank: of the LoRA.
+        alpha: of the LoRA.
         dtype: of the LoRA, and of the base's activations.
 
     Attributes:
@@ -242,7 +245,8 @@ def _insert(root: nn.Module, path: str, leaf: nn.Module) -> None:
 
 def without_memory(make: Callable[[], Any]) -> Any:
     """A module whose parameters have shapes only."""
-    from accelerate import init_empty_weights
+    with importing("accelerate"):
+        from accelerate import init_empty_weights
 
     with init_empty_weights(include_buffers=False):
         return make()

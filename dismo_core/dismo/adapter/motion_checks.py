@@ -1,4 +1,4 @@
-"""What the adapter refuses of a motion before any work is done (specs/dismo.md, section 7)."""
+"""What the adapter refuses of a motion before any work is done (docs/methods/dismo.md, 8)."""
 
 from __future__ import annotations
 

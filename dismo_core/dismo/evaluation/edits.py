@@ -166,7 +166,8 @@ def compare_edits(
 
     Args:
         pipeline: what makes the motions and the videos.
-        scenes: from `draw_scenes`. names: of `EDITS`.
+        scenes: from `draw_scenes`.
+        names: of `EDITS`.
         progress: called with (comparisons done, in all).
 
     Returns:

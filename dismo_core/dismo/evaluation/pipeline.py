@@ -27,7 +27,8 @@ class Pipeline:
     """Motion extractor and frame generator, each loaded from its file.
 
     Args:
-        extractor, generator: `tiny`, or the path of a weights file.
+        extractor: `tiny`, or the path of a weights file.
+        generator: likewise.
         device: where they run.
         steps: denoising steps; 0 = the model's own.
         seed: of the sampling noise.
@@ -102,7 +103,7 @@ def shuffled(motion: Motion) -> Motion:
 
 
 def untrained(extractor: MotionExtractor, seed: int = 0) -> MotionExtractor:
-    """A copy with every weight matrix drawn anew from a normal distribution of its own mean and deviation.
+    """A copy with every weight matrix drawn again from a normal distribution of its own mean and deviation.
 
     The library's own start has zeros in every output layer and answers every clip alike; this is the harder control.
     """

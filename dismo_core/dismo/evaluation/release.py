@@ -33,7 +33,8 @@ def release_report(
     """Files, embeddings of one synthetic clip by both extractors, conditions, and one sample.
 
     Args:
-        extractor: the standalone one; it is moved to the CPU. model: with a memory plan that has its embedded extractor.
+        extractor: the standalone one; it is moved to the CPU.
+        model: with a memory plan that has its embedded extractor.
         files: of weights, "extractor" and "adapter", and the folder "base".
         steps: of the sample; 0 = the model's own.
 

@@ -1,4 +1,4 @@
-"""DINOv2 with registers as DisMo's frame encoder (specs/dismo.md, 2.6; Darcet et al. 2024)."""
+"""DINOv2 with registers as DisMo's frame encoder (docs/methods/dismo.md, 3.6; Darcet et al. 2024)."""
 
 from __future__ import annotations
 
@@ -143,7 +143,9 @@ class FrameEncoder(nn.Module):
     """Frames in -1..1 to a square grid of DINO tokens.
 
     Args:
-        embed_dim, depth, num_heads: of the vision transformer (large: 1024, 24, 16).
+        embed_dim: width of the vision transformer (large: 1024).
+        depth: its blocks (large: 24).
+        num_heads: its attention heads (large: 16).
         image_size: side in pixels at which it looks at every frame, a multiple of 14.
     """
 

@@ -1,4 +1,4 @@
-"""The motion extractor: eight frames in, one small vector of motion for each frame but the last four (specs/dismo.md, 2.7)."""
+"""The motion extractor: eight frames in, one small vector of motion for each frame but the last four (docs/methods/dismo.md, 4.1)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ class MotionExtractor(nn.Module):
     """DisMo's motion extractor.
 
     Args:
-        width: token width. depth: layers. d_head: head width, a multiple of 8. d_motion: width of an embedding.
+        width: token width.
+        depth: layers.
+        d_head: head width, a multiple of 8.
+        d_motion: width of an embedding.
         max_delta_time: frames that an embedding looks ahead.
         train_resolution: (frames of a window, height, width) it was trained at.
         frame_encoder: arguments of `FrameEncoder`.
@@ -149,7 +152,7 @@ class MotionExtractor(nn.Module):
         chunk_windows: int | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> Tensor:
-        """A clip of any length; memory beyond the clip does not grow with it (specs/dismo.md, 3.2 and 3.3).
+        """A clip of any length; memory beyond the clip does not grow with it (docs/methods/dismo.md, 4.2 and 4.5).
 
         Args:
             x: [B,T,H,W,3], float, -1..1, T >= 5.
@@ -182,7 +185,8 @@ class MotionExtractor(nn.Module):
 
         Args:
             clip: pieces [B,n,H,W,3] that follow each other, at least 5 frames in all; -1..1, which is not checked.
-            window_stride, chunk_windows: as in `forward_sliding`.
+            window_stride: as in `forward_sliding`.
+            chunk_windows: as in `forward_sliding`.
 
         Yields:
             Windows done so far, and the next embeddings [B,m,d_motion].

@@ -1,4 +1,4 @@
-"""The frame generator: source frame, one motion vector and a time gap in, the later frame out (specs/dismo.md, section 4)."""
+"""The frame generator: source frame, one motion vector and a time gap in, the later frame out (docs/methods/dismo.md, 5)."""
 
 from __future__ import annotations
 
@@ -97,9 +97,13 @@ class FrameGenerator(nn.Module):
     The autoencoder is part of the model but not of its state dict.
 
     Args:
-        width: token width. depth: layers. d_head: head width, a multiple of 8. d_motion: width of a motion embedding.
+        width: token width.
+        depth: layers.
+        d_head: head width, a multiple of 8.
+        d_motion: width of a motion embedding.
         patch_size: latent pixels (rows, columns) of a token.
-        mapping_depth, mapping_width: of the condition network.
+        mapping_depth: feed-forward blocks of the condition network.
+        mapping_width: width of the condition network.
         source_encoder: arguments of `FrameEncoder`.
         train_resolution: (height, width) of the frames it was trained at, px.
         autoencoder: diffusers' `AutoencoderTiny` or alike: `encode(x).latents`, `decode(z).sample` on channels-first
@@ -215,8 +219,11 @@ class FrameGenerator(nn.Module):
         """Velocity [B,h,w,c] that carries z_t along dz/dt = noise - data.
 
         Args:
-            latents: channels-last [B,h,w,c]. t: [B], 0 (data) .. 1 (noise).
-            source_frames: [B,H,W,3], -1..1. motion: [B,d_motion]. delta_time: [B], frame steps, 0..4.
+            latents: channels-last [B,h,w,c].
+            t: [B], 0 (data) .. 1 (noise).
+            source_frames: [B,H,W,3], -1..1.
+            motion: [B,d_motion].
+            delta_time: [B], frame steps, 0..4.
 
         Raises:
             DisMoError: wrong shapes or ranges.
@@ -235,7 +242,10 @@ class FrameGenerator(nn.Module):
         """Flow-matching loss per sample, [B].
 
         Args:
-            target_frames, source_frames: [B,H,W,3], -1..1. motion: [B,d_motion]. delta_time: [B], frame steps.
+            target_frames: [B,H,W,3], -1..1.
+            source_frames: [B,H,W,3], -1..1.
+            motion: [B,d_motion].
+            delta_time: [B], frame steps.
             t: [B] in 0..1; drawn as sigmoid(normal) where not given, as published.
         """
         self._check(source_frames, motion, delta_time)
@@ -285,8 +295,11 @@ class FrameGenerator(nn.Module):
         """Frames [B,H,W,3] in -1..1 that follow the source frames by `delta_time`.
 
         Args:
-            noise: [B,h,w,c], standard normal. source_frames: [B,H,W,3], -1..1. motion: [B,d_motion].
-            delta_time: [B], frame steps, 0..4. steps: Euler steps, at least 1.
+            noise: [B,h,w,c], standard normal.
+            source_frames: [B,H,W,3], -1..1.
+            motion: [B,d_motion].
+            delta_time: [B], frame steps, 0..4.
+            steps: Euler steps, at least 1.
 
         Raises:
             DisMoError: wrong shapes, ranges or step count.

@@ -1,4 +1,4 @@
-"""What every model does with what it is given: checks and resizing (specs/dismo.md, section 7)."""
+"""What every model does with what it is given: checks and resizing (docs/methods/dismo.md, 8)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""RMS norms, the gated feed-forward block, and the attention product (specs/dismo.md, 2.1 to 2.3)."""
+"""RMS norms, the gated feed-forward block, and the attention product (docs/methods/dismo.md, 3.1 to 3.3)."""
 
 from __future__ import annotations
 

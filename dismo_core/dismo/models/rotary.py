@@ -1,4 +1,4 @@
-"""Rotary position embedding in two and three dimensions, and the positions it is fed (specs/dismo.md, 2.4 and 2.5)."""
+"""Rotary position embedding in two and three dimensions, and the positions it is fed (docs/methods/dismo.md, 3.4 and 3.5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The transformer layer of DisMo: cosine-similarity attention with rotary positions (specs/dismo.md, 2.3)."""
+"""The transformer layer of DisMo: cosine-similarity attention with rotary positions (docs/methods/dismo.md, 3.3)."""
 
 from __future__ import annotations
 
@@ -71,8 +71,11 @@ class TransformerLayer(nn.Module):
         """One layer.
 
         Args:
-            x: [B, N, width]. table: rotary table of the N tokens. cond: [B, d_cond].
-            context: [B, M, d_context]. context_table: rotary table of the M tokens.
+            x: [B, N, width].
+            table: rotary table of the N tokens.
+            cond: [B, d_cond].
+            context: [B, M, d_context].
+            context_table: rotary table of the M tokens.
             keep: compute just the first `keep` tokens, which is enough where no others are read; all N are attended to.
 
         Returns:

@@ -38,8 +38,13 @@ def clip_batches(
     nothing before it is read. Addresses and `reference` go through `VideoStream`, which says what holds there.
 
     Args:
-        shards: from `find_shards`. batch_size: clips of this rank in a batch. size: side of the frames in px.
-        seed: of the run, 0 or more. rank, world: this process and how many there are. workers: decoding processes; 0 = this one.
+        shards: from `find_shards`.
+        batch_size: clips of this rank in a batch.
+        size: side of the frames in px.
+        seed: of the run, 0 or more.
+        rank: number of this process.
+        world: how many processes there are.
+        workers: decoding processes; 0 = this one.
         reference: rank-wise seeds, shard-wise order and shuffle buffer, as published, also for local shards.
         inside: see `draw_sample`.
 

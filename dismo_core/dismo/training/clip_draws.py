@@ -1,4 +1,4 @@
-"""Which frames of a video become a clip and its four pairs (specs/dismo.md, 5.1)."""
+"""Which frames of a video become a clip and its four pairs (docs/methods/dismo.md, 6.1)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ class ClipDraw:
     """Frame numbers of one training sample.
 
     Args:
-        motion: the 8 frames that the extractor sees; the first 4 are the sources. targets: one for each source.
+        motion: the 8 frames that the extractor sees; the first 4 are the sources.
+        targets: one for each source.
         gaps: frame steps from source to target, above 0 and at most 4.
     """
 
@@ -39,7 +40,8 @@ def draw_clip(frames: int, fps: float, rng: np.random.Generator) -> ClipDraw:
     """Draw one clip of a video: its offset, evenly over all that fit, and a gap for each source.
 
     Args:
-        frames, fps: of the video.
+        frames: of the video.
+        fps: of the video.
 
     Raises:
         Unusable: too short for a clip, or below 3 fps.

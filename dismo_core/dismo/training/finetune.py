@@ -1,4 +1,4 @@
-"""Training the motion adapter of CogVideoX-5B-I2V on one's own footage (specs/dismo.md, 6.7)."""
+"""Training the motion adapter of CogVideoX-5B-I2V on one's own footage (docs/methods/dismo.md, 7.8)."""
 
 from __future__ import annotations
 
@@ -23,8 +23,7 @@ from ...errors import DisMoError
 from ...files import atomic_write, save_tensors
 from ...memory.speed import compile_blocks
 from ...training.distributed import World
-from ...training.loggers import open_loggers
-from ...training.loop import ALONE, Schedule, fit
+from ...training.loop import ALONE, NumberedBatches, Schedule, TrainingRun, fit
 from ...weights.geometry import KEY as GEOMETRY
 from ..adapter.adapter import CogVideoXMotionAdapter
 from ..adapter.adapter_file import EXTRACTOR, LORA
@@ -66,8 +65,12 @@ class Footage:
     """Which clips a run takes.
 
     Args:
-        shards: from `find_shards`. batch: clips of a process in a batch. frames, fps: of a clip.
-        seed: of the run. workers: decoding processes.
+        shards: from `find_shards`.
+        batch: clips of a process in a batch.
+        frames: of a clip.
+        fps: of a clip.
+        seed: of the run.
+        workers: decoding processes.
         cache: folder for latents and text, one clip a video, of local shards; None = none.
     """
 
@@ -131,12 +134,16 @@ def finetune(
     progress: Callable[[int, int, dict[str, float]], None] | None = None,
     caching: Callable[[int, int], None] | None = None,
 ) -> CogVideoXMotionAdapter:
-    """Train LoRA and conditions of an adapter, or go on in `folder`; base and extractor stay as they are.
+    """Train LoRA and conditions of an adapter, or resume in `folder`; base and extractor stay as they are.
 
     Args:
-        adapter: where it lies is moved to the world's device. schedule: how long and how fast.
-        world: from `joined`. compile: compile the blocks of the base, with fused rounding of the adapter.
-        wandb, progress: see `fit`. caching: called with (videos done, videos in all).
+        adapter: where it lies is moved to the world's device.
+        schedule: how long and how fast.
+        world: from `joined`.
+        compile: compile the blocks of the base, with fused rounding of the adapter.
+        wandb: see `fit`.
+        progress: see `fit`.
+        caching: called with (videos done, videos in all).
 
     Raises:
         DisMoError: as `fit`; no usable video; a cache of shards that cannot be read by number.
@@ -163,28 +170,23 @@ def finetune(
     objective = AdapterObjective(adapter)
     run: Any = world.wrap(objective)
     together = footage.batch * world.size
-    batches: Iterator[list[CaptionedClip]] | None = None
-    shown: Tensor | None = None
+    batches = NumberedBatches(
+        lambda first: footage.batches(adapter.size, first, schedule.steps * schedule.accumulation, world)
+    )
 
     def losses(number: int) -> dict[str, Tensor]:
-        nonlocal batches, shown
         if cache is not None:
             numbers = [number * together + world.rank + k * world.size for k in range(footage.batch)]
             picked = [_pick(usable, footage.seed, n) for n in numbers]
             kept = [cache.read(entry) for entry, _ in picked]
             return {"loss": run([CaptionedClip(torch.empty(0), "", e, seed) for e, seed in picked], kept)}
-        if batches is None:
-            batches = footage.batches(adapter.size, number, schedule.steps * schedule.accumulation, world)
-        batch = next(batches)
-        shown = batch[0].frames if shown is None else shown
-        return {"loss": run(batch, [])}
+        return {"loss": run(batches(number), [])}
 
     def draw(_: nn.Module) -> Mapping[str, Tensor]:
-        nonlocal shown
-        if shown is None:
-            assert cache is not None
-            shown = cache.clips.clip(usable[0], 0).frames
-        return {"transfers": transfer_sheet(adapter, shown)}
+        if cache is not None:
+            return {"transfers": transfer_sheet(adapter, cache.clips.clip(usable[0], 0).frames)}
+        assert batches.first is not None
+        return {"transfers": transfer_sheet(adapter, batches.first[0].frames)}
 
     about = {
         "clips in a step": together * schedule.accumulation,
@@ -194,19 +196,19 @@ def finetune(
         "extractor": adapter.extractor_id,
         "cached": cache is not None,
     }
-    fit(
-        adapter,
-        losses,
-        schedule,
+    training = TrainingRun(
         folder,
-        progress=progress,
+        schedule,
+        about,
+        progress,
         draw=draw,
-        loggers=lambda step: open_loggers(folder, step, wandb, about),
-        about=about,
+        boards=True,
+        wandb=wandb,
         world=world,
         wrapped=run,
         saved=lambda name: not name.startswith(EXTRACTOR),
     )
+    fit(adapter, losses, training)
     adapter.set_conditions(None)
     return adapter
 

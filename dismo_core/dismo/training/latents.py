@@ -19,6 +19,7 @@ from ...cogvideox.base import CogVideoXBase
 from ...data.captioned import CaptionedClips
 from ...data.frames import Unusable
 from ...files import atomic_write, save_tensors
+from ...imports import importing
 from ...training.distributed import World
 from ..adapter.adapter import CogVideoXMotionAdapter
 from ..extract import extract_motion
@@ -28,8 +29,10 @@ class Remembered(NamedTuple):
     """Of one clip.
 
     Args:
-        moments: of the VAE's posterior of the clip [2C,K,h,w]. first: its first frame, uint8 [H,W,3].
-        embeddings: its motion [T-4,d], float32. text: of its caption [tokens,width].
+        moments: of the VAE's posterior of the clip [2C,K,h,w].
+        first: its first frame, uint8 [H,W,3].
+        embeddings: its motion [T-4,d], float32.
+        text: of its caption [tokens,width].
     """
 
     moments: Tensor
@@ -42,7 +45,9 @@ class LatentCache:
     """A folder with one file for each video; files of other clips, bases and extractors have other names.
 
     Args:
-        folder: may be shared by runs and processes. clips: with `fixed`. adapter: its frozen parts do the work.
+        folder: may be shared by runs and processes.
+        clips: with `fixed`.
+        adapter: its frozen parts do the work.
     """
 
     def __init__(self, folder: Path, clips: CaptionedClips, adapter: CogVideoXMotionAdapter) -> None:
@@ -63,7 +68,7 @@ class LatentCache:
     def fill(self, world: World, progress: Callable[[int, int], None] | None = None) -> list[int]:
         """Compute this process's share of what is missing; returns the videos that can be used, of all processes.
 
-        Whoever was stopped goes on where it was.
+        A stopped run resumes where it was.
         """
         total = len(self.clips.index)
         for entry in range(world.rank, total, world.size):
@@ -104,7 +109,8 @@ class LatentCache:
 
 def remembering(base: CogVideoXBase, moments: Tensor) -> CogVideoXBase:
     """The base with a VAE that gives the kept posterior [B,2C,K,h,w] for clips, and computes that of single frames."""
-    from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
+    with importing("diffusers"):
+        from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 
     posterior = SimpleNamespace(latent_dist=DiagonalGaussianDistribution(moments))
 

@@ -1,4 +1,4 @@
-"""The objective of the paper on drawn clips, with a labelled warm-up that can be annealed to nothing (specs/dismo.md, 4 and 5)."""
+"""The objective of the paper on drawn clips, with a labelled warm-up that can be annealed to nothing (docs/methods/dismo.md, 5 and 6)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ class MotionObjective(nn.Module):
     """Extractor and generator trained together: reconstruct the target from the source and the source's motion.
 
     Args:
-        extractor, generator: the models.
+        extractor: the model whose embeddings are learned.
+        generator: the model that reconstructs.
         shift: pushes the flow times towards noise, t' = s t / (1 + (s - 1) t) (Esser et al. 2024): in small frames any t
             below about 0.8 shows the answer already, and nothing of it reaches the extractor.
     """
@@ -45,10 +46,18 @@ class MotionObjective(nn.Module):
         """Losses of a batch.
 
         Args:
-            clip, first, source, start, gap, label: see `ClipBatch`. clean, noise: latents of the targets and noise [B S, h, w, c].
+            clip: see `ClipBatch`.
+            first: see `ClipBatch`.
+            source: see `ClipBatch`.
+            start: see `ClipBatch`.
+            gap: see `ClipBatch`.
+            label: see `ClipBatch`.
+            clean: latents of the targets [B S, h, w, c].
+            noise: noise [B S, h, w, c].
             own: in this many clips the sources are rolled out from frame 0 by the model itself, one frame step at a time, and
                 frame 0 is blurred by a random amount: in a roll-out every source but the first is a prediction of predictions.
-            t: [B S], before the shift. label_weight: of the labelled warm-up, []; 0 = the published objective alone.
+            t: [B S], before the shift.
+            label_weight: of the labelled warm-up, []; 0 = the published objective alone.
         """
         motion = self.extractor.motion(self.extractor.encode(clip))
         label_loss = F.mse_loss(self.readout(motion), label)
@@ -77,7 +86,7 @@ class MotionObjective(nn.Module):
 
 
 def blurred(frames: Tensor, amount: Tensor) -> Tensor:
-    """Frames [B,S,H,W,3] on the way, `amount` 0..1 (broadcastable), to an average over 3 x 3 pixels twice, about what two hops leave."""
+    """Frames [B,S,H,W,3] on the way, `amount` 0..1 (broadcastable), to an average over 3 x 3 pixels twice, about what two strides leave."""
     x = frames.flatten(0, 1).movedim(-1, 1)
     for _ in range(2):
         x = F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, stride=1)

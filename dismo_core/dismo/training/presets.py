@@ -11,6 +11,7 @@ from typing import Any
 from torch import nn
 
 from ...errors import DisMoError
+from ...imports import importing
 from ...training.loop import Schedule
 from ...weights.files import differences, read_weights
 from ..models.dino import FrameEncoder
@@ -30,9 +31,12 @@ class Preset:
     """A model and how it is trained.
 
     Args:
-        extractor: makes it. generator: makes it from a frozen autoencoder.
+        extractor: makes it.
+        generator: makes it from a frozen autoencoder.
         autoencoder: makes that, from a folder (None = where it usually lies) and whether a download is allowed.
-        size: side of the frames in px. batch: clips of a process in a batch. schedule: see `Schedule`.
+        size: side of the frames in px.
+        batch: clips of a process in a batch.
+        schedule: see `Schedule`.
         encoder_blocks: last blocks of the DINO encoders that are trained, where those begin with trained weights
             (None, and where they begin at random: all).
         shift: of the flow times towards noise, t' = s t / (1 + (s - 1) t) (Esser et al. 2024); 1 = as published.
@@ -58,7 +62,7 @@ SMALL_GENERATOR: dict[str, Any] = dict(
 LARGE_GENERATOR: dict[str, Any] = dict(
     width=1152, depth=28, d_head=72, d_motion=128, mapping_width=1024, source_encoder=DINO_LARGE
 )
-# specs/dismo.md, 5.3
+# docs/methods/dismo.md, 6.3
 PUBLISHED = Schedule(
     steps=1_000_000, lr=5e-5, warmup=10_000, average=None, save_every=10_000, log_every=50, draw_every=5_000
 )
@@ -70,7 +74,8 @@ def taesd(source: Path | None, download: bool) -> Any:
     Raises:
         DisMoError: it is not there, or could not be fetched.
     """
-    from diffusers import AutoencoderTiny
+    with importing("diffusers"):
+        from diffusers import AutoencoderTiny
 
     try:
         return AutoencoderTiny.from_pretrained(
@@ -127,7 +132,8 @@ def build(
     """Extractor and generator of a preset as their training starts, with `requires_grad` set on what is trained.
 
     Args:
-        autoencoder, download: see `Preset`.
+        autoencoder: see `Preset`.
+        download: see `Preset`.
         dino: DINOv2 weights with registers of the encoders' size, under Meta's names, for both DINO encoders.
         extractor_weights: released or other weights of the whole extractor (.pt, .safetensors). The generator's encoder
             then starts as the extractor's, unless `dino` is given.

@@ -21,10 +21,11 @@ class Refining(nn.Module):
     """Reconstruct what comes after each stride of a long clip from pictures as degraded as those that a roll-out goes on from.
 
     A roll-out lags behind, too. Its own pictures as sources would teach the generator to catch up at once, in leaps; what is
-    passed through it held still wears out alike and stays where it is.
+    passed through it held still is degraded alike and stays where it is.
 
     Args:
-        extractor: stands still. generator: learns.
+        extractor: stands still.
+        generator: learns.
     """
 
     def __init__(self, extractor: MotionExtractor, generator: FrameGenerator) -> None:
@@ -38,7 +39,12 @@ class Refining(nn.Module):
         """Loss of a batch of long clips of N strides.
 
         Args:
-            motion, source, gap: see `LongBatch`. clean, noise: latents of the targets and noise [B, N, h, w, c]. t: [B, N].
+            motion: see `LongBatch`.
+            source: see `LongBatch`.
+            gap: see `LongBatch`.
+            clean: latents of the targets [B, N, h, w, c].
+            noise: noise [B, N, h, w, c].
+            t: [B, N].
             blur: [B], how much the sources are blurred beforehand, 0..1.
         """
         with torch.no_grad():
@@ -94,7 +100,8 @@ def change_weights(before: Tensor, after: Tensor, strength: float = 2.0) -> Tens
     """How much each place counts, [N, h, w], 1 on average: more where the picture changes, which is little of it where a thing moves.
 
     Args:
-        before, after: latents [N, h, w, c] of source and target.
+        before: latents [N, h, w, c] of the source.
+        after: latents [N, h, w, c] of the target.
         strength: 0 = all alike.
     """
     change = (after - before).abs().mean(dim=-1)

@@ -13,8 +13,8 @@ def remap(generator: FrameGenerator, before: Tensor, after: Tensor) -> None:
     """Fit `before` to `after` by least squares and put that before the motion projection of `generator`, in place.
 
     Args:
-        before, after: embeddings [N, d_motion] of the same frames, of the extractor that `generator` knows and of the new one; on
-            the CPU.
+        before: embeddings [N, d_motion] of the extractor that `generator` knows; on the CPU.
+        after: embeddings [N, d_motion] of the same frames, of the new extractor; on the CPU.
     """
     turned = torch.linalg.lstsq(after.double(), before.double()).solution  # before = after @ turned, nearly
     weight = generator.motion_proj.weight[:, : generator.d_motion]

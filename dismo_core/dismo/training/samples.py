@@ -1,4 +1,4 @@
-"""Training samples out of shards: sample number i is a function of (seed, i) and the shards alone (specs/dismo.md, 5.1)."""
+"""Training samples out of shards: sample number i is a function of (seed, i) and the shards alone (docs/methods/dismo.md, 6.1)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ...data.stream import ShardStream
 from ..motion import SOURCES, WINDOW
 from .clip_draws import draw_clip
 
-# The published augmentations (specs/dismo.md, 5.2): of what the extractor sees, and of the pairs for the generator.
+# The published augmentations (docs/methods/dismo.md, 6.2): of what the extractor sees, and of the pairs for the generator.
 MOTION = Augmentation((0.25, 1.0), (0.666, 1.5), degrees=30, brightness=0.5, contrast=0.5, saturation=0.5)
 CONTENT = Augmentation((0.7, 1.0), (1.0, 1.0), degrees=0, brightness=0.2, contrast=0, saturation=0.2)
 
@@ -31,7 +31,8 @@ class VideoSample(NamedTuple):
 
     Args:
         motion: [8, S, S, 3], what the extractor sees.
-        source, target: [4, S, S, 3], pairs for the generator; source i is frame i of the clip, both seen alike.
+        source: [4, S, S, 3]; source i is frame i of the clip.
+        target: [4, S, S, 3]; each seen as its source is.
         gap: float32 [4], frame steps from source to target, above 0 and at most 4.
         number: int64 [], of the sample in the run.
         seed: int64 [], for whatever else is drawn for this sample (flow times, noise).
@@ -61,7 +62,10 @@ class VideoClips(Dataset[VideoSample]):
     one of the epoch stands in; the sample names what was skipped.
 
     Args:
-        index: the entries. size: side S of the frames in px. seed: of the run, 0 or more. inside: see `draw_sample`.
+        index: the entries.
+        size: side S of the frames in px.
+        seed: of the run, 0 or more.
+        inside: see `draw_sample`.
     """
 
     def __init__(self, index: ShardIndex, size: int = 256, seed: int = 42, inside: bool = False) -> None:
@@ -123,7 +127,11 @@ def draw_sample(
     Draws, in this order: the sample's seed, the offset, the gaps, the motion view, four content views.
 
     Args:
-        entry: the video. size: side of the frames in px. number, skipped: see `VideoSample`. rng: for all draws.
+        entry: the video.
+        size: side of the frames in px.
+        number: see `VideoSample`.
+        skipped: see `VideoSample`.
+        rng: for all draws.
         inside: turned crops are shrunk until they hold nothing beyond the frame's border, see `Augmentation`.
 
     Raises:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...training.loop import Schedule, fit
+from ...training.loop import Schedule, TrainingRun, fit
 from ...weights.files import sha256
 from ..models.dino import PATCH, FrameEncoder, fit_frames
 from ..models.extractor import MotionExtractor
@@ -36,11 +36,14 @@ class TinyRecipe:
     """Numbers of the run; the model card says in which steps the bundled weights came about.
 
     Args:
-        warmup_steps, joint_steps: optimizer steps of the two stages.
-        clips: clips in a batch. pairs: source-target pairs that the generator gets of each clip.
-        plain_steps, ramp_steps: of the warm-up; first plain scenes only, then everything comes in bit by bit. Not where the run
-            starts from finished weights, which know plain scenes.
-        turning: share of the warm-up's moves that are growth or rotation, which are learned last.
+        warmup_steps: optimizer steps of the warm-up.
+        joint_steps: optimizer steps of the joint stage.
+        clips: clips in a batch.
+        pairs: source-target pairs that the generator gets of each clip.
+        plain_steps: steps of the warm-up with plain scenes only. Left out where the run starts from finished weights,
+            which know plain scenes.
+        ramp_steps: steps of the warm-up after these, in which everything comes in bit by bit.
+        turning: share of the warm-up's trajectories that are growth or rotation, which are learned last.
         label_weight: of the labelled loss at the start of the joint stage; falls linearly to 0 over `anneal_steps`.
         own_from: step of the joint stage from which on half of the clips have the generator's own predictions as sources.
         refine_steps: of a third stage, the generator alone; see `Refining`.
@@ -70,10 +73,12 @@ class TinyRecipe:
 def train_tiny(
     folder: Path, recipe: TinyRecipe, report: Report, start: Path | None = None, device: str = "cpu"
 ) -> tuple[MotionExtractor, FrameGenerator]:
-    """Run or go on with the three stages; each has its checkpoints and `log.jsonl` in a folder of its own.
+    """Run or resume the three stages; each has its checkpoints and `log.jsonl` in a folder of its own.
 
     Args:
-        folder: of the run. recipe: its numbers. report: called as (stage, steps done, steps in all, logged numbers).
+        folder: of the run.
+        recipe: its numbers.
+        report: called as (stage, steps done, steps in all, logged numbers).
         start: a folder with finished weights (`dismo_tiny_*.safetensors`) to begin with instead of from nothing.
         device: of models and clips; what is drawn is the same on each.
 
@@ -99,15 +104,14 @@ def train_tiny(
     def stage(
         name: str, model: nn.Module, losses: Callable[[int], dict[str, Tensor]], schedule: Schedule, probe: bool = True
     ) -> None:
-        fit(
-            model,
-            losses,
-            schedule,
+        run = TrainingRun(
             folder / name,
-            on_log=watch if probe else None,
+            schedule,
+            about,
             progress=lambda done, total, row: report(name, done, total, row),
-            about=about,
+            on_log=watch if probe else None,
         )
+        fit(model, losses, run)
 
     def compiled(model: nn.Module) -> Any:
         return torch.compile(model) if recipe.compile else model

@@ -1,4 +1,4 @@
-"""Extractor and generator trained on videos with the published objective (specs/dismo.md, 4 and 5)."""
+"""Extractor and generator trained on videos with the published objective (docs/methods/dismo.md, 5 and 6)."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from torch import Tensor, nn
 
 from ...files import atomic_write, save_tensors
 from ...training.distributed import World
-from ...training.loggers import open_loggers
-from ...training.loop import ALONE, Schedule, fit
+from ...training.loop import ALONE, NumberedBatches, Schedule, TrainingRun, fit
 from ...video.picture import to_uint8
 from ...weights.geometry import KEY as GEOMETRY
 from ..geometry import describe
@@ -32,7 +31,9 @@ class VideoObjective(nn.Module):
     """The flow-matching loss of the generator, given what the extractor says of the clip.
 
     Args:
-        extractor, generator: the models. shift: see `Preset`.
+        extractor: the model whose embeddings are learned.
+        generator: the model that reconstructs.
+        shift: see `Preset`.
     """
 
     def __init__(self, extractor: MotionExtractor, generator: FrameGenerator, shift: float = 1.0) -> None:
@@ -47,8 +48,12 @@ class VideoObjective(nn.Module):
         """Losses of a batch.
 
         Args:
-            clip: [B,8,H,W,3] in -1..1. source: [B,4,H,W,3]. gap: [B,4], frame steps.
-            clean, noise: latents of the targets, and noise [B,4,h,w,c]. t: [B,4] in 0..1, before the shift.
+            clip: [B,8,H,W,3] in -1..1.
+            source: [B,4,H,W,3].
+            gap: [B,4], frame steps.
+            clean: latents of the targets [B,4,h,w,c].
+            noise: noise [B,4,h,w,c].
+            t: [B,4] in 0..1, before the shift.
 
         Returns:
             loss; spread: standard deviation of the embeddings over batch and channels, mean over positions;
@@ -79,7 +84,8 @@ def draws(seeds: Tensor, shape: Sequence[int]) -> tuple[Tensor, Tensor]:
     """Flow times [B,4] and noise [B,*shape] of samples, each a function of its own seed alone.
 
     Args:
-        seeds: int64 [B], see `VideoSample`. shape: of a sample's latents, [4,h,w,c].
+        seeds: int64 [B], see `VideoSample`.
+        shape: of a sample's latents, [4,h,w,c].
     """
     times, noise = [], []
     for seed in seeds.tolist():
@@ -110,8 +116,13 @@ class VideoData:
     """Which samples a run takes.
 
     Args:
-        shards: from `find_shards`. batch: clips of a process in a batch. size: side of the frames in px. seed: of the run.
-        workers, reference, inside: see `clip_batches`.
+        shards: from `find_shards`.
+        batch: clips of a process in a batch.
+        size: side of the frames in px.
+        seed: of the run.
+        workers: see `clip_batches`.
+        reference: see `clip_batches`.
+        inside: see `clip_batches`.
     """
 
     shards: Sequence[str]
@@ -154,12 +165,19 @@ def train_videos(
     wandb: str | None = None,
     progress: Callable[[int, int, dict[str, float]], None] | None = None,
 ) -> tuple[MotionExtractor, FrameGenerator]:
-    """Train, or go on in `folder`; see `fit` for what it leaves there.
+    """Train, or resume in `folder`; see `fit` for what it leaves there.
 
     Args:
-        extractor, generator: from `build`. data: the samples. schedule: how long and how fast. shift: see `Preset`.
-        world: from `joined`. compile: use torch.compile. autocast: dtype of the matrix products, None = float32.
-        wandb: Weights & Biases project. progress: see `fit`.
+        extractor: from `build`.
+        generator: from `build`.
+        data: the samples.
+        schedule: how long and how fast.
+        shift: see `Preset`.
+        world: from `joined`.
+        compile: use torch.compile.
+        autocast: dtype of the matrix products, None = float32.
+        wandb: Weights & Biases project.
+        progress: see `fit`.
 
     Returns:
         Both models in evaluation mode, with averaged weights where the schedule averages; sharded where the world is.
@@ -183,35 +201,29 @@ def train_videos(
     }
     if data.inside:
         about["crops"] = "inside"
-    batches: Iterator[VideoSample] | None = None
-    first: VideoSample | None = None  # its clips are the ones that sample transfers show
+    batches = NumberedBatches(lambda first: data.batches(first, schedule.steps * schedule.accumulation, world))
 
     def losses(number: int) -> dict[str, Tensor]:
-        nonlocal batches, first
-        if batches is None:
-            batches = data.batches(number, schedule.steps * schedule.accumulation, world)
-        batch = next(batches)
-        first = first or batch
-        return batch_losses(run, generator, batch)
+        return batch_losses(run, generator, batches(number))
 
     def draw(model: nn.Module) -> Mapping[str, Tensor]:
-        assert isinstance(model, VideoObjective) and first is not None
+        assert isinstance(model, VideoObjective) and batches.first is not None
         with torch.autocast(world.device.type, dtype=autocast) if autocast is not None else nullcontext():
-            return {"transfers": model.transfers(first)}
+            return {"transfers": model.transfers(batches.first)}
 
-    result: Any = fit(
-        objective,
-        losses,
-        schedule,
+    training = TrainingRun(
         folder,
-        progress=progress,
+        schedule,
+        about,
+        progress,
         draw=draw,
-        loggers=lambda step: open_loggers(folder, step, wandb, about),
-        about=about,
+        boards=True,
+        wandb=wandb,
         world=world,
         wrapped=wrapped,
         autocast=autocast,
     )
+    result: Any = fit(objective, losses, training)
     return result.extractor.eval(), result.generator.eval()
 
 

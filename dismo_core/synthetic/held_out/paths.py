@@ -67,7 +67,7 @@ class Path:
 
     @property
     def direction_only(self) -> Path:
-        """The right direction at constant speed, but only 0.4 of the way."""
+        """The right direction at constant speed, but only 40 % of the displacement."""
         return self._timed(np.linspace(0, 0.4, FRAMES))
 
     def shuffled(self, rng: np.random.Generator) -> Path:
@@ -117,7 +117,8 @@ def travel(rng: np.random.Generator, law: str, slowest: float, fastest: float, f
     Args:
         rng: source of chance.
         law: one of `SMOOTH` or `CHANGING`.
-        slowest, fastest: bounds of the speed while it moves, px a frame (the upper one is firm).
+        slowest: least speed while it moves, px a frame, where the other bounds leave room.
+        fastest: greatest speed, px a frame.
         furthest: the largest distance from the start in any frame, px.
     """
     speed, heading = speeds(rng, law)

@@ -1,4 +1,4 @@
-"""What the adapter refuses, each with the value and what is valid (specs/dismo.md, section 7)."""
+"""What the adapter refuses, each with the value and what is valid (docs/methods/dismo.md, 8)."""
 
 import pytest
 import torch

@@ -279,15 +279,19 @@ def test_the_host_is_asked_for_memory_before_anything_is_loaded(make_adapter, im
     assert asked == [(adapter.plan.choice.bytes_needed, 0)] and asked[0][0] < needed
 
 
-def test_a_plan_settles_after_the_host_has_freed_memory(make_adapter, image, monkeypatch):
+def test_a_plan_reckons_with_what_the_host_would_give_back(make_adapter, image, monkeypatch):
     """Else a model that lay on the device a moment ago would decide about tiles, and with them about pixels."""
-    adapter, free = make_adapter(), [0.0]
-    adapter.plan = MemoryPlan({}, "cpu", "model offload")
-    monkeypatch.setattr("dismo_core.memory.plan.free_bytes", lambda device: free[0])
-    runtime = dismo.Runtime.cpu()
-    runtime.free_memory = lambda needed: free.__setitem__(0, 2.0 * needed)
-    transfer(adapter, image, runtime=runtime)
-    assert free[0] > 0 and not adapter.plan.choice.low_memory
+    monkeypatch.setattr("dismo_core.memory.plan.free_bytes", lambda device: 0.0)
+    for available, low_memory in ((1e12, False), (0.0, True)):
+        adapter, asked = make_adapter(), []
+        adapter.base.vae.enable_tiling(48, 80)  # sizes that suit the toy
+        adapter.base.vae.use_tiling = False
+        adapter.plan = MemoryPlan({}, "cpu", "model offload")
+        runtime = dismo.Runtime.cpu()
+        runtime.available_memory, runtime.free_memory = (lambda available=available: available), asked.append
+        transfer(adapter, image, runtime=runtime)
+        assert bool(adapter.plan.choice.low_memory) == low_memory
+        assert asked == [adapter.plan.choice.bytes_needed]
 
 
 def test_tiles_taken_for_want_of_memory_end_with_it(make_adapter, image):

@@ -1,4 +1,4 @@
-"""Conditions against the figures of the specification (G7), and which embeddings each latent frame follows."""
+"""Conditions against figures of the published code (G7), and which embeddings each latent frame follows."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Figures G1 and G1b of the specification; G2 stands in test_extractor.py, because names enter its fill."""
+"""Figures G1 and G1b of the published code; G2 stands in test_extractor.py, because names enter its fill."""
 
 import pytest
 from filling import assert_figures, wave

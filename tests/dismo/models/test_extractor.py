@@ -1,4 +1,4 @@
-"""The motion extractor against the figures of the specification and the goldens of the published implementation."""
+"""The motion extractor against figures and goldens of the published code."""
 
 from inspect import getgeneratorlocals
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The frame generator against the figures of the specification and the goldens of the published implementation."""
+"""The frame generator against figures and goldens of the published code."""
 
 from pathlib import Path
 from types import SimpleNamespace

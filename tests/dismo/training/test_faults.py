@@ -11,7 +11,7 @@ from torch import nn
 
 from dismo_core import DisMoError
 from dismo_core.training.checkpoint import checkpoints, latest_checkpoint
-from dismo_core.training.loop import Schedule, fit
+from dismo_core.training.loop import Schedule, TrainingRun, fit
 
 STEPS = 300
 KILLS = 10
@@ -27,7 +27,7 @@ def work(folder):
         x = torch.randn(8, 64)
         return {"loss": (net(x) - x.flip(1)).square().mean()}
 
-    fit(net, losses, Schedule(STEPS, lr=1e-3, warmup=10, save_every=3, log_every=3), folder)
+    fit(net, losses, TrainingRun(folder, Schedule(STEPS, lr=1e-3, warmup=10, save_every=3, log_every=3)))
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def test_killed_at_random_moments_it_ends_as_an_unbroken_run(tmp_path, server):
 
 
 def test_checkpoints_none_of_which_reads_are_not_taken_for_none(tmp_path):
-    """A run that began anew in their place would delete what it writes as older than they are."""
+    """A run that began again in their place would delete what it writes as older than they are."""
     work(tmp_path)
     for path in checkpoints(tmp_path):
         path.write_bytes(path.read_bytes()[:1000])

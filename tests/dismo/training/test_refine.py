@@ -21,7 +21,7 @@ def refining():
     return Refining(load_motion_extractor("tiny"), load_frame_generator("tiny"))
 
 
-def test_films_are_repeatable_and_their_strides_fit_together(videos):
+def test_long_clips_are_repeatable_and_their_strides_fit_together(videos):
     again = ClipGenerator(seed=1, textures=12).long_clips(0, 2, strides=3)
     assert torch.equal(videos.motion, again.motion) and torch.equal(videos.target, again.target)
     assert videos.motion.shape == (2, 13, 64, 64, 3) and videos.source.shape == videos.target.shape == (2, 3, 64, 64, 3)

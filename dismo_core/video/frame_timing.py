@@ -1,4 +1,4 @@
-"""One frame of a file and when it is shown; its pixels are made only when asked for."""
+"""One frame of a file, how and when it is shown; its pixels are made only when asked for."""
 
 from __future__ import annotations
 
@@ -7,11 +7,29 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from .alpha import BLACK, RGB
+
 LONGEST = 3600.0  # seconds for which one frame is shown; time stamps that say more are damaged
 
 
 @dataclass(frozen=True)
-class Shown:
+class Display:
+    """How pixels are made.
+
+    Args:
+        background: color that shows through transparent pixels.
+        square: stretch pictures whose stored pixels are not square.
+    """
+
+    background: RGB = BLACK
+    square: bool = True
+
+
+DEFAULT_DISPLAY = Display()
+
+
+@dataclass(frozen=True)
+class TimedFrame:
     """One frame of a file.
 
     Args:
