@@ -78,7 +78,7 @@ def _check(folder: str) -> None:
     _print_faults([(f"{shard}: {name}", reason, detail) for shard, name, reason, detail in report.faults])
     if report.faults:
         raise DisMoError(
-            f"The shards have {len(report.faults)} faults. Training leaves these entries out; pack the videos anew to be rid of them."
+            f"The shards have {len(report.faults)} faults. Training leaves these entries out; pack the videos again to be rid of them."
         )
 
 

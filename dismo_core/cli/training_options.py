@@ -108,7 +108,7 @@ def check_boards(arguments: argparse.Namespace) -> None:
 
 
 def check_folder(arguments: argparse.Namespace) -> None:
-    """Raise where a run in the folder must not be gone on with."""
+    """Raise where a run in the folder must not be resumed."""
     if arguments.resume == "never" and arguments.out.exists() and any(arguments.out.iterdir()):
         raise DisMoError(
             f"{arguments.out} is not empty. Choose another folder, or go on with that run (without --no-resume)."

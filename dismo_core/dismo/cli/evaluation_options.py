@@ -85,10 +85,11 @@ def write(
     """Write the numbers, and the contact sheet where one is asked for; say where.
 
     Args:
+        arguments: with `out`, `overwrite` and maybe `sheet`.
         evaluation: its name, for the JSON file.
         result: the numbers.
-        blocks: see `captioned_sheet`.
-        every: see `captioned_sheet`.
+        blocks: of the contact sheet, see `captioned_sheet`.
+        every: of so many frames one is shown on it.
     """
     from ...evaluation.report import captioned_sheet, provenance, write_numbers
     from ...files import atomic_write

@@ -48,7 +48,7 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument(
         "--load-checkpoint", "--load_checkpoint", metavar="FILE",
-        help="begin with this adapter: `large` (released) or a file; otherwise it begins anew",
+        help="begin with this adapter: `large` (released) or a file; otherwise it begins from nothing",
     )  # fmt: skip
     parser.add_argument(
         "--extractor", metavar="NAME",
