@@ -21,7 +21,7 @@ DEVICES = ("cpu", "cuda", "mps", "xpu")
 
 
 def add_sampling_of_clip(parser: argparse.ArgumentParser) -> None:
-    """--fps --start --frames --reverse: which frames of a clip are looked at."""
+    """--fps --start --frames --reverse --background: which frames of a clip are read, and how."""
     parser.add_argument(
         "--fps", type=float, default=8.0, help="frames per second at which the clip is sampled (default 8)"
     )
@@ -32,6 +32,12 @@ def add_sampling_of_clip(parser: argparse.ArgumentParser) -> None:
         "--frames", type=int, default=25, help="how many frames, at least 5; 0 = to the end (default 25)"
     )
     parser.add_argument("--reverse", action="store_true", help="read the clip backwards")
+    parser.add_argument(
+        "--background",
+        default="black",
+        metavar="COLOR",
+        help="what shows through transparent pixels: black, white, '#ff8800' ... (default black)",
+    )
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:

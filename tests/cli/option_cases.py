@@ -104,6 +104,7 @@ SAMPLED = [
     used("--start 0.5", "start=0.5"),
     used("--frames 9", "frames=9"),
     used("--reverse", "reverse=True"),
+    used("--background white", "background='white'"),
 ]
 RESULT = [
     used("--image {wide}", "write_video"),
@@ -185,6 +186,22 @@ FINETUNING = {
     "dismo_core.dismo.training.finetune.finetune": STOP,
 }
 
+REPORTED = [used("-o {video}", "exists already"), used("--overwrite", "(", beside="-o {video}")]
+PIPELINE_OPTIONS = [
+    *REPORTED,
+    used("--sheet {video}", "exists already"),
+    used("--extractor {weights}", "Pipeline('{weights}'"),
+    used("--generator {weights}", "Pipeline('tiny', '{weights}'"),
+    used("--device cpu:0", "'cpu:0'"),
+]
+PIPELINE = {
+    "dismo_core.dismo.evaluation.pipeline.Pipeline": SimpleNamespace(
+        model=SimpleNamespace(extractor_id="0" * 16),
+        transfer="transfer",
+        size=(64, 64),
+        ablations=lambda: {"motion zeroed": "zeroed"},
+    )
+}
 SITUATIONS = {
     "demo": Situation(
         "demo",
@@ -237,6 +254,7 @@ SITUATIONS = {
                 for words in ("--fps 8", "--start 0", "--frames 25", "--reverse", "--extractor tiny")
             ),
             used("--motion {longer}", "transfer(10"),
+            used("--background white", "transfer", beside="--image {clear}"),
             refused("--audio keep", "a motion file holds no sound"),
             *RESULT,
             *OF_COGVIDEOX,
@@ -432,6 +450,74 @@ SITUATIONS = {
         "evaluate knn {labelled}", [said("-k 2", "has 2 clips")], EVALUATING, more=True
     ),
     "evaluate disentangle": Situation("evaluate disentangle {twice_labelled}", EVALUATED, EVALUATING),
+    "evaluate scenes": Situation(
+        "evaluate scenes",
+        [
+            *PIPELINE_OPTIONS,
+            used("--steps 2", "2, 0)"),
+            used("--seed 7", "0, 7)"),
+            used("--scenes 5", "draw_scenes(5)"),
+            used("--columns same", "{{'transfer': (['same'], 'made')"),
+            used("--no-ablations", "{{'transfer': (['same', 'elsewhere'], 'made'), 'true video'"),
+            used("--no-controls", "'motion zeroed': (['same'], 'made')}}"),
+            used("--controls-only", "score_scenes('scenes', {{'true video'"),
+        ],
+        PIPELINE
+        | {
+            "dismo_core.evaluation.scene_scores.by_transfer": "made",
+            "dismo_core.evaluation.scene_scores.by_control": "drawn",
+            "dismo_core.synthetic.held_out.scenes.draw_scenes": "scenes",
+            "dismo_core.evaluation.scene_scores.score_scenes": STOP,
+        },
+    ),
+    "evaluate edits": Situation(
+        "evaluate edits",
+        [
+            *PIPELINE_OPTIONS,
+            used("--steps 2", "2, 0)"),
+            used("--seed 7", "0, 7)"),
+            used("--scenes 5", "draw_scenes(5)"),
+            used("--edits nothing", "There is no edit 'nothing'"),
+        ],
+        PIPELINE
+        | {
+            "dismo_core.synthetic.held_out.scenes.draw_scenes": "scenes",
+            "dismo_core.dismo.evaluation.edits.pairs": [1],
+            "dismo_core.dismo.evaluation.edits.compare_edits": STOP,
+        },
+    ),
+    "evaluate real-clips": Situation(
+        "evaluate real-clips", PIPELINE_OPTIONS, PIPELINE | {"dismo_core.evaluation.real_clips.evaluate": STOP}
+    ),
+    "evaluate readout": Situation(
+        "evaluate readout",
+        [
+            *REPORTED,
+            used("--extractor {weights}", "load_motion_extractor('{weights}'"),
+            used("--fit 3", "3, 1, <"),
+            used("--scenes 5", "5, 20240607"),
+        ],
+        {
+            "dismo_core.dismo.weights.load_motion_extractor": None,
+            "dismo_core.dismo.evaluation.readout.read_scenes": None,
+            "dismo_core.dismo.evaluation.readout.fit": STOP,
+        },
+    ),
+    "evaluate families": Situation(
+        "evaluate families",
+        [
+            *REPORTED,
+            used("--sheet {video}", "exists already"),
+            used("--extractor {weights}", "load_motion_extractor('{weights}'"),
+            used("--each 3", "draw_clips(3, 8)"),
+            used("--appearances 3", "draw_clips(8, 3)"),
+        ],
+        {
+            "dismo_core.dismo.weights.load_motion_extractor": None,
+            "dismo_core.evaluation.disentangle.require_scikit_learn": None,
+            "dismo_core.synthetic.held_out.families.draw_clips": STOP,
+        },
+    ),
     "evaluate transfer": Situation(
         "evaluate transfer {clip} {other}",
         [

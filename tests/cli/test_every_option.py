@@ -72,6 +72,7 @@ def files(tmp_path_factory, real_clip, photograph):
         frame.unlink()
     Image.new("RGB", (8, 8)).save(root / "frames" / "00001.png")
     Image.open(photograph).resize((200, 100)).save(root / "wide.png")
+    Image.new("RGBA", (64, 64)).save(root / "clear.png")
     (root / "full" / "config.json").write_text("{")
     for name in ("shards/a.tar", "more.tar", "video.mp4", "weights.pt"):
         (root / name).write_bytes(b"")
@@ -80,7 +81,7 @@ def files(tmp_path_factory, real_clip, photograph):
     MOTION.save(root / "motion.safetensors")
     Motion(torch.zeros(6, 4), 8.0, "", "0" * 16).save(root / "longer.safetensors")
     return {
-        "clip": real_clip, "picture": photograph, "other": root / "other.mp4", "wide": root / "wide.png",
+        "clip": real_clip, "picture": photograph, "other": root / "other.mp4", "wide": root / "wide.png", "clear": root / "clear.png",
         "motion": root / "motion.safetensors", "longer": root / "longer.safetensors", "weights": root / "weights.pt",
         "video": root / "video.mp4", "frames": root / "frames", "full": root / "full", "clips": root / "clips",
         "shards": root / "shards", "more_shards": root / "more.tar", "labelled": root / "labelled",

@@ -18,6 +18,14 @@ def check_sampling_of_clip(arguments: argparse.Namespace) -> None:
     from ..extract import check_extraction
 
     check_extraction(arguments.fps, arguments.start, arguments.frames)
+    check_background(arguments)
+
+
+def check_background(arguments: argparse.Namespace) -> None:
+    """Raise where `--background` is no color."""
+    from ...video.alpha import background_rgb
+
+    background_rgb(arguments.background)
 
 
 def motion_of(
@@ -27,7 +35,7 @@ def motion_of(
 
     Args:
         clip: its path.
-        arguments: with the sampling options, `extractor` and `device`.
+        arguments: with the sampling options, `background`, `extractor` and `device`.
         runtime: shows how far it is.
         extractor: None = the one that `--extractor` names, on `--device`.
     """
@@ -45,5 +53,6 @@ def motion_of(
         start=arguments.start,
         frames=arguments.frames,
         reverse=arguments.reverse,
+        background=arguments.background,
         runtime=runtime,
     )

@@ -185,7 +185,7 @@ def _check_k(k: int, clips: Sequence[LabelledClip], *, leave_one_out: bool) -> N
 
 
 def _sampling(arguments: argparse.Namespace) -> dict[str, Any]:
-    return {name: getattr(arguments, name) for name in SAMPLING}
+    return {name: getattr(arguments, name) for name in (*SAMPLING, "background")}
 
 
 def _extractor(arguments: argparse.Namespace) -> MotionExtractor:

@@ -86,6 +86,7 @@ def _many(arguments: argparse.Namespace) -> None:
             start=arguments.start,
             frames=arguments.frames,
             reverse=arguments.reverse,
+            background=arguments.background,
             rank=rank,
             world=world,
             progress=shown.progress,

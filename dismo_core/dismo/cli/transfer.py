@@ -19,7 +19,7 @@ from ...cli.options import (
 from ...cli.progress import display
 from ...cli.video_output import add_video_output, check_video_output, write_output
 from ...errors import DisMoError
-from .clip import SAMPLING, check_sampling_of_clip, motion_of
+from .clip import SAMPLING, check_background, check_sampling_of_clip, motion_of
 from .cogvideox_options import COGVIDEOX, RELEASED_ADAPTER, add_cogvideox, check_cogvideox, load_cogvideox
 
 if TYPE_CHECKING:
@@ -178,6 +178,8 @@ def _check_numbers(arguments: argparse.Namespace, large: bool, kept: Motion | No
     """Raise for numbers that cannot be; the numbers of CogVideoX alone are `check_cogvideox`'s."""
     if kept is None:
         check_sampling_of_clip(arguments)
+    else:
+        check_background(arguments)  # of the picture
     check_range(arguments, "steps", 0, 1000)
     check_range(arguments, "strength", 0, 2)
     if large:
@@ -195,7 +197,7 @@ def _transferred(
     from ...video.quality import quality_warning
     from ..video_model import fit_motion
 
-    picture = read_image(arguments.image)
+    picture = read_image(arguments.image, background=arguments.background)
     model, motion = (_cogvideox if large else _frame_generator)(arguments, kept, runtime)
     fitted = fit_motion(model, motion, "trim")
     if fitted.frames != motion.frames:
