@@ -470,6 +470,21 @@ SITUATIONS = {
             "dismo_core.evaluation.scene_scores.score_scenes": STOP,
         },
     ),
+    "evaluate scenes, controls alone": Situation(
+        "evaluate scenes --controls-only",
+        [
+            refused(words, "loads no model")
+            for words in (
+                "--extractor tiny",
+                "--generator tiny",
+                "--device cpu",
+                "--steps 2",
+                "--seed 2",
+                "--no-ablations",
+            )
+        ],
+        more=True,
+    ),
     "evaluate edits": Situation(
         "evaluate edits",
         [
