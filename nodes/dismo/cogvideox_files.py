@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,35 +73,36 @@ def _base_fingerprint(base: str | None) -> str:
     return f"{base}@{sum(part.stat().st_mtime_ns for part in parts)}"
 
 
-def load_base(
-    base: str, text_encoder: str, vae: str, dtype: torch.dtype, download: bool, progress: Progress
-) -> CogVideoXBase:
-    """The chosen base model, on the CPU.
+def find_base(
+    base: str, text_encoder: str, vae: str, download: bool, progress: Progress
+) -> Callable[[torch.dtype], CogVideoXBase]:
+    """What loads the chosen base model onto the CPU, in a precision; all its files are there then.
 
     Raises:
-        DisMoError: not there and not to be fetched, a choice that is not on the list, or as the core's loaders.
+        DisMoError: not there and not to be fetched, or a choice that is not on the list.
     """
     from ...dismo_core import DisMoError
     from ...dismo_core.cogvideox import base as loaders
 
     t5 = None if text_encoder == FROM_BASE else files.full_path("text_encoders", text_encoder)
-    if base in _transformer_files():
-        if t5 is None or vae == FROM_BASE:
-            raise DisMoError(
-                f"{base} holds a transformer only. In the loader's advanced inputs choose a text_encoder (T5-XXL, from "
-                "models/text_encoders) and a vae (CogVideoX, from models/vae), too."
-            )
-        transformer, tokenizer = files.full_path("diffusion_models", base), _tokenizer()
-        if tokenizer is None:
-            raise DisMoError(
-                f"{base} comes without a tokenizer, and this version of ComfyUI has none of T5 where it is looked for. Choose a "
-                "base in a diffusers folder, which has its own."
-            )
-        return loaders.load_base_files(transformer, files.full_path("vae", vae), t5, tokenizer, dtype)
     own_vae = None if vae == FROM_BASE else files.full_path("vae", vae)
-    without = [part for part, file in (("text_encoder", t5), ("vae", own_vae)) if file]
-    folder = _base_folder(base, without, download, progress)
-    return loaders.load_base(folder, dtype, text_encoder=t5, vae=own_vae, tokenizer=_tokenizer())
+    tokenizer = _tokenizer()
+    if base not in _transformer_files():
+        without = [part for part, file in (("text_encoder", t5), ("vae", own_vae)) if file]
+        folder = _base_folder(base, without, download, progress)
+        return lambda dtype: loaders.load_base(folder, dtype, text_encoder=t5, vae=own_vae, tokenizer=tokenizer)
+    if t5 is None or own_vae is None:
+        raise DisMoError(
+            f"{base} holds a transformer only. In the loader's advanced inputs choose a text_encoder (T5-XXL, from "
+            "models/text_encoders) and a vae (CogVideoX, from models/vae), too."
+        )
+    if tokenizer is None:
+        raise DisMoError(
+            f"{base} comes without a tokenizer, and this version of ComfyUI has none of T5 where it is looked for. Choose a "
+            "base in a diffusers folder, which has its own."
+        )
+    transformer = files.full_path("diffusion_models", base)
+    return lambda dtype: loaders.load_base_files(transformer, own_vae, t5, tokenizer, dtype)
 
 
 def _tokenizer() -> Path | None:

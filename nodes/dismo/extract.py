@@ -66,6 +66,15 @@ class ExtractMotion(io.ComfyNode):
                     tooltip="Frames to read: 5 or more, or 0 = to the end of the clip.",
                 ),
                 io.Boolean.Input("reverse", default=False, tooltip="Read the frames backwards."),
+                compat.advanced(
+                    io.Combo.Input(
+                        "background",
+                        optional=True,
+                        options=["black", "white"],
+                        default="black",
+                        tooltip="What shows through transparent pixels.",
+                    )
+                ),
             ],
             outputs=[
                 Motion.Output("motion", display_name="motion", tooltip="Goes into Transfer Motion."),
@@ -82,6 +91,7 @@ class ExtractMotion(io.ComfyNode):
         start: float,
         frame_count: int,
         reverse: bool,
+        background: str = "black",
         video: Input.Video | None = None,
         images: Input.Image | None = None,
     ) -> io.NodeOutput:
@@ -102,6 +112,7 @@ class ExtractMotion(io.ComfyNode):
                 start=start,
                 frames=frame_count,
                 reverse=reverse,
+                background=background,
                 runtime=host.runtime(),
                 return_frames=True,
             )

@@ -8,7 +8,7 @@ import folder_paths
 import torch
 from comfy_api.latest import io
 
-from ..shared import compat, host
+from ..shared import compat, files, host
 from ..shared.sockets import Extractor, VideoModel
 from . import cogvideox_files, model_files
 
@@ -172,11 +172,13 @@ class LoadCogVideoXMotionAdapter(io.ComfyNode):
 
         runtime, progress = host.runtime(), host.download_progress()
         with torch.inference_mode(False):  # prompts run in inference mode; weights made there cannot be trained
-            path = model_files.resolve(adapter, download, progress)
-            dtype = compute_dtype(precision, runtime.device)
+            path, load_base = files.find_all(
+                lambda: model_files.resolve(adapter, download, progress),
+                lambda: cogvideox_files.find_base(base, text_encoder, vae, download, progress),
+            )
             model = load_video_model(
                 path,
-                cogvideox_files.load_base(base, text_encoder, vae, dtype, download, progress),
+                load_base(compute_dtype(precision, runtime.device)),
                 runtime.device,
                 precision=precision,
                 memory=memory,

@@ -98,6 +98,15 @@ class MotionTransferSample(io.ComfyNode):
                     "trim = use the longest possible beginning, error = stop.",
                 ),
                 io.Audio.Input("audio", optional=True, tooltip="Sound to go with the video; cut to its length."),
+                compat.advanced(
+                    io.Combo.Input(
+                        "background",
+                        optional=True,
+                        options=["black", "white"],
+                        default="black",
+                        tooltip="What shows through transparent pixels.",
+                    )
+                ),
             ],
             outputs=[
                 io.Video.Output("video", display_name="video", tooltip="At the frame rate of the motion."),
@@ -120,6 +129,7 @@ class MotionTransferSample(io.ComfyNode):
         seed: int,
         fit: str,
         length: str,
+        background: str = "black",
         audio: Input.Audio | None = None,
     ) -> io.NodeOutput:
         """Fit picture and motion to the model, then leave it to `model.transfer`."""
@@ -132,7 +142,7 @@ class MotionTransferSample(io.ComfyNode):
         fitted = fit_motion(model, motion, length)
         if fitted.frames != motion.frames:
             log.info("DisMo: motion trimmed from %d to %d frames for this model", motion.frames, fitted.frames)
-        picture = to_rgb(one_picture(image))
+        picture = to_rgb(one_picture(image), background)
         rows, columns = shown_part(*picture.shape[:2], model.defaults.size, fit)
         with host.advising_on_memory():
             host.bring_to_device(model)

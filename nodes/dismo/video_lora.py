@@ -13,7 +13,7 @@ from ..shared.sockets import VideoModel
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ...dismo_core import Motion
+    from ...dismo_core import Motion, Runtime, SamplingSettings
     from ...dismo_core.dismo.adapter.cogvideox_model import CogVideoXModel
     from ...dismo_core.dismo.video_model import MotionVideoModel
 
@@ -45,7 +45,15 @@ class WithLoRAs:
         """As the model's."""
         return self.model.valid_lengths(motion)
 
-    def transfer(self, motion: Motion, image: Tensor, **settings: Any) -> Tensor:
+    def transfer(
+        self,
+        motion: Motion,
+        image: Tensor,
+        settings: SamplingSettings | None = None,
+        *,
+        runtime: Runtime,
+        **keywords: Any,
+    ) -> Tensor:
         """As the model's, with the LoRAs."""
         from ...dismo_core.lora.plain import set_video_loras
 
@@ -53,7 +61,7 @@ class WithLoRAs:
         try:
             self._release()
             set_video_loras(adapter.base.transformer, self.loras)
-            return self.model.transfer(motion, image, **settings)
+            return self.model.transfer(motion, image, settings, runtime=runtime, **keywords)
         finally:
             self._release()
             set_video_loras(adapter.base.transformer, {})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import folder_paths
 
@@ -51,3 +52,25 @@ def fingerprint(name: str | None, folder: str) -> str:
     """
     path = folder_paths.get_full_path(folder, name) if name else None
     return f"{name}@{os.path.getmtime(path)}" if path else name or ""
+
+
+def find_all(*finders: Callable[[], Any]) -> list[Any]:
+    """What each of the functions finds; where several find nothing, one error names all that is missing.
+
+    Raises:
+        DisMoError: of each finder that failed.
+    """
+    from ...dismo_core import DisMoError
+    from .hints import HINTS
+
+    found, missing = [], []
+    for find in finders:
+        try:
+            found.append(find())
+        except DisMoError as problem:
+            missing.append(problem.spoken(HINTS))
+    if len(missing) == 1:
+        raise missing[0]
+    if missing:
+        raise DisMoError("\n".join(f"{number}. {problem}" for number, problem in enumerate(missing, 1)))
+    return found

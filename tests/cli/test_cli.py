@@ -56,11 +56,15 @@ def test_transfer_straight_from_a_clip(tmp_path, real_clip, photograph):
     assert code == 0 and dismo.read_video(out).frames.shape[0] == 6
 
 
-def test_an_existing_output_is_refused_before_any_work(tmp_path, capsys):
+def test_an_existing_output_is_refused_before_any_work(tmp_path, real_clip, photograph, capsys):
     out = tmp_path / "out.mp4"
     out.write_text("mine")
+    assert main(["transfer", "--motion", str(real_clip), "--image", str(photograph), "-o", str(out)]) == 2
+    err = capsys.readouterr().err
+    assert "exists already" in err and "--overwrite" in err and out.read_text() == "mine"
+    # what is missing is said first: nobody frees a name for nothing
     assert main(["transfer", "--motion", "no.mp4", "--image", "no.png", "-o", str(out)]) == 2
-    assert "exists already" in capsys.readouterr().err and out.read_text() == "mine"
+    assert "no.mp4" in capsys.readouterr().err
 
 
 def test_weights_are_listed_and_checked(capsys):

@@ -61,7 +61,7 @@ def test_bases_are_single_files_too(files, tmp_path):
 def test_a_single_file_wants_text_encoder_and_vae(pack, files, tmp_path):
     test_bases_are_single_files_too(files, tmp_path)
     with pytest.raises(pack("dismo_core").DisMoError, match="text_encoder .* and a vae"):
-        files.load_base("CogVideoX_5b_I2V.safetensors", "from base", "from base", torch.float32, False, print)
+        files.find_base("CogVideoX_5b_I2V.safetensors", "from base", "from base", False, print)
 
 
 def test_released_files_are_listed_by_their_names_alone(files, tmp_path):
@@ -201,7 +201,7 @@ class Model:
         self.adapter = types.SimpleNamespace(base=types.SimpleNamespace(transformer=None), plan=plan)
         self.seen, self.fails = [], fails
 
-    def transfer(self, motion, image, **settings):
+    def transfer(self, motion, image, settings=None, *, runtime=None):
         self.seen.append("run")
         if self.fails:
             raise KeyboardInterrupt
@@ -231,17 +231,17 @@ class TestVideoLoRA:
         (styled,) = node.execute(model, "a.safetensors", 0.5)
         (both,) = node.execute(styled, "b.safetensors", 2.0)
         assert both.patcher == "patcher"
-        assert both.transfer(None, None) == "frames"
+        assert both.transfer(None, None, runtime=None) == "frames"
         assert self.in_force == [{"a.safetensors": 0.5, "b.safetensors": 2.0}, {}]
         assert model.seen == ["release", "run", "release"], "layers change while nothing is on the device"
-        styled.transfer(None, None)
+        styled.transfer(None, None, runtime=None)
         assert self.in_force[2:] == [{"a.safetensors": 0.5}, {}]
 
     def test_out_again_when_cancelled(self, node):
         model = Model(fails=True)
         (styled,) = node.execute(model, "a.safetensors", 1.0)
         with pytest.raises(KeyboardInterrupt):
-            styled.transfer(None, None)
+            styled.transfer(None, None, runtime=None)
         assert self.in_force[-1] == {} and model.seen[-1] == "release"
 
     def test_none_and_strength_zero_change_nothing(self, node):

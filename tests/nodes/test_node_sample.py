@@ -24,7 +24,7 @@ class Model:
     def valid_lengths(self, motion):
         return list(range(5, 14))
 
-    def transfer(self, motion, image, **settings):
+    def transfer(self, motion, image, settings=None, *, runtime):
         self.motion, self.image, self.settings = motion, image, settings
         return torch.full((motion.frames, 6, 8, 3), 255, dtype=torch.uint8)
 
@@ -51,21 +51,21 @@ def test_video_and_frames(sample):
     assert components.frame_rate == Fraction(8) and components.audio is None
 
 
-def test_empty_prompt_is_guidance_one(sample):
-    model, _ = sample(prompt=" \n", guidance=7.0)
-    assert model.settings["guidance"] == 1
+def test_settings_are_passed_on(pack, sample):
+    given = dict(prompt="a kite", negative_prompt="rain", steps=3, guidance=2.0, strength=0.5, seed=11)
+    model, _ = sample(**given)
+    assert model.settings == pack("dismo_core").SamplingSettings(**given)
 
 
-def test_zero_is_left_to_the_model(sample):
-    model, _ = sample(prompt="a kite")
-    assert (model.settings["steps"], model.settings["guidance"]) == (0, 0)
-    assert model.settings["negative_prompt"] == "blurry"
+def test_what_is_left_empty_is_left_to_the_model(pack, sample):
+    model, _ = sample()
+    assert model.settings == pack("dismo_core").SamplingSettings()
 
 
-def test_settings_are_passed_on(sample):
-    model, _ = sample(prompt="a kite", negative_prompt="rain", steps=3, guidance=2.0, strength=0.5, seed=11)
-    settings = {key: model.settings[key] for key in model.settings if key != "runtime"}
-    assert settings == dict(prompt="a kite", negative_prompt="rain", steps=3, guidance=2.0, strength=0.5, seed=11)
+def test_a_background_shows_through_transparent_pixels(sample):
+    clear = torch.zeros(1, 6, 8, 4)
+    assert sample(image=clear)[0].image.max() == 0
+    assert sample(image=clear, background="white")[0].image.min() == 1
 
 
 def test_picture_is_fitted_and_motion_trimmed(sample):
