@@ -120,7 +120,8 @@ def denoise(
             if progress is not None:
                 progress(i + 1, steps, clean)
     finally:
-        transformer._reset_stateful_cache()  # a step cache of diffusers must not reach into the next video
+        # A step cache of diffusers must not reach into the next video; the name is diffusers' own affair and may go.
+        getattr(transformer, "_reset_stateful_cache", lambda: None)()
     return latents
 
 
