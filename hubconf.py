@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # torch.hub takes every callable of this module for an entry
 dependencies = [
     "torch",
     "numpy",
+    "av",
     "einops",
     "safetensors",
     "huggingface_hub",

@@ -56,7 +56,7 @@ def random_extractor(width: int, depth: int, device: torch.device) -> MotionExtr
 
 
 def published(extractor: MotionExtractor, x: Tensor) -> Tensor:
-    """All windows in one batch, the rotary table again in every layer, every token through every layer."""
+    """All windows in one batch, the rotary table rebuilt in every layer, every token through every layer."""
     tokens, w = extractor.encode(x), extractor.window
     windows = torch.cat([tokens[:, s : s + w] for s in range(x.shape[1] - w + 1)])
     count = w - extractor.look_ahead

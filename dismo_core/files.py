@@ -8,6 +8,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 import stat
 import sys
 import time
@@ -65,6 +66,39 @@ def atomic_write(path: str | os.PathLike[str], *, overwrite: bool = False) -> It
             temporary.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary folder beside `path`; on a clean exit it takes the place of `path`, otherwise nothing is left.
+
+    What lies in a folder `path` is lost then: ask before. What a killed process left behind is removed after a day.
+
+    Args:
+        path: the folder to make; the one above it is made if missing.
+
+    Raises:
+        DisMoError: it cannot be written, or the disk is full.
+    """
+    target = Path(os.path.abspath(path))
+    temporary, before = (target.with_name(f".{target.name[:40]}-{secrets.token_hex(4)}{_UNFINISHED}") for _ in range(2))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        for left in target.parent.glob(f".*-????????{_UNFINISHED}"):
+            if left.is_dir() and time.time() - left.stat().st_mtime > _ABANDONED:
+                shutil.rmtree(left, ignore_errors=True)
+        temporary.mkdir()
+        yield temporary
+        if target.is_dir():
+            target.rename(before)
+        temporary.rename(target)
+        shutil.rmtree(before, ignore_errors=True)
+    except OSError as error:
+        raise DisMoError(
+            f"Cannot write {target}: {error.strerror or error}. Check that the folder is writable and has free space."
+        ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
 def remove_unfinished(folder: Path, stem: str, suffix: str) -> None:
     """Delete what a process that was killed in `atomic_write` left behind, at once; what a living one holds stays.
 
@@ -92,7 +126,7 @@ def check_free(path: str | os.PathLike[str], *, overwrite: bool = False) -> None
     if stat.S_ISDIR(status.st_mode):
         raise DisMoError(f"Cannot write {target}: a folder has that name. Choose another file name.")
     if not overwrite:
-        raise DisMoError(f"{target} exists already. Choose another name, or allow overwriting (--overwrite).")
+        raise DisMoError(f"{target} exists already. Choose another name.", hint="overwrite")
 
 
 def save_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:

@@ -15,6 +15,10 @@ def _no_progress(done: int, total: int, preview: Image | None) -> None:
     pass
 
 
+def _no_stage(label: str) -> None:
+    pass
+
+
 def _never_cancelled() -> None:
     pass
 
@@ -31,6 +35,7 @@ class Runtime:
         device: where the computation runs.
         offload_device: where weights wait while they are not used.
         progress: called as (done, total, preview picture or None); whatever it raises passes through unchanged.
+        stage: called with what begins now, a few words in lower case such as "decoding the video"; progress counts within it.
         check_cancel: raises to stop; called between steps that report no progress of their own.
         free_memory: asks the surrounding program to free that many bytes on `device`.
         available_memory: bytes on `device` that can be had, with what the surrounding program would give back; None = what the
@@ -40,6 +45,7 @@ class Runtime:
     device: torch.device
     offload_device: torch.device
     progress: Callable[[int, int, Image | None], None] = _no_progress
+    stage: Callable[[str], None] = _no_stage
     check_cancel: Callable[[], None] = _never_cancelled
     free_memory: Callable[[int], None] = _nothing_to_free
     available_memory: Callable[[], float] | None = None

@@ -14,6 +14,7 @@ from .dismo.motion_plot import PlotMotion
 from .dismo.sample import MotionTransferSample
 from .dismo.video_lora import VideoLoRA
 from .shared.example import ExampleInputs
+from .shared.hints import explained
 from .shared.save import SaveVideo
 
 
@@ -25,7 +26,7 @@ class DisMoExtension(ComfyExtension):
         model_files.register_folder()
         cogvideox_files.register_folder()
         motion_files.register_folder()
-        return [
+        nodes: list[type[io.ComfyNode]] = [
             LoadDisMoExtractor,
             ExtractMotion,
             LoadFrameGenerator,
@@ -40,3 +41,4 @@ class DisMoExtension(ComfyExtension):
             LoadCogVideoXMotionAdapter,
             VideoLoRA,
         ]
+        return [explained(node) for node in nodes]

@@ -47,13 +47,13 @@ def test_without_weights_it_has_the_large_geometry():
 @pytest.mark.parametrize("entry", ["motion_extractor_large", *ADAPTERS])
 def test_without_download_a_missing_file_is_named(entry, tmp_path, monkeypatch):
     monkeypatch.setenv("DISMO_WEIGHTS", str(tmp_path))
-    with pytest.raises(dismo.DisMoError, match=r"large\.pt .*non-commercial.* is not in .*dismo weights download"):
+    with pytest.raises(dismo.DisMoError, match=r"large\.pt .*non-commercial.* is not in .*download=True"):
         load(entry, download=False)
 
 
 def test_without_download_a_missing_base_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("DISMO_WEIGHTS", str(tmp_path))
-    with pytest.raises(dismo.DisMoError, match=r"CogVideoX-5b-I2V .* is not in .*dismo weights download"):
+    with pytest.raises(dismo.DisMoError, match=r"CogVideoX-5b-I2V .* is not in .*download=True"):
         load("cogvideox5b_i2v_large", path=TINY, download=False)
 
 

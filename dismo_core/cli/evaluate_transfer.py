@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from dataclasses import asdict
 from typing import Any
 
 from ..errors import DisMoError
-from .options import add_device, check_device, progress_runtime
+from ..files import printable
+from .given import refuse
+from .libraries import require_libraries
+from .options import add_device, check_device
+from .progress import display
+
+log = logging.getLogger(__name__)
 
 HEADINGS = {
     "fidelity": "fidelity",
@@ -63,21 +70,32 @@ def transfer(arguments: argparse.Namespace) -> None:
     from ..evaluation.report import check_report, plot_path, write_report
     from ..evaluation.similarity import ClipSimilarity
     from ..evaluation.transfer import find_pairs, means, measure_pair, other_source
+    from ..video.read import check_sampling
 
-    check_report(arguments.output, overwrite=arguments.overwrite)
+    if not arguments.clip:
+        refuse(
+            arguments,
+            ("device",),
+            "is where the CLIP model runs: give one with --clip. Points are followed on the CPU.",
+        )
     pairs, alone = find_pairs(arguments.source, arguments.generated)
+    check_sampling(1, arguments.start, None)
+    check_report(arguments.output, overwrite=arguments.overwrite)
+    require_libraries("cv2", "matplotlib")
     similarity = ClipSimilarity(arguments.clip, check_device(arguments.device)) if arguments.clip else None
+    if similarity and not any(pair.prompt or pair.picture for pair in pairs):
+        log.warning("--clip changes nothing: beside no generated video lies a .txt with its prompt, or its picture.")
     rows, left_out = [], [(name, "no source has its name") for name in alone]
-    with progress_runtime("Following points", arguments.device) as runtime:
+    with display("Following points") as progress:
         for index, pair in enumerate(pairs):
             try:
                 other = other_source(pairs, index)
                 rows.append(measure_pair(pair, other, start=arguments.start, similarity=similarity))
             except DisMoError as problem:
                 left_out.append((pair.generated.name, str(problem)))
-            runtime.progress(index + 1, len(pairs), None)
+            progress.progress(index + 1, len(pairs))
     for name, why in left_out:
-        print(f"Left out: {name}: {why}")
+        print(f"Left out: {printable(name)}: {why}")
     if not rows:
         raise DisMoError("None of the pairs could be measured; the reasons are above.")
 

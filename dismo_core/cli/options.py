@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ..errors import DisMoError
+from ..errors import DisMoError, first_line
+from .progress import Display, display
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -15,8 +17,11 @@ if TYPE_CHECKING:
     from ..runtime import Runtime
 
 
+DEVICES = ("cpu", "cuda", "mps", "xpu")
+
+
 def add_sampling_of_clip(parser: argparse.ArgumentParser) -> None:
-    """--fps --start --frames --reverse: which frames of a clip are looked at."""
+    """--fps --start --frames --reverse --background: which frames of a clip are read, and how."""
     parser.add_argument(
         "--fps", type=float, default=8.0, help="frames per second at which the clip is sampled (default 8)"
     )
@@ -27,11 +32,37 @@ def add_sampling_of_clip(parser: argparse.ArgumentParser) -> None:
         "--frames", type=int, default=25, help="how many frames, at least 5; 0 = to the end (default 25)"
     )
     parser.add_argument("--reverse", action="store_true", help="read the clip backwards")
+    parser.add_argument(
+        "--background",
+        default="black",
+        metavar="COLOR",
+        help="what shows through transparent pixels: black, white, '#ff8800' ... (default black)",
+    )
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
     """--device: cpu, cuda, cuda:1, mps."""
     parser.add_argument("--device", default="cpu", help="cpu, cuda, mps (default cpu; the tiny model needs no more)")
+
+
+def check_input(path: str | os.PathLike[str], what: str) -> None:
+    """Raise where there is no such file; asked before anything else.
+
+    Args:
+        path: of the file.
+        what: it is to be, for the message.
+    """
+    if not os.path.exists(path):
+        raise DisMoError(f"There is no file {os.fspath(path)}. Check the path of the {what}.")
+    if os.path.isdir(path):
+        raise DisMoError(f"{os.fspath(path)} is a folder, not a {what}. Give the path of one file.")
+
+
+def check_range(arguments: argparse.Namespace, name: str, low: float, high: float) -> None:
+    """Raise unless the number of the option called `name` lies in `low` to `high`."""
+    value = getattr(arguments, name)
+    if not low <= value <= high:
+        raise DisMoError(f"--{name.replace('_', '-')} must be {low:g} to {high:g}, not {value:g}.")
 
 
 def best_device() -> str:
@@ -42,7 +73,7 @@ def best_device() -> str:
 
 
 def check_device(name: str) -> str:
-    """The name, where torch has such a device.
+    """The name, where torch has such a device and it can be used.
 
     Raises:
         DisMoError: unknown, or not on this machine.
@@ -52,27 +83,31 @@ def check_device(name: str) -> str:
     try:
         torch.zeros(1, device=name)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
+        kind = name.partition(":")[0]
+        if kind not in DEVICES:
+            asked = "Did you mean cuda? " if kind.lower() in ("gpu", "nvidia", "rocm", "amd") else ""
+            raise DisMoError(f"There is no device {name!r}. {asked}Choose one of {', '.join(DEVICES)}.") from error
         raise DisMoError(
-            f"The device {name!r} cannot be used here ({reason}). Choose another --device, for example cpu."
+            f"The device {name!r} cannot be used here ({first_line(error)}). Choose another --device, for example cpu."
         ) from error
     return name
 
 
 @contextlib.contextmanager
 def progress_runtime(label: str, device: str) -> Iterator[Runtime]:
-    """A `Runtime` on `device` whose progress is a bar in the terminal."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    """A `Runtime` on `device` whose progress and stages are shown; `label` says what is done at first."""
+    with display(label) as shown:
+        yield shown_runtime(shown, device)
 
+
+def shown_runtime(shown: Display, device: str) -> Runtime:
+    """A `Runtime` on `device` whose progress and stages `shown` shows."""
     from ..runtime import Runtime
 
+    def progress(done: int, total: int, preview: Image | None) -> None:
+        shown.progress(done, total)
+
     runtime = Runtime.on(check_device(device))
-    columns = (TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns) as bars:
-        task = bars.add_task(label, total=None)
-
-        def progress(done: int, total: int, preview: Image | None) -> None:
-            bars.update(task, completed=done, total=total)
-
-        runtime.progress = progress
-        yield runtime
+    runtime.progress = progress
+    runtime.stage = lambda label: shown.stage(label[:1].upper() + label[1:])
+    return runtime

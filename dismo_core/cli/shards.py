@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ..errors import DisMoError
+from ..files import printable
+from .given import refuse
+from .libraries import require_libraries
+from .progress import display
 
 _SHOWN = 20  # faults that are printed one by one
 
@@ -37,6 +40,7 @@ def add_parser(subparsers: Any) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Write or check, and report."""
     if arguments.check:
+        refuse(arguments, ("output", "captions", "shard_size"), "does not go with --check, which writes nothing.")
         _check(arguments.folder)
     else:
         _write(arguments)
@@ -45,13 +49,16 @@ def run(arguments: argparse.Namespace) -> None:
 def _write(arguments: argparse.Namespace) -> None:
     from ..data.write import MEGABYTE, write_shards
 
-    with _bar("Packing videos") as progress:
+    if arguments.shard_size < 1:
+        raise DisMoError(f"--shard-size must be at least 1 (MB), not {arguments.shard_size}.")
+    require_libraries("webdataset")
+    with display("Packing videos") as shown:
         report = write_shards(
             arguments.folder,
             arguments.output,
             captions=arguments.captions,
             shard_size=arguments.shard_size * MEGABYTE,
-            progress=progress,
+            progress=shown.progress,
         )
     videos = sum(report.shards.values())
     print(f"{arguments.output}: {videos} videos in {len(report.shards)} shards, {report.captions} with captions.")
@@ -65,24 +72,14 @@ def _check(folder: str) -> None:
     from ..data.check import check_shards
 
     shards = find_shards([folder])
-    with _bar("Checking shards") as progress:
-        report = check_shards(shards, progress)
+    with display("Checking shards") as shown:
+        report = check_shards(shards, shown.progress)
     print(f"{report.videos} videos in {len(shards)} shards are fit for training, {report.captions} have captions.")
     _print_faults([(f"{shard}: {name}", reason, detail) for shard, name, reason, detail in report.faults])
     if report.faults:
         raise DisMoError(
-            f"The shards have {len(report.faults)} faults. Training leaves these entries out; pack the videos anew to be rid of them."
+            f"The shards have {len(report.faults)} faults. Training leaves these entries out; pack the videos again to be rid of them."
         )
-
-
-@contextlib.contextmanager
-def _bar(label: str) -> Iterator[Callable[[int, int], None]]:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description:<20}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns) as bars:
-        task = bars.add_task(label, total=None)
-        yield lambda done, total: bars.update(task, completed=done, total=total)
 
 
 def _print_faults(faults: Sequence[tuple[str, str, str]]) -> None:
@@ -92,6 +89,6 @@ def _print_faults(faults: Sequence[tuple[str, str, str]]) -> None:
     counts = Counter(reason for _, reason, _ in faults)
     print(f"Left out: {len(faults)} ({', '.join(f'{reason} {count}' for reason, count in counts.most_common())}).")
     for name, reason, detail in faults[:_SHOWN]:
-        print(f"  {name}: {reason} ({detail})")
+        print(f"  {printable(name)}: {reason} ({detail})")
     if len(faults) > _SHOWN:
         print(f"  ... and {len(faults) - _SHOWN} more.")

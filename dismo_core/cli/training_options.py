@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DisMoError
-from .options import check_device
+from .given import refuse
+from .libraries import require_libraries
+from .options import check_device, check_input
 
 if TYPE_CHECKING:
     import torch
@@ -64,7 +66,7 @@ def add_optimisation(group: Any) -> None:
         "--precision", choices=("auto", "bf16", "fp32"), default="auto",
         help="of matrix products: auto (default) is bf16 on a GPU and fp32 on a CPU; weights stay fp32",
     )  # fmt: skip
-    group.add_argument("--device", help="cpu, cuda, mps (default: cuda where there is one)")
+    group.add_argument("--device", help="cpu, cuda, mps (default: cuda where there is one; on drawn clips cpu)")
     group.add_argument("--wandb", metavar="PROJECT", help="log to this Weights & Biases project as well")
     group.add_argument(
         "--draw-every",
@@ -88,8 +90,25 @@ def check_numbers(arguments: argparse.Namespace) -> None:
             raise DisMoError(f"--{name} must be at least {least}, not {value}.")
 
 
+def check_files(arguments: argparse.Namespace, *names: str) -> None:
+    """Raise where a file that one of the options names is not there."""
+    for name in names:
+        if getattr(arguments, name) is not None:
+            check_input(getattr(arguments, name), "weights")
+
+
+def check_boards(arguments: argparse.Namespace) -> None:
+    """Raise where pictures or numbers are asked for, and nothing is there that would show them."""
+    if arguments.wandb is not None:
+        require_libraries("wandb")
+    elif importlib.util.find_spec("tensorboard") is None:
+        refuse(
+            arguments, ["draw_every"], "needs something that shows pictures: pip install tensorboard, or give --wandb."
+        )
+
+
 def check_folder(arguments: argparse.Namespace) -> None:
-    """Raise where a run in the folder must not be gone on with."""
+    """Raise where a run in the folder must not be resumed."""
     if arguments.resume == "never" and arguments.out.exists() and any(arguments.out.iterdir()):
         raise DisMoError(
             f"{arguments.out} is not empty. Choose another folder, or go on with that run (without --no-resume)."
@@ -129,16 +148,3 @@ def precision(arguments: argparse.Namespace, where: torch.device) -> torch.dtype
         return None
     torch.set_float32_matmul_precision("high")
     return torch.bfloat16
-
-
-def printer() -> Callable[[str, int, int, dict[str, float]], None]:
-    """A function that prints a row of the log: (stage, steps done, steps in all, numbers)."""
-    from rich.console import Console
-
-    console = Console()
-
-    def report(stage: str, done: int, total: int, row: dict[str, float]) -> None:
-        shown = "  ".join(f"{k} {v:.4g}" for k, v in row.items() if k not in ("step", "lr"))
-        console.print(f"{stage:<12} {done:>6}/{total}  {shown}", highlight=False)
-
-    return report

@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DisMoError
+from .hints import HINTS
+from .options import check_input
+from .progress import display
 
 
 def add_parser(subparsers: Any) -> None:
@@ -91,9 +94,12 @@ def show(arguments: argparse.Namespace) -> None:
 
 def download(arguments: argparse.Namespace) -> None:
     """Fetch one of the released files, or a base model."""
+    from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
+
     from ..weights.hub import fetch, fetch_base
     from ..weights.manifest import default_folder
 
+    disable_progress_bars()  # one of our own is shown
     registry = filled_registry()
     folder, name = arguments.to or default_folder(), arguments.name
     if name not in (names := licences(registry)):
@@ -101,11 +107,13 @@ def download(arguments: argparse.Namespace) -> None:
     if name in registry.BASES:
         model = registry.BASES[name]
         print(f"{model} from {model.repo}")
-        path = fetch_base(model, folder / name)
+        with display("Downloading", unit="bytes") as shown:
+            path = fetch_base(model, folder / name, shown.progress)
     else:
         file = registry.RELEASED[name]
         print(f"{file} from {file.repo}")
-        path = fetch(file, folder)
+        with display("Downloading", unit="bytes") as shown:
+            path = fetch(file, folder, shown.progress)
     print(f"{path}: checked, size and checksum are right.")
 
 
@@ -118,11 +126,13 @@ def verify(arguments: argparse.Namespace) -> None:
     published = [*(file.path for file in registry.RELEASED.values()), *registry.BASES]
     own = [path for path in (default_folder() / name for name in published) if path.exists()]
     problems = []
-    for path in arguments.files or [*registry.BUNDLED.values(), *own]:
-        try:
-            print(f"{path}: ok, {check(path)}")
-        except DisMoError as problem:
-            problems.append(str(problem))
+    with display("Checking", unit="bytes") as shown:
+        for path in arguments.files or [*registry.BUNDLED.values(), *own]:
+            shown.stage(f"Checking {path.name}")
+            try:
+                shown.line(f"{path}: ok, {check(path, shown.progress)}")
+            except DisMoError as problem:
+                problems.append(str(problem.spoken(HINTS)))
     if problems:
         raise DisMoError(" ".join(problems))
 
@@ -131,7 +141,9 @@ def convert(arguments: argparse.Namespace) -> None:
     """Write a .pt file as safetensors."""
     from ..weights.convert import convert as write
 
-    tensors = write(arguments.source, arguments.target, overwrite=arguments.overwrite)
+    check_input(arguments.source, "weights")
+    with display("Converting", unit="bytes") as shown:
+        tensors = write(arguments.source, arguments.target, overwrite=arguments.overwrite, progress=shown.progress)
     print(f"{arguments.target}: {len(tensors):,} tensors of {arguments.source.name}.")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,6 +58,7 @@ def load_base(
     text_encoder: str | os.PathLike[str] | None = None,
     vae: str | os.PathLike[str] | None = None,
     tokenizer: str | os.PathLike[str] | None = None,
+    stage: Callable[[str], None] = lambda label: None,
 ) -> CogVideoXBase:
     """The base model from a diffusers folder, or from the hub: whole, checked, in the default folder or the hub's cache.
 
@@ -68,6 +69,7 @@ def load_base(
         text_encoder: file as in `load_base_files`, in place of the folder's, which may then lack it.
         vae: file as in `load_base_files`, in place of the folder's, which may then lack it.
         tokenizer: folder as in `load_base_files`, where the base's folder has none.
+        stage: called with what is loaded next, see `Runtime`.
 
     Raises:
         DisMoError: nothing there, a file missing or damaged, or a base that the adapter was not made for.
@@ -78,15 +80,20 @@ def load_base(
     text_config: Mapping[str, Any] = COGVIDEOX_5B_I2V.text_encoder
     if text_encoder is None or (own_text / "config.json").is_file():
         text_config = _config(own_text)
+    stage("loading the transformer")
+    loaded_transformer = _transformer(
+        _config(folder / "transformer"), shards(folder / "transformer", "diffusion_pytorch_model"), dtype
+    )
+    stage("loading the VAE")
+    loaded_vae = _vae(
+        _config(folder / "vae"),
+        shards(folder / "vae", "diffusion_pytorch_model") if vae is None else [Path(vae)],
+        dtype,
+    )
+    stage("loading the text encoder")
     return CogVideoXBase(
-        transformer=_transformer(
-            _config(folder / "transformer"), shards(folder / "transformer", "diffusion_pytorch_model"), dtype
-        ),
-        vae=_vae(
-            _config(folder / "vae"),
-            shards(folder / "vae", "diffusion_pytorch_model") if vae is None else [Path(vae)],
-            dtype,
-        ),
+        transformer=loaded_transformer,
+        vae=loaded_vae,
         tokenizer=load_tokenizer(own_tokenizer if tokenizer is None or own_tokenizer.is_dir() else Path(tokenizer)),
         text_encoder=load_text_encoder(
             text_config, shards(own_text, "model") if text_encoder is None else [Path(text_encoder)], dtype

@@ -120,7 +120,8 @@ def denoise(
             if progress is not None:
                 progress(i + 1, steps, clean)
     finally:
-        transformer._reset_stateful_cache()  # a step cache of diffusers must not reach into the next video
+        # A step cache of diffusers must not reach into the next video; the name is diffusers' own affair and may go.
+        getattr(transformer, "_reset_stateful_cache", lambda: None)()
     return latents
 
 
@@ -133,6 +134,7 @@ def sample_video(
     generator: torch.Generator | None = None,
     progress: Progress | None = None,
     using: Using = nullcontext,
+    stage: Callable[[str], None] = lambda label: None,
 ) -> Tensor:
     """One video from noise; draws, in order: VAE posterior of the picture, noise, the solver's noise at every step.
 
@@ -144,6 +146,7 @@ def sample_video(
         generator: see `denoise`.
         progress: see `denoise`.
         using: makes the parts "transformer" and "vae" of the base ready to run.
+        stage: called with what begins, see `Runtime`.
 
     Returns:
         uint8 [frames,H,W,3] on the CPU.
@@ -154,6 +157,7 @@ def sample_video(
     with importing("diffusers"):
         from diffusers.utils.torch_utils import randn_tensor
 
+    stage("encoding the picture")
     with using("vae"):
         first = require_finite(encode(base, picture[None, None], generator), "encoding the picture")
     latent_frames = (frames - 1) // base.vae.config["temporal_compression_ratio"] + 1
@@ -161,9 +165,11 @@ def sample_video(
     noise = randn_tensor(shape, generator=generator, device=picture.device, dtype=picture.dtype)
     scheduler = make_scheduler(base.scheduler_config)
     first = in_first_frame(first, latent_frames)
+    stage("denoising")
     with using("transformer"):
         latents = denoise(base.transformer, scheduler, noise, first, guidance, steps, generator, progress)
     require_finite(latents, "denoising")
+    stage("decoding the video")
     with using("vae"):
         video = decode(base, latents)[0]
     require_finite(video, "decoding")

@@ -26,9 +26,7 @@ def find_shards(paths: Sequence[str | os.PathLike[str]]) -> list[str]:
         if os.path.isdir(path):
             tars = sorted(str(tar) for tar in Path(path).rglob("*.tar") if not tar.name.startswith("."))
             if not tars:
-                raise DisMoError(
-                    f"There is no .tar file in {path}. Make shards of a folder of videos with `dismo shards`."
-                )
+                raise DisMoError(f"There is no .tar file in {path}.", hint="make shards")
             found += tars
             continue
         names = _expanded(path) if "{" in path and not os.path.isfile(path) else [path]

@@ -39,7 +39,7 @@ class CheckReport:
 
 
 def check_shards(shards: Sequence[str], progress: Callable[[int, int], None] | None = None) -> CheckReport:
-    """Display at every sample of local shards.
+    """Look at every sample of local shards.
 
     Args:
         shards: from `find_shards`.

@@ -43,6 +43,6 @@ def check_skipped(skipped: Sequence[tuple[str, str]], entries: int = MOST_SKIPPE
     if len(skipped) >= min(entries, MOST_SKIPPED):
         name, reason = skipped[-1]
         raise DisMoError(
-            f"{len(skipped)} entries in a row cannot be used for training, the last of them {name} ({reason}). "
-            "Display at the shards with `dismo shards --check`."
+            f"{len(skipped)} entries in a row cannot be used for training, the last of them {name} ({reason}).",
+            hint="check shards",
         )

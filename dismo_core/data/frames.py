@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..errors import DisMoError
 from ..video.color import ToRGB
-from ..video.reader import native_fps
+from ..video.reader import Reader, is_transparent, native_fps
 from ..video.source import demuxed, open_video, readable
 
 if TYPE_CHECKING:
@@ -48,9 +48,10 @@ class IndexedVideo:
         fps: average native frames per second.
     """
 
-    def __init__(self, container: InputContainer, stream: VideoStream) -> None:
+    def __init__(self, container: InputContainer, stream: VideoStream, source: io.BytesIO) -> None:
         self.fps = native_fps(stream)
-        self._container, self._stream = container, stream
+        self._container, self._stream, self._source = container, stream, source
+        self._transparent = is_transparent(stream)
         stream.codec_context.thread_count = 1  # workers decode side by side, each on its own core
         with contextlib.suppress(av.error.InvalidDataError):  # breaks off: what was read so far counts
             packets, stored = [], []
@@ -60,12 +61,14 @@ class IndexedVideo:
                     stored.append(packet.dts)
         times = sorted({pts for pts, _ in packets if pts is not None})
         self._length = len(packets)
-        # Some files give packets no times, or one twice, AVI numbers reordered frames as they are stored, and the clock of joined
-        # recordings starts again: frames are counted from the beginning then.
+        # Some files give packets no times, or one twice, AVI numbers reordered frames as they are stored, the clock of joined
+        # recordings starts again, and palettes and alpha channels have beginnings of their own: frames are counted from the
+        # beginning then.
         reordered = container.format.name == "avi" and stream.codec_context.has_b_frames
         known = [dts for dts in stored if dts is not None]
         restarted = any(after < before for before, after in pairwise(known))
-        self._times = times if len(times) == len(packets) and not reordered and not restarted else None
+        known_times = len(times) == len(packets) and not (reordered or restarted or self._transparent)
+        self._times = times if known_times else None
         self._keys = sorted(pts for pts, key in packets if key and pts is not None)
 
     def __len__(self) -> int:
@@ -96,6 +99,11 @@ class IndexedVideo:
     def _decoded(self, first: int) -> Iterator[tuple[int, VideoFrame]]:
         """Numbered frames, beginning with `first` or an earlier one."""
         if self._times is None:
+            if self._transparent:  # opened again, since a palette comes once
+                with open_video(io.BytesIO(self._source.getvalue())) as (container, stream):
+                    reader = Reader(container, stream, self._source, one_frame=True)  # in one thread
+                    yield from enumerate(decoded.frame for decoded in reader.frames(reader.packets()))
+                return
             self._container.seek(0)
             yield from enumerate(_decode(self._stream, demuxed(self._container, self._stream)))
             return
@@ -146,7 +154,7 @@ def open_indexed(data: bytes, name: str) -> Iterator[IndexedVideo]:
     file.name = name
     try:
         with open_video(file) as (container, stream), readable(file):
-            video = IndexedVideo(container, stream)
+            video = IndexedVideo(container, stream, file)
             if not len(video):
                 raise Unusable("unreadable", "there are no frames in it")
             yield video

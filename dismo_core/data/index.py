@@ -185,8 +185,8 @@ class ShardIndex:
                 keys.append(place.key.encode("utf-8", "surrogateescape"))
         if not rows:
             raise DisMoError(
-                f"The {len(self.shards)} shards hold no sample with a video ({describe(self.faults)}). "
-                "`dismo shards --check` says more."
+                f"The {len(self.shards)} shards hold no sample with a video ({describe(self.faults)}).",
+                hint="check shards",
             )
         # arrays, not objects: worker processes share their memory
         self._rows = np.array(rows, dtype=np.int64)

@@ -84,7 +84,7 @@ class ShardStream(IterableDataset[T]):
                 since += 1
                 if since > 2 * len(self.shards):
                     raise DisMoError(
-                        f"None of the {len(self.shards)} shards holds a sample, as {shard}. Display at them with `dismo shards --check`."
+                        f"None of the {len(self.shards)} shards holds a sample, as {shard}.", hint="check shards"
                     )
                 yield shard
 

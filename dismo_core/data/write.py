@@ -227,7 +227,7 @@ def _captions(folder: Path, table: str | os.PathLike[str] | None, plan: Sequence
     tables = [folder / name for name in _TABLES if (folder / name).is_file()] if table is None else [Path(table)]
     if len(tables) > 1:
         names = " and ".join(path.name for path in tables)
-        raise DisMoError(f"{folder} holds {names}; which has the captions? Choose one with --captions.")
+        raise DisMoError(f"{folder} holds {names}; which has the captions?", hint="captions")
     texts = dict(_rows(tables[0])) if tables else {}
     paths = {video.path for videos in plan for video in videos}
     unknown = sorted(texts.keys() - paths)

@@ -88,13 +88,9 @@ def extract_motion(
     Raises:
         DisMoError: not a video, too short, or values out of range.
     """
-    from ..video.read import FrameStack, check_sampling
+    from ..video.read import FrameStack
 
-    check_sampling(fps, start, frames or None)
-    if frames is None or 0 != frames <= LOOK_AHEAD:
-        raise DisMoError(
-            f"frames is {frames}; motion needs at least {LOOK_AHEAD + 1} frames, because it looks {LOOK_AHEAD} ahead (0 = to the end)."
-        )
+    check_extraction(fps, start, frames)
     used = FrameStack(frames or LOOK_AHEAD + 1)
 
     def sampled() -> Iterator[Tensor]:
@@ -122,6 +118,17 @@ def extract_motion(
     if not return_frames:
         return motion
     return motion, used.done().flip(0) if reverse else used.done()
+
+
+def check_extraction(fps: float, start: float, frames: int) -> None:
+    """Raise unless `extract_motion` can read these frames of a clip; asked before weights are loaded."""
+    from ..video.read import check_sampling
+
+    check_sampling(fps, start, frames or None)
+    if frames is None or 0 != frames <= LOOK_AHEAD:
+        raise DisMoError(
+            f"frames is {frames}; motion needs at least {LOOK_AHEAD + 1} frames, because it looks {LOOK_AHEAD} ahead (0 = to the end)."
+        )
 
 
 def _embeddings(

@@ -49,6 +49,7 @@ def extract_many(
     start: float = 0.0,
     frames: int = 25,
     reverse: bool = False,
+    background: str = "black",
     rank: int = 0,
     world: int = 1,
     progress: Callable[[int, int], None] | None = None,
@@ -63,6 +64,7 @@ def extract_many(
         start: see `extract_motion`.
         frames: see `extract_motion`.
         reverse: see `extract_motion`.
+        background: see `extract_motion`.
         rank: number of this process, which takes every world-th video or shard.
         world: how many processes there are.
         progress: called with (videos or shards done, in all), of this process.
@@ -83,11 +85,15 @@ def extract_many(
         )
 
     settings = {"fps": fps, "start": start, "frames": frames, "reverse": reverse, "extractor": extractor.extractor_id}
+    if background != "black":  # folders of versions without a choice say nothing of it
+        settings["background"] = background
     _require_same_settings(folder / "extract.json", settings)
 
     def motion(clip: str | bytes | Path, name: str) -> Motion | None:
         try:
-            return extract_motion(extractor, clip, fps=fps, start=start, frames=frames, reverse=reverse)
+            return extract_motion(
+                extractor, clip, fps=fps, start=start, frames=frames, reverse=reverse, background=background
+            )
         except DisMoError as error:
             done.skipped.append((name, str(error)))
             return None

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from ..weights import registry
-from ..weights.kinds import Kind
+from ..weights.kinds import Kind, Place
 
 AUTOENCODER = "autoencoder."  # before the names of its tensors, in the file of a frame generator
 ADAPTER = Kind(
     "a motion adapter for CogVideoX",
-    "It goes into Load CogVideoX Motion Adapter, or into --model together with --base.",
+    Place("Load CogVideoX Motion Adapter", "--model, together with --base", "load_cogvideox_adapter"),
     ("init_gru_state", ".lora_emb_gamma."),
 )
 GENERATOR = Kind(
     "a frame generator",
-    "It goes into Load Frame Generator, or into --model without --base.",
+    Place("Load Frame Generator", "--model, without --base", "load_frame_generator"),
     ("token_merge.proj.weight",),
     beside=AUTOENCODER,
 )
-EXTRACTOR = Kind("a motion extractor", "It goes into Load DisMo Extractor, or into --extractor.", ("query_tokens",))
-MOTION = Kind("a motion", "It goes into Load Motion, or into --motion.", ("embeddings",))
+EXTRACTOR = Kind(
+    "a motion extractor",
+    Place("Load DisMo Extractor", "--extractor", "load_motion_extractor"),
+    ("query_tokens",),
+)
+MOTION = Kind("a motion", Place("Load Motion", "--motion", "Motion.load"), ("embeddings",))
 
 registry.register(kinds=[ADAPTER, GENERATOR, EXTRACTOR, MOTION])

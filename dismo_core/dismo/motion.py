@@ -154,7 +154,7 @@ class Motion:
         if meta.get("format") != FORMAT or "embeddings" not in tensors:
             raise DisMoError(
                 f"{path} is a safetensors file but not a motion (its format entry is {meta.get('format')!r}, "
-                f"not {FORMAT!r}). Motions are made by `dismo extract` or the ExtractMotion node."
+                f"not {FORMAT!r}). A motion is extracted from a clip."
             )
         if meta.get("version") != VERSION:
             raise DisMoError(

@@ -69,8 +69,9 @@ def fit_motion(model: MotionVideoModel, motion: Motion, mode: str) -> Motion:
         )
     if mode == "error":
         raise DisMoError(
-            f"This motion has {motion.frames} frames; this video model makes {_listed(lengths)}. "
-            f"Extract that many, or set length to trim to use the first {shorter[-1]}."
+            f"This motion has {motion.frames} frames; this video model makes {_listed(lengths)}. Extract that many.",
+            hint="trim",
+            frames=str(shorter[-1]),
         )
     return motion.trimmed(shorter[-1])
 

@@ -20,8 +20,8 @@ class Appearances:
 
     Args:
         ground: [B, 3, S, S].
-        ground_shift: [B, 2], -1..1.
-        ground_zoom: [B].
+        ground_shift: [B, 2], -1..1, which part of it is in the middle.
+        ground_zoom: [B], factor on how much of it is seen.
         skin: [B, 2 objects, 3, S, S].
         outline: [B, 2, 2, 5], amplitude and phase of the radius over the angle.
         aspect: [B, 2], height over width.

@@ -22,8 +22,8 @@ def colored_noise(
         white: Fourier coefficients of white noise, complex [..., side, side] or, of a real field, half of them: [..., side, side // 2 + 1].
         gain: factor on a coefficient by its frequency, in cycles a side.
         angle: orientation of the grain, radians.
-        along: factors on the frequency along `angle` and across it: above 1 makes the grain longer that way, where `gain` falls.
-        across: factors on the frequency along `angle` and across it: above 1 makes the grain longer that way, where `gain` falls.
+        along: factor on the frequency along `angle`: above 1 makes the grain longer that way, where `gain` falls.
+        across: the same across it.
     """
     side, half = white.shape[-2], white.shape[-1] != white.shape[-2]
     kind, place = white.real.dtype, white.device

@@ -15,8 +15,8 @@ def wavy_outline(amplitude: Tensor, phase: Tensor) -> Outline:
     """Radius 1 + sum over k of amplitude cos((k + 1) angle + phase), k = 1..4; what it covers of a pixel goes by the distance.
 
     Args:
-        amplitude: [B, 5]; the first of each is not looked at.
-        phase: [B, 5]; the first of each is not looked at.
+        amplitude: [B, 5], shares of the radius; the first is not looked at.
+        phase: [B, 5], radians; the first is not looked at.
     """
 
     def coverage(local: Tensor, radius: Tensor) -> Tensor:

@@ -154,7 +154,7 @@ def _over(
     Args:
         image: [B, 3, N, h, w].
         drawn: the object.
-        trajectory: the object.
+        trajectory: where it is.
         world: where the samples of the picture are in the world, [B or 1, N or 1, h x samples, w x samples, 2].
         samples: per pixel and axis.
 
@@ -170,7 +170,12 @@ def _over(
 
 @dataclass(frozen=True)
 class _Patch:
-    """The square of each picture that an object can reach: `corner` [B, N, 2] (x, y), `side`, pixels."""
+    """The square of each picture that an object can reach.
+
+    Args:
+        corner: [B, N, 2] (x, y), pixels.
+        side: pixels.
+    """
 
     corner: Tensor
     side: int
@@ -237,12 +242,13 @@ class Screen:
     density: float = 1.0
 
     def points(self, samples: int, like: Tensor, corner: Tensor | None = None, side: int = 0) -> Tensor:
-        """Where the samples are on the screen, with `like`'s device and type.
+        """Where the samples are on the screen.
 
         Args:
             samples: per pixel and axis.
+            like: gives device and type.
             corner: of a square of pixels in each picture, [B, N, 2] (x, y); None = the whole picture.
-            side: of a square of pixels in each picture, [B, N, 2] (x, y); None = the whole picture.
+            side: of that square, pixels.
 
         Returns:
             [B, N, side x samples, side x samples, 2]; B and N are 1 for the whole picture.

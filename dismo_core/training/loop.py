@@ -71,7 +71,8 @@ class TrainingRun:
         folder: takes `checkpoint_*.pt` and `log.jsonl`; a run that was stopped is resumed from its newest checkpoint.
         schedule: see `Schedule`.
         about: what must be the same when the run is resumed (numbers and strings).
-        progress: called with (steps done, steps in all, logged numbers).
+        progress: called after every step of the main process with (steps done, steps in all, logged numbers), which are empty
+            but at every `log_every`.
         on_log: called at every `save_every` with (steps done, the model, averaged weights in it); its numbers join the log.
         draw: called with the model at every `draw_every`, in all processes where the model is sharded; gives pictures uint8
             [H,W,3] for the loggers.
@@ -203,6 +204,7 @@ def fit(model: nn.Module, losses: Callable[[int], dict[str, Tensor]], run: Train
                 sums[name] = sums.get(name, 0.0) + value_now
             summed += 1
             done = step + 1
+            row: dict[str, float] = {}
             if done % schedule.log_every == 0:
                 row = world.mean({name: total / summed for name, total in sums.items()})
                 row |= {"step": done, "lr": optimizer.param_groups[0]["lr"], "seconds": time.monotonic() - began}
@@ -215,8 +217,8 @@ def fit(model: nn.Module, losses: Callable[[int], dict[str, Tensor]], run: Train
                     out.flush()
                     for logger in others:
                         logger.numbers(done, row)
-                    if run.progress is not None:
-                        run.progress(done, schedule.steps, row)
+            if run.progress is not None and world.main:
+                run.progress(done, schedule.steps, row)
             if run.draw is not None and (others or world.sharded) and done % schedule.draw_every == 0:
                 with averaged():
                     pictures = run.draw(model)

@@ -71,8 +71,8 @@ def one_picture(images: Tensor) -> Tensor:
     if images.ndim != 4 or images.shape[0] != 1:
         found = f"{images.shape[0]} pictures" if images.ndim == 4 else f"the shape {list(images.shape)}"
         raise DisMoError(
-            f"One picture [1, height, width, channels] is needed, but got {found}. "
-            "Take one out of a batch, in ComfyUI with the node ImageFromBatch."
+            f"One picture [1, height, width, channels] is needed, but got {found}. Take one out of the batch.",
+            hint="one picture",
         )
     return images[0]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from torch import Tensor
@@ -15,12 +16,22 @@ from .released import check_released
 
 
 def convert(
-    source: str | os.PathLike[str], target: str | os.PathLike[str], *, overwrite: bool = False
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Tensor]:
     """Write the tensors of a `.pt` or `.pth` file as safetensors; the metadata hold the source's name and sha256.
 
     The source is read by the weights-only unpickler and stays memory-mapped, so memory does not grow with it. Of a training
     checkpoint the weights under `state_dict` are taken.
+
+    Args:
+        source: the `.pt` or `.pth` file.
+        target: the `.safetensors` file to make.
+        overwrite: replace an existing file.
+        progress: of the checksum, called with (bytes done, bytes in all).
 
     Returns:
         The tensors, memory-mapped from the source.
@@ -35,9 +46,9 @@ def convert(
     if target.suffix not in (".safetensors", ".sft"):
         raise DisMoError(f"{target.name} has the suffix {target.suffix!r}. Give a name that ends in .safetensors.")
     check_free(target, overwrite=overwrite)
-    check_released(source)
+    check_released(source, progress)
     tensors = read_weights(source, unwrap=True).tensors
-    metadata = {"format": "pt", "source": source.name, SOURCE: sha256(source)}
+    metadata = {"format": "pt", "source": source.name, SOURCE: sha256(source, progress)}
     with atomic_write(target, overwrite=overwrite) as temporary:
         save_tensors(_separate(tensors), temporary, metadata)
     return tensors

@@ -8,6 +8,7 @@ import pickle
 import struct
 import zipfile
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def read_weights(path: str | os.PathLike[str], *, unwrap: bool = False) -> Weigh
     """
     path = Path(path)
     if not path.is_file():
-        raise DisMoError(f"There is no weight file {path}. Check the path; `dismo weights` lists what is installed.")
+        raise DisMoError(f"There is no weight file {path}. Check the path.", hint="weights")
     if path.suffix in (".safetensors", ".sft"):
         return _read_safetensors(path)
     if path.suffix in (".pt", ".pth"):
@@ -134,12 +135,14 @@ def _is_plain(thing: object) -> bool:
     )
 
 
-def sha256(path: str | os.PathLike[str]) -> str:
-    """Checksum of a file, 64 hex digits."""
+def sha256(path: str | os.PathLike[str], progress: Callable[[int, int], None] | None = None) -> str:
+    """Checksum of a file, 64 hex digits. progress: called with (bytes done, bytes in all)."""
     with open(path, "rb") as file:
-        digest = hashlib.sha256()
+        digest, size = hashlib.sha256(), os.fstat(file.fileno()).st_size
         while block := file.read(1 << 20):
             digest.update(block)
+            if progress is not None:
+                progress(file.tell(), size)
     return digest.hexdigest()
 
 

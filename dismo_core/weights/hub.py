@@ -52,8 +52,7 @@ def require(
     file, places = registry.RELEASED[name], _places(folders)
     found = _find(file, places)
     if found is None and not download:
-        command = f"dismo weights download {name} --to {places[0]}"
-        raise DisMoError(_missing(str(file), file.repo, command, places[0]))
+        raise DisMoError(_missing(str(file), file.repo, places[0]), hint="download", name=name)
     path = found or fetch(file, places[0], progress)
     check_released(path)
     return path
@@ -94,8 +93,8 @@ def require_base(
                 problems.append(str(problem))
     if not download:
         known = model in registry.BASES.values()  # of others the command line does not know the names
-        command = f"dismo weights download {model.name} --to {places[0]}" if known else f"hf download {model.repo}"
-        raise DisMoError(" ".join([_missing(str(model), model.repo, command, places[0]), *problems]))
+        message = _missing(str(model), model.repo, places[0], problems)
+        raise DisMoError(message, hint="download" if known else "other base", name=model.name, repo=model.repo)
     return fetch_base(model, places[0] / model.name, progress, without)
 
 
@@ -262,11 +261,9 @@ def _cached(repo: str, path: str) -> Path | None:
     return Path(found) if isinstance(found, str) else None
 
 
-def _missing(what: str, repo: str, command: str, folder: Path) -> str:
-    return (
-        f"{what} is not in {folder}. Switch on `download` in the loader, or run `{command}`, or put it there yourself "
-        f"from https://huggingface.co/{repo}."
-    )
+def _missing(what: str, repo: str, folder: Path, problems: Iterable[str] = ()) -> str:
+    known = [f"{what} is not in {folder}.", *problems]
+    return f"{' '.join(known)} Put it there yourself from https://huggingface.co/{repo}, or let it be fetched."
 
 
 def _target(file: HubFile, folder: str | os.PathLike[str]) -> Path:

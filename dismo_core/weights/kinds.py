@@ -6,18 +6,33 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where a file is used, as each front end calls it.
+
+    Args:
+        node: its name in ComfyUI.
+        option: of the command line.
+        function: in Python.
+    """
+
+    node: str
+    option: str
+    function: str
+
+
+@dataclass(frozen=True)
 class Kind:
     """A kind of weights.
 
     Args:
         what: it is, with its article.
-        place: where it is used, a sentence.
+        place: where it is used; or a sentence that every front end can say.
         marks: names that identify it, any one of them: whole ones, or parts of names where they contain a dot.
         beside: beginning of names that may stand in its files and belong to something else.
     """
 
     what: str
-    place: str
+    place: Place | str
     marks: tuple[str, ...]
     beside: str = ""
 
@@ -25,7 +40,7 @@ class Kind:
 # What belongs to no base or method. Asked last: a method's file may hold such names beside its own.
 LORA = Kind(
     "an ordinary LoRA",
-    "It goes into Video LoRA, beside the motion adapter.",
+    Place("Video LoRA", "ComfyUI's node Video LoRA, and no command takes one", "set_video_loras"),
     (".lora_A.", ".lora_B.", ".lora_down.", ".lora_up.", ".lora.down.", ".lora.up.", ".lora_linear_layer."),
 )
 _NOT_APPLIED = (

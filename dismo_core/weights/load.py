@@ -61,13 +61,14 @@ def build(file: WeightFile, geometries: Mapping[str, Callable[[], nn.Module]]) -
             expected = make().state_dict()
         problem = differences(expected, file.tensors)
         if not problem:
-            if bad := [name for name, value in file.tensors.items() if not bool(value.float().isfinite().all())]:
+            module = make()
+            module.load_state_dict({k: v.float() for k, v in file.tensors.items()}, strict=True)
+            # looked at in the module: the file is read once
+            if bad := [name for name, value in module.state_dict().items() if not bool(value.isfinite().all())]:
                 raise DisMoError(
                     f"{file.path} holds NaN or infinite values in {len(bad)} tensors, as in {bad[0]}. The file is damaged, or its "
                     "training had diverged; fetch it again, or take an earlier checkpoint."
                 )
-            module = make()
-            module.load_state_dict({k: v.float() for k, v in file.tensors.items()}, strict=True)
             return module
         problems.append(f"Against {name}: {problem}")
     raise DisMoError(f"{file.path} fits no known geometry. {'. '.join(problems)}. Check that it is the right file.")

@@ -6,7 +6,7 @@ import fnmatch
 import hashlib
 import logging
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,11 +39,11 @@ class HubFile:
     licence: str
     revision: str = "main"
 
-    def problem(self, file: str | os.PathLike[str]) -> str:
-        """How a file on disk differs from this one; empty where it does not."""
+    def problem(self, file: str | os.PathLike[str], progress: Callable[[int, int], None] | None = None) -> str:
+        """How a file on disk differs from this one; empty where it does not. progress: see `sha256`."""
         if (size := os.path.getsize(file)) != self.size:
             return f"it has {size:,} bytes, not {self.size:,}"
-        found = sha256(file) if len(self.etag) == 64 else _git_sha1(file)
+        found = sha256(file, progress) if len(self.etag) == 64 else _git_sha1(file)
         return "" if found == self.etag else f"its checksum is {found}, not {self.etag}"
 
     def __str__(self) -> str:

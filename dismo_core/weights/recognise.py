@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 
 from ..errors import DisMoError
 from . import registry
-from .kinds import COMMON, Kind
+from .kinds import COMMON, Kind, Place
 
 
 def recognise(names: Iterable[str]) -> Kind | None:
@@ -22,4 +23,7 @@ def require_kind(wanted: Kind, names: Iterable[str], source: str) -> None:
     """Raise where the names are those of another kind. source: where they come from, for the message."""
     kind = recognise(names)
     if kind not in (None, wanted):
-        raise DisMoError(f"{source} is {kind.what}, not {wanted.what}. {kind.place}")
+        message = f"{source} is {kind.what}, not {wanted.what}."
+        if isinstance(kind.place, Place):
+            raise DisMoError(message, hint="place", **asdict(kind.place))
+        raise DisMoError(f"{message} {kind.place}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import DisMoError
@@ -13,10 +14,14 @@ from .manifest import SOURCE
 log = logging.getLogger(__name__)
 
 
-def check_released(path: str | os.PathLike[str]) -> None:
+def check_released(path: str | os.PathLike[str], progress: Callable[[int, int], None] | None = None) -> None:
     """Show the licence of released weights, and check a file that bears the name of a released one; any other passes.
 
     The checksum takes seconds, so all this is done once a process for a file that has not changed.
+
+    Args:
+        path: of any weights.
+        progress: of the checksum, called with (bytes done, bytes in all).
 
     Raises:
         DisMoError: its size or checksum is not that of the released file.
@@ -32,10 +37,12 @@ def check_released(path: str | os.PathLike[str]) -> None:
     if state in _checked:
         return
     log.warning("%s: %s", path.name, file.licence)  # a warning, so that scripts without logging show it, too
-    if path.name == file.path and (problem := file.problem(path)):
+    if path.name == file.path and (problem := file.problem(path, progress)):
         raise DisMoError(
-            f"{path} is not the released file: {problem}. It is damaged or not whole: remove it and fetch it again "
-            f"(`dismo weights download {path.stem}`). If it is a file of your own, give it another name."
+            f"{path} is not the released file: {problem}. If it is a file of your own, give it another name; otherwise it is "
+            "damaged or not whole: remove it and fetch it again.",
+            hint="fetch again",
+            name=path.stem,
         )
     _checked.add(state)
 

@@ -55,8 +55,10 @@ def opened(path: Path) -> Iterator[Any]:
         raise DisMoError(f"There is no weight file {path}. Check the path.")
     if path.suffix in (".pt", ".pth", ".ckpt", ".bin"):
         raise DisMoError(
-            f"{path.name} is not safetensors, the only format that parts of a base are read from. Convert it: "
-            f"dismo weights convert {path.name} {path.stem}.safetensors."
+            f"{path.name} is not safetensors, the only format that parts of a base are read from. Convert it.",
+            hint="convert",
+            source=path.name,
+            target=f"{path.stem}.safetensors",
         )
     try:
         with safe_open(path, framework="pt") as file:

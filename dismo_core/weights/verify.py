@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import DisMoError
@@ -14,11 +15,15 @@ from .recognise import recognise
 from .released import check_released
 
 
-def verify(path: Path) -> str:
+def verify(path: Path, progress: Callable[[int, int], None] | None = None) -> str:
     """What a weight file or the folder of a base model is, after checking it.
 
     A file that bears a released name must have the released checksum. The tensors of any file must be those of a known
     model, by name and shape. Values are not looked at.
+
+    Args:
+        path: of the file or folder.
+        progress: of the checksum, called with (bytes done, bytes in all).
 
     Raises:
         DisMoError: what is wrong with it.
@@ -27,7 +32,7 @@ def verify(path: Path) -> str:
         model = _base_of(path)
         check_base(path, model.parts)
         return f"{model.family} base, complete by its index files"
-    check_released(path)
+    check_released(path, progress)
     file = read_weights(path)
     kind = recognise(file.tensors)
     if kind is not None and kind not in registry.MODELS:

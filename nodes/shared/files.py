@@ -61,13 +61,14 @@ def find_all(*finders: Callable[[], Any]) -> list[Any]:
         DisMoError: of each finder that failed.
     """
     from ...dismo_core import DisMoError
+    from .hints import HINTS
 
     found, missing = [], []
     for find in finders:
         try:
             found.append(find())
         except DisMoError as problem:
-            missing.append(problem)
+            missing.append(problem.spoken(HINTS))
     if len(missing) == 1:
         raise missing[0]
     if missing:

@@ -179,6 +179,7 @@ def runtime(owner: Any = None) -> Runtime:
         device=device,
         offload_device=offload_device(),
         progress=progress,
+        stage=show_stage,
         check_cancel=management.throw_exception_if_processing_interrupted,
         free_memory=free_memory,
         available_memory=available_memory if device.type != "cpu" else None,
@@ -213,6 +214,16 @@ def notify(message: str | None) -> None:
     (_notified.add if message else _notified.discard)(node)
     server = PromptServer.instance
     server.send_progress_text(message or " ", node, server.client_id)  # the page ignores an empty text
+
+
+def show_stage(label: str) -> None:
+    """Show on the running node what it does now, until the next stage or a warning."""
+    from server import PromptServer
+
+    node, server = running_node(), PromptServer.instance
+    if node is not None:
+        _notified.add(node)
+        server.send_progress_text(f"{label} ...", node, server.client_id)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -1,5 +1,7 @@
 """The command line as a user meets it."""
 
+import os
+import shutil
 import subprocess
 import sys
 
@@ -20,6 +22,18 @@ def test_help_of_every_command(command, capsys):
         main([command, "--help"])
     assert stop.value.code == 0
     assert "usage: dismo" in capsys.readouterr().out
+
+
+def test_the_bare_command_shows_the_help(capsys):
+    assert main([]) == 0
+    out = capsys.readouterr().out
+    assert all(command in out for command in COMMANDS)
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--version"])
+    assert stop.value.code == 0 and capsys.readouterr().out == f"dismo {dismo.__version__}\n"
 
 
 def test_extract_then_transfer(tmp_path, real_clip, photograph, capsys):
@@ -56,11 +70,15 @@ def test_transfer_straight_from_a_clip(tmp_path, real_clip, photograph):
     assert code == 0 and dismo.read_video(out).frames.shape[0] == 6
 
 
-def test_an_existing_output_is_refused_before_any_work(tmp_path, capsys):
+def test_an_existing_output_is_refused_before_any_work(tmp_path, real_clip, photograph, capsys):
     out = tmp_path / "out.mp4"
     out.write_text("mine")
+    assert main(["transfer", "--motion", str(real_clip), "--image", str(photograph), "-o", str(out)]) == 2
+    err = capsys.readouterr().err
+    assert "exists already" in err and "--overwrite" in err and out.read_text() == "mine"
+    # what is missing is said first: nobody frees a name for nothing
     assert main(["transfer", "--motion", "no.mp4", "--image", "no.png", "-o", str(out)]) == 2
-    assert "exists already" in capsys.readouterr().err and out.read_text() == "mine"
+    assert "no.mp4" in capsys.readouterr().err
 
 
 def test_weights_are_listed_and_checked(capsys):
@@ -90,6 +108,10 @@ BAD = {
     "unknown suffix": ["transfer", "--motion", "CLIP", "--image", "PICTURE", "-o", "out.xyz"],
     "unknown weights": ["extract", "CLIP", "--extractor", "huge"],
     "unknown device": ["extract", "CLIP", "--device", "abacus"],
+    "motion file of another suffix": ["extract", "CLIP", "-o", "m.pt"],
+    "strength": ["transfer", "--motion", "CLIP", "--image", "PICTURE", "--strength", "3"],
+    "no number": ["transfer", "--motion", "CLIP", "--image", "PICTURE", "--strength", "nan"],
+    "existing folder of other things": ["transfer", "--motion", "CLIP", "--image", "PICTURE", "-o", "/"],
     "steps": ["transfer", "--motion", "CLIP", "--image", "PICTURE", "--frames", "5", "--steps", "-1"],
 }
 
@@ -108,3 +130,63 @@ def test_errors_are_one_line_and_exit_code_2(name, tmp_path, monkeypatch, real_c
 def test_debug_shows_the_traceback_wherever_it_stands(words):
     with pytest.raises(dismo.DisMoError):
         main(words)
+
+
+@pytest.mark.parametrize(
+    "name", ["too few frames", "fps", "motion file of another suffix", "steps", "strength", "unknown device"]
+)
+def test_numbers_and_names_are_checked_before_anything_is_loaded(name, tmp_path, monkeypatch, real_clip, photograph):
+    monkeypatch.chdir(tmp_path)
+    for loader in ("load_motion_extractor", "load_frame_generator"):
+        monkeypatch.setattr(f"dismo_core.dismo.weights.{loader}", lambda *_, **__: pytest.fail("weights were loaded"))
+    words = [{"CLIP": str(real_clip), "PICTURE": str(photograph)}.get(word, word) for word in BAD[name]]
+    assert main(words) == 2
+
+
+def test_a_gpu_is_called_cuda(real_clip, capsys):
+    assert main(["extract", str(real_clip), "--device", "gpu"]) == 2
+    err = capsys.readouterr().err
+    assert "Did you mean cuda?" in err and "fpga" not in err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_name_that_is_not_utf8_does_not_end_a_folder(tmp_path, real_clip):
+    """As a process, with a terminal that knows nothing but ASCII."""
+    (tmp_path / "clips").mkdir()
+    bad = os.fsdecode(b"bad\xffname.mp4")
+    shutil.copy(real_clip, tmp_path / "clips" / bad)
+    (tmp_path / "clips" / os.fsdecode(b"none\xff.mp4")).write_bytes(b"no video")
+    words = ["extract", "clips", "-o", "motions", "--frames", "5"]
+    done = subprocess.run(
+        [sys.executable, "-m", "dismo_core", *words], cwd=tmp_path, capture_output=True, text=True,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "1 motions written, 0 files were there, 1 clips left out" in done.stdout
+    (file,) = (tmp_path / "motions").glob("*.safetensors")
+    assert dismo.Motion.load(file).source == "bad\N{REPLACEMENT CHARACTER}name.mp4"
+
+
+@pytest.mark.parametrize(
+    ("library", "package", "words"),
+    [
+        ("matplotlib", "matplotlib", ["demo", "--out", "demo"]),
+        ("sklearn", "scikit-learn", ["evaluate", "disentangle", "FOLDER"]),
+        ("matplotlib", "matplotlib", ["evaluate", "disentangle", "FOLDER"]),
+        ("cv2", "opencv-python-headless", ["evaluate", "transfer", "CLIP", "CLIP"]),
+        ("webdataset", "webdataset", ["shards", "FOLDER"]),
+        ("rich.console", "rich", ["weights"]),
+        ("wandb", "wandb", ["train", "tiny", "--out", "run", "--data", "TARS", "--wandb", "x"]),
+        ("tensorboard", "tensorboard", ["train", "tiny", "--out", "run", "--data", "TARS", "--draw-every", "9"]),
+    ],
+)
+def test_a_missing_library_is_named_with_its_package(library, package, words, tmp_path, monkeypatch, real_clip, capsys):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("clips/a/b", "tars"):
+        (tmp_path / folder).mkdir(parents=True)
+    shutil.copy(real_clip, tmp_path / "clips/a/b/1.mp4")
+    (tmp_path / "tars" / "0.tar").touch()
+    monkeypatch.setitem(sys.modules, library, None)
+    places = {"CLIP": str(real_clip), "FOLDER": "clips", "TARS": "tars"}
+    assert main([places.get(word, word) for word in words]) == 2
+    assert f"pip install {package}" in capsys.readouterr().err

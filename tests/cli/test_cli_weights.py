@@ -93,7 +93,7 @@ def test_a_conversion_can_be_used(tmp_path, capsys):
 
 BAD = {
     "unknown name": (["download", "huge"], "'huge' to download; there are: motion_extractor_large"),
-    "missing source": (["convert", "no.pt", "a.safetensors"], "no weight file no.pt"),
+    "missing source": (["convert", "no.pt", "a.safetensors"], "no file no.pt"),
     "a folder that is no base": (["verify", "."], "no model_index.json"),
 }
 

@@ -1,10 +1,13 @@
 """Frames picked by number are the frames of the video."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from made_shards import BAD
 
 import dismo_core as dismo
+import dismo_core.video
 from dismo_core.data.frames import Unusable, open_indexed
 
 
@@ -82,3 +85,16 @@ def encode(path, frames, codec, options):
 
 def level(frame):
     return round(float(frame.float().mean()))
+
+
+@pytest.mark.parametrize("name", ["palette_seek.avi", "alpha_vp9.webm", "xvid_bframes.avi"])
+def test_frames_are_those_that_reading_gives(name):
+    """Palettes come with the first packet, alpha lies in a stream of its own, and AVI stores frames out of order."""
+    file = Path(__file__).parents[1] / "video/inputs" / name
+    info = dismo_core.video.probe(file)
+    expected = dismo_core.read_video(file, fps=info.fps).frames
+    with open_indexed(file.read_bytes(), name) as video:
+        assert len(video) == len(expected)
+        numbers = [len(video) - 1, 3, len(video) // 2]
+        for number in numbers:
+            assert (video.frames([number])[0].int() - expected[number].int()).abs().max() <= 2, number

@@ -13,6 +13,7 @@ from mutate import mutated
 from safetensors.torch import save_file
 
 import dismo_core as dismo
+from dismo_core.cogvideox.weights import PARTS
 from dismo_core.data.index import ShardIndex
 from dismo_core.data.write import write_shards
 from dismo_core.dismo.extract_many import extract_many
@@ -107,7 +108,7 @@ def _index(folder: Path, content: bytes) -> None:
 
 
 def _base(folder: Path, content: bytes) -> None:
-    check_base(_linked(folder, content))
+    check_base(_linked(folder, content), PARTS)
 
 
 def _settings(folder: Path, content: bytes) -> None:

@@ -53,8 +53,9 @@ def test_work_calls_nobody(tmp_path):
         attempt(main, ["weights", "verify"])
         attempt(dismo.load_motion_extractor, "large")
         attempt(dismo.load_cogvideox_adapter, "large", base="owner/name")
+        from dismo_core.cogvideox.weights import BASE
         from dismo_core.weights.hub import require_base
-        attempt(require_base)
+        attempt(require_base, BASE)
     """
     assert hosts_called(code, tmp_path) == []
 
@@ -64,8 +65,9 @@ def test_a_download_calls_the_hub_alone(tmp_path):
         attempt(main, ["weights", "download", "motion_extractor_large"])
         attempt(main, ["weights", "download", "cogvideox5b_i2v_large"])
         attempt(dismo.load_motion_extractor, "large", download=True)
+        from dismo_core.cogvideox.weights import BASE
         from dismo_core.weights.hub import require_base
-        attempt(require_base, download=True)
+        attempt(require_base, BASE, download=True)
     """
     assert hosts_called(code, tmp_path) == ["huggingface.co"]
 

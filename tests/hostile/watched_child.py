@@ -84,6 +84,7 @@ def main() -> None:
     tempfile.tempdir = str(out)
     sys.dont_write_bytecode = True
     import torch._dynamo  # noqa: F401  torch imports it at the first need, and makes a folder outside for it
+    import urllib3  # noqa: F401  tries a socket when it is imported, as diffusers does at its first need
 
     logging.disable()
     warnings.simplefilter("ignore")

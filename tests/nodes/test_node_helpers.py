@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
+import re
 import types
 import weakref
 from fractions import Fraction
@@ -232,11 +234,28 @@ def test_out_of_memory_passes_through_with_advice(pack):
 def test_one_error_names_all_that_is_missing(pack):
     find_all, error = pack("nodes.shared.files").find_all, pack("dismo_core").DisMoError
 
-    def missing(what):
-        raise error(f"{what} is not there.")
+    def missing(what, hint=""):
+        raise error(f"{what} is not there.", hint=hint)
 
     assert find_all(lambda: 1, lambda: 2) == [1, 2]
     with pytest.raises(error, match="^the base is not there.$"):
         find_all(lambda: 1, lambda: missing("the base"))
-    with pytest.raises(error, match="1. the adapter is not there.\n2. the base is not there."):
-        find_all(lambda: missing("the adapter"), lambda: missing("the base"))
+    with pytest.raises(error, match="1. the adapter is not there. The switch `download` .*\n2. the base is not there."):
+        find_all(lambda: missing("the adapter", hint="download"), lambda: missing("the base"))
+
+
+def test_a_stage_shows_on_the_node_until_it_has_run(pack):
+    host = pack("nodes.shared.host")
+    with host.advising_on_memory():
+        host.runtime().stage("decoding the video")
+    assert told(host) == [("decoding the video ...", "7", "a page"), (" ", "7", "a page")]
+
+
+def test_errors_say_what_to_do_on_the_page(pack):
+    """ComfyUI shows what `execute` lets through: no flags, no Python."""
+    nodes = {node.__name__: node for node in asyncio.run(asyncio.run(pack().comfy_entrypoint()).get_node_list())}
+    again = asyncio.run(asyncio.run(pack().comfy_entrypoint()).get_node_list())
+    assert [node.execute.__func__ for node in again] == [node.execute.__func__ for node in nodes.values()]
+    with pytest.raises(Exception, match="is not in .* The switch `download` of the loader does") as error:
+        nodes["LoadDisMoExtractor"].execute(model="motion_extractor_large", precision="fp32", download=False)
+    assert not re.search("--|dismo weights|=True", str(error.value))

@@ -66,7 +66,7 @@ def test_bad_pictures_are_refused(image, message):
 
 @pytest.mark.parametrize("shape", [(2, 4, 4, 3), (0, 4, 4, 3), (4, 4, 3)])
 def test_only_one_picture(shape):
-    with pytest.raises(DisMoError, match="ImageFromBatch"):
+    with pytest.raises(DisMoError, match="one out of the batch"):
         one_picture(torch.zeros(shape))
 
 

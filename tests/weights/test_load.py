@@ -75,15 +75,18 @@ def test_differences_are_listed(tmp_path, name):
 
 TOY = Path(__file__).parents[1] / "goldens" / "tiny-CogVideoX-I2V"
 MISTAKEN = {  # names of tensors, or a file -> what it is, and where it goes
-    "generator": (BUNDLED["dismo_tiny_generator"], "is a frame generator.*Load Frame Generator"),
-    "extractor": (TINY, "is a motion extractor.*--extractor"),
-    "adapter": (["init_gru_state", "motion_extractor.query_tokens"], "is a motion adapter.*--base"),
+    "generator": (BUNDLED["dismo_tiny_generator"], "is a frame generator.*load_frame_generator"),
+    "extractor": (TINY, "is a motion extractor.*load_motion_extractor"),
+    "adapter": (["init_gru_state", "motion_extractor.query_tokens"], "is a motion adapter.*load_cogvideox_adapter"),
     "part of an adapter": (
         ["transformer.x.lora_A.default.weight", "transformer.x.lora_emb_gamma.default.weight"],
         "ada",
     ),
-    "LoRA": (["transformer.x.lora_A.weight"], "is an ordinary LoRA.*Video LoRA"),
-    "kohya's": (["lora_unet__transformer_blocks_0_attn1_to_q.lora_down.weight"], "is an ordinary LoRA.*Video LoRA"),
+    "LoRA": (["transformer.x.lora_A.weight"], "is an ordinary LoRA.*set_video_loras"),
+    "kohya's": (
+        ["lora_unet__transformer_blocks_0_attn1_to_q.lora_down.weight"],
+        "is an ordinary LoRA.*set_video_loras",
+    ),
     "LoRA on a layer that tells a transformer": (
         ["transformer.patch_embed.text_proj.lora_A.weight"],
         "is an ordinary LoRA",
@@ -94,7 +97,7 @@ MISTAKEN = {  # names of tensors, or a file -> what it is, and where it goes
     "transformer": (TOY / "transformer/diffusion_pytorch_model.safetensors", "is a CogVideoX transformer"),
     "VAE": (TOY / "vae/diffusion_pytorch_model.safetensors", "is a VAE"),
     "text encoder": (TOY / "text_encoder/model.safetensors", "is a T5 text encoder"),
-    "motion": (["embeddings", "still"], "is a motion.*--motion"),
+    "motion": (["embeddings", "still"], "is a motion.*Motion.load"),
 }
 LOADERS = {
     "extractor": load_motion_extractor,
@@ -190,7 +193,7 @@ def test_released_weights_that_are_missing_are_named_and_not_fetched(name, tmp_p
     with pytest.raises(dismo.DisMoError) as error:
         LARGE[name]("large")
     file, message = registry.RELEASED[name], str(error.value)
-    for part in (file.path, file.licence, file.repo, str(tmp_path), f"dismo weights download {name}", "`download`"):
+    for part in (file.path, file.licence, file.repo, str(tmp_path), "download=True"):
         assert part in message
     assert {"motion_extractor_large": "2.38 GB", "cogvideox5b_i2v_large": "3.16 GB"}[name] in message
 

@@ -86,7 +86,7 @@ def test_loading_a_damaged_released_file_says_so(tmp_path):
 
 def test_large_weights_by_name_are_asked_for_where_they_are_missing(tmp_path, monkeypatch):
     monkeypatch.setenv("DISMO_WEIGHTS", str(tmp_path))
-    with pytest.raises(dismo.DisMoError, match="motion_extractor_large.pt .* is not in .*dismo weights download"):
+    with pytest.raises(dismo.DisMoError, match="motion_extractor_large.pt .* is not in .*download=True"):
         dismo.load_motion_extractor("large")
 
 

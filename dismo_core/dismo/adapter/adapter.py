@@ -153,6 +153,7 @@ class CogVideoXMotionAdapter(AdapterModule):
         generator: torch.Generator | None = None,
         positions: Positions = "auto",
         progress: Progress | None = None,
+        stage: Callable[[str], None] = lambda label: None,
     ) -> Tensor:
         """One video of `motion.frames` frames; see `sample`.
 
@@ -160,6 +161,7 @@ class CogVideoXMotionAdapter(AdapterModule):
             picture: [H,W,3], -1..1.
             settings: with steps and guidance; its seed is the caller's to put into `generator`. An empty prompt means no
                 text and a guidance of 1, an empty negative prompt the authors' own.
+            stage: called with what begins, see `Runtime`.
 
         Returns:
             uint8 [T,H,W,3] on the CPU.
@@ -176,7 +178,7 @@ class CogVideoXMotionAdapter(AdapterModule):
         self._check_sampling([picture], motion.frames, settings, positions)
         conditions = self.encode_motion(motions=[motion])
         return self._sample(
-            conditions, [picture], [settings.prompt], motion.frames, settings, generator, positions, progress
+            conditions, [picture], [settings.prompt], motion.frames, settings, generator, positions, progress, stage
         )[0]
 
     def _check_sampling(
@@ -200,6 +202,7 @@ class CogVideoXMotionAdapter(AdapterModule):
         generator: torch.Generator | Sequence[torch.Generator] | None,
         positions: Positions,
         progress: Progress | None,
+        stage: Callable[[str], None] = lambda label: None,
     ) -> Tensor:
         """Conditions [B,K,d_cond], B pictures and prompts -> uint8 [B,T,H,W,3]. Everything is checked but the counts."""
         require_finite(conditions, "encoding the motion")
@@ -211,6 +214,7 @@ class CogVideoXMotionAdapter(AdapterModule):
         device = self.device
         guided = settings.guidance > 1
         negatives = [settings.negative_prompt] if guided else []
+        stage("encoding the text")
         texts = self.encode_prompts([*prompts, *negatives], device, self._using).split(1)
         low_memory = frozenset() if self.plan is None else self.plan.choice.low_memory
         tiled = self.base.vae.use_tiling
@@ -230,7 +234,9 @@ class CogVideoXMotionAdapter(AdapterModule):
                         progress(before + done, len(pictures) * steps, latents)
 
                 videos.append(
-                    sample_video(self.base, first, frames, guidance, settings.steps, generators[i], step, self._using)
+                    sample_video(
+                        self.base, first, frames, guidance, settings.steps, generators[i], step, self._using, stage
+                    )
                 )
         finally:
             self.base.vae.use_tiling = tiled  # tiles change the pixels: they are not for later videos with more memory

@@ -99,6 +99,8 @@ class CogVideoXModel:
         require_steps(settings.steps, strict=True)
         if not settings.prompt.strip():
             log.info("The prompt is empty: no prompt, and a guidance of 1.")
+        if self.keep_tail and len(segments) == 1:
+            log.info("The video is made in one segment: keeping the tail of segments changes nothing.")
         self._make_room(segments[0].length, runtime)
         generator = torch.Generator().manual_seed(settings.seed % 2**63)
         colors, source = Colors.of(image), image.cpu()
@@ -120,6 +122,7 @@ class CogVideoXModel:
                     generator=generator,
                     positions=self.positions,
                     progress=progress,
+                    stage=runtime.stage,
                 )[: segment.kept.stop]
             if len(segments) > 1:
                 drift = Colors.of(made[-1]).drift_from(colors)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import torch
 
@@ -11,12 +12,24 @@ from ...cogvideox.base import CogVideoXBase, load_base
 from ...cogvideox.parts import block_linears
 from ...cogvideox.positions import Positions, require_positions
 from ...memory.plan import MemoryPlan
-from ...memory.precision import compute_dtype, store
+from ...memory.precision import STORED, compute_dtype, store
 from ...memory.speed import compile_blocks, require_step_cache, set_step_cache
 from .adapter import CogVideoXMotionAdapter
 from .adapter_parts import adapter_parts
 from .cogvideox_model import CogVideoXModel
 from .motion_checks import TRAINED_FRAMES
+
+
+def check_choices(
+    device: str | torch.device, *, precision: str, memory: str, attention: str, cache: str, positions: str
+) -> None:
+    """Raise for a choice that `load_video_model` does not know, or that this device has not."""
+    device = torch.device(device)
+    MemoryPlan({}, device, memory)
+    compute_dtype(precision, device)
+    require_positions(positions)
+    require_step_cache(cache)
+    require_attention(attention, device)
 
 
 def load_video_model(
@@ -35,6 +48,7 @@ def load_video_model(
     text_encoder: str | os.PathLike[str] | None = None,
     vae: str | os.PathLike[str] | None = None,
     folder: str | os.PathLike[str] | None = None,
+    stage: Callable[[str], None] = lambda label: None,
 ) -> CogVideoXModel:
     """The adapter on its base, its extractor among the parts of the memory plan. Weights stay on the host until used.
 
@@ -53,6 +67,7 @@ def load_video_model(
         match_colors: see `CogVideoXModel`.
         text_encoder: file in place of the base folder's, see `load_base`.
         vae: file in place of the base folder's, see `load_base`.
+        stage: called with what is loaded next, see `Runtime`.
 
     Raises:
         DisMoError: files that are not there or do not fit, unknown choices, or a library that a choice needs.
@@ -61,15 +76,17 @@ def load_video_model(
 
     device = torch.device(device)
     # unknown choices are refused before anything is loaded
+    check_choices(device, precision=precision, memory=memory, attention=attention, cache=cache, positions=positions)
     plan = MemoryPlan({}, device, memory, folder=folder)
     dtype = compute_dtype(precision, device)
-    require_positions(positions)
-    require_step_cache(cache)
-    require_attention(attention, device)
-    base = base if isinstance(base, CogVideoXBase) else load_base(base, dtype, text_encoder=text_encoder, vae=vae)
+    if not isinstance(base, CogVideoXBase):
+        base = load_base(base, dtype, text_encoder=text_encoder, vae=vae, stage=stage)
+    if precision in STORED:
+        stage(f"storing the weights in {precision}")
     store(
         base.transformer, block_linears(base.transformer), precision, device
     )  # before something is added to the linears
+    stage("loading the motion adapter")
     model: CogVideoXMotionAdapter = load_cogvideox_adapter(adapter, base=base, dtype=dtype)
     set_attention(base.transformer, attention, device)
     set_step_cache(base.transformer, cache)

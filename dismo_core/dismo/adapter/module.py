@@ -177,7 +177,7 @@ class AdapterModule(ConditionEncoder):
             if not embedded:
                 if self.motion_extractor.query_tokens.is_meta:
                     raise DisMoError(
-                        "This adapter file holds no motion extractor. Give one: motion_extractor=load_motion_extractor(...)."
+                        "This adapter file holds no motion extractor, and none was given.", hint="extractor"
                     )
                 expected = {k: v for k, v in expected.items() if not k.startswith(EXTRACTOR)}
             check_adapter(expected, tensors, self.base.name)

@@ -5,27 +5,54 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from ...cli.options import check_device, progress_runtime
-
 if TYPE_CHECKING:
+    from ...runtime import Runtime
     from ..models.extractor import MotionExtractor
     from ..motion import Motion
 
+SAMPLING = ("fps", "start", "frames", "reverse")  # names of the options that say which frames of a clip are read
 
-def motion_of(clip: str, arguments: argparse.Namespace, extractor: MotionExtractor | None = None) -> Motion:
-    """The motion of a clip by the sampling options, with a bar; by `--extractor` on `--device` if none is given."""
+
+def check_sampling_of_clip(arguments: argparse.Namespace) -> None:
+    """Raise where the sampling options cannot be; asked before anything is loaded."""
+    from ..extract import check_extraction
+
+    check_extraction(arguments.fps, arguments.start, arguments.frames)
+    check_background(arguments)
+
+
+def check_background(arguments: argparse.Namespace) -> None:
+    """Raise where `--background` is no color."""
+    from ...video.alpha import background_rgb
+
+    background_rgb(arguments.background)
+
+
+def motion_of(
+    clip: str, arguments: argparse.Namespace, runtime: Runtime, extractor: MotionExtractor | None = None
+) -> Motion:
+    """The motion of a clip by the sampling options.
+
+    Args:
+        clip: its path.
+        arguments: with the sampling options, `background`, `extractor` and `device`.
+        runtime: shows how far it is.
+        extractor: None = the one that `--extractor` names, on `--device`.
+    """
     from ..extract import extract_motion
     from ..weights import load_motion_extractor
 
     if extractor is None:
-        extractor = load_motion_extractor(arguments.extractor, check_device(arguments.device))
-    with progress_runtime("Extracting the motion", arguments.device) as runtime:
-        return extract_motion(
-            extractor,
-            clip,
-            fps=arguments.fps,
-            start=arguments.start,
-            frames=arguments.frames,
-            reverse=arguments.reverse,
-            runtime=runtime,
-        )
+        runtime.stage("loading the extractor")
+        extractor = load_motion_extractor(arguments.extractor, arguments.device)
+    runtime.stage("extracting the motion")
+    return extract_motion(
+        extractor,
+        clip,
+        fps=arguments.fps,
+        start=arguments.start,
+        frames=arguments.frames,
+        reverse=arguments.reverse,
+        background=arguments.background,
+        runtime=runtime,
+    )

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from ...cli.options import check_device
+from ...cli.options import check_input
 
 if TYPE_CHECKING:
+    from ...runtime import Runtime
     from ..adapter.cogvideox_model import CogVideoXModel
 
 RELEASED_ADAPTER = "cogvideox5b_i2v_large"
+COGVIDEOX = ("base", "text_encoder", "vae", "memory", "precision", "attention", "compile", "cache")
 
 
 def add_cogvideox(parser: argparse.ArgumentParser) -> None:
@@ -47,31 +49,61 @@ def add_cogvideox(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def check_cogvideox(arguments: argparse.Namespace, device: str) -> None:
+    """Raise for a choice, a number of steps or a file of `add_cogvideox` that cannot be; asked before anything is loaded.
+
+    Args:
+        arguments: with `steps` (0 = the model's own), and `positions` where the command has it.
+        device: where it will run.
+    """
+    from ...cogvideox.checks import require_steps
+    from ..adapter.load import check_choices
+
+    if arguments.steps:
+        require_steps(arguments.steps, strict=True)
+    check_choices(
+        device,
+        precision=arguments.precision,
+        memory=arguments.memory,
+        attention=arguments.attention,
+        cache=arguments.cache,
+        positions=getattr(arguments, "positions", "auto"),
+    )
+    for file in (arguments.text_encoder, arguments.vae):
+        if file:
+            check_input(file, "weights")
+
+
 def load_cogvideox(
-    arguments: argparse.Namespace, adapter: str, device: str, steps: int, **options: Any
+    arguments: argparse.Namespace, adapter: str, device: str, runtime: Runtime, **options: Any
 ) -> CogVideoXModel:
-    """The video model of `add_cogvideox`'s options; further `options` as of `load_video_model`.
+    """The video model of `add_cogvideox`'s options.
+
+    Args:
+        arguments: that `check_cogvideox` let through.
+        adapter: released name or file.
+        device: where it will run.
+        runtime: is told the stages.
+        options: further ones of `load_video_model`.
 
     Raises:
-        DisMoError: as `load_video_model`, or `steps` (0 = the model's own) that it could not make.
+        DisMoError: as `load_video_model`.
     """
     from ...cogvideox.base import base_folder
-    from ...cogvideox.checks import require_steps
     from ...cogvideox.weights import BASE
     from ..adapter.load import load_video_model
 
-    if steps:
-        require_steps(steps, strict=True)
     files = {"text_encoder": arguments.text_encoder, "vae": arguments.vae}
     return load_video_model(
         "large" if adapter == RELEASED_ADAPTER else adapter,
         base_folder(arguments.base or BASE.repo, [part for part, file in files.items() if file]),
-        check_device(device),
+        device,
         memory=arguments.memory,
         precision=arguments.precision,
         attention=arguments.attention,
         compile=arguments.compile,
         cache=arguments.cache,
+        stage=runtime.stage,
         **files,
         **options,
     )

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import logging
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...cli.options import add_device, add_sampling_of_clip, check_device, progress_runtime
+from ...cli.libraries import require_libraries
+from ...cli.options import add_device, add_sampling_of_clip, check_device
+from ...cli.progress import display
+from ...errors import DisMoError
+from ...files import printable
+from .clip import SAMPLING, check_sampling_of_clip
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ...evaluation.labelled import ClipVectors
+    from ...evaluation.labelled import ClipVectors, LabelledClip
     from ..models.extractor import MotionExtractor
+
+log = logging.getLogger(__name__)
 
 
 def add_knn(actions: Any) -> None:
@@ -49,14 +59,20 @@ def knn(arguments: argparse.Namespace) -> None:
     from rich.table import Table
 
     from ...evaluation.knn import classify, leave_one_out
+    from ...evaluation.labelled import find_labelled
     from ...evaluation.plots import confusion_plot
     from ...evaluation.report import check_report, write_report
 
+    clips = find_labelled(arguments.folder)
+    tests = find_labelled(arguments.test) if arguments.test else []
+    check_sampling_of_clip(arguments)
+    _check_k(arguments.k, clips, leave_one_out=not tests)
     check_report(arguments.output, overwrite=arguments.overwrite)
+    require_libraries("matplotlib")
     extractor = _extractor(arguments)
-    known = _embedded(extractor, arguments.folder, 1, arguments)
-    if arguments.test:
-        asked = _embedded(extractor, arguments.test, 1, arguments)
+    known = _embedded(extractor, clips, arguments)
+    if tests:
+        asked = _embedded(extractor, tests, arguments)
         found = classify(asked.pooled, asked.column(0), known.pooled, known.column(0), arguments.k)
     else:
         asked = known
@@ -95,12 +111,15 @@ def disentangle(arguments: argparse.Namespace) -> None:
     from rich.table import Table
 
     from ...evaluation.disentangle import probe
+    from ...evaluation.labelled import find_labelled
     from ...evaluation.plots import bar_plot
     from ...evaluation.report import check_report, write_report
 
+    found = find_labelled(arguments.folder, 2)
+    check_sampling_of_clip(arguments)
     check_report(arguments.output, overwrite=arguments.overwrite)
-    extractor = _extractor(arguments)
-    clips = _embedded(extractor, arguments.folder, 2, arguments)
+    require_libraries("sklearn", "matplotlib")
+    clips = _embedded(extractor := _extractor(arguments), found, arguments)
     motion, appearance = clips.column(0), clips.column(1)
     probes = {
         name: {"motion": probe(vectors, motion, groups=appearance), "appearance": probe(vectors, appearance)}
@@ -148,8 +167,25 @@ def _add_common(parser: argparse.ArgumentParser, output: str) -> None:
     add_device(parser)
 
 
+def _check_k(k: int, clips: Sequence[LabelledClip], *, leave_one_out: bool) -> None:
+    """Raise where there are not k clips to ask; say where a class has fewer, which then hardly can win the vote."""
+    own = 1 if leave_one_out else 0  # a clip is no neighbour of itself
+    if not 1 <= k <= len(clips) - own:
+        raise DisMoError(
+            f"-k is {k}, but there are {len(clips) - own} clips to compare with. Choose 1 to {len(clips) - own}."
+        )
+    counts = Counter(clip.labels[0] for clip in clips)
+    rarest, fewest = counts.most_common()[-1]
+    if fewest - own < k:
+        log.warning(
+            "-k is %d, but the class %s has %d clips%s: at most %d of its neighbours can be right, and the others may outvote "
+            "them. Give more clips, or a -k of at most %d.",
+            k, rarest, fewest, ", one of which asks" if own else "", fewest - own, max(1, fewest - own),
+        )  # fmt: skip
+
+
 def _sampling(arguments: argparse.Namespace) -> dict[str, Any]:
-    return {name: getattr(arguments, name) for name in ("fps", "start", "frames", "reverse")}
+    return {name: getattr(arguments, name) for name in (*SAMPLING, "background")}
 
 
 def _extractor(arguments: argparse.Namespace) -> MotionExtractor:
@@ -158,22 +194,21 @@ def _extractor(arguments: argparse.Namespace) -> MotionExtractor:
     return load_motion_extractor(arguments.extractor, check_device(arguments.device))
 
 
-def _embedded(extractor: MotionExtractor, folder: str, levels: int, arguments: argparse.Namespace) -> ClipVectors:
-    from ...evaluation.labelled import embed_clips, find_labelled
+def _embedded(extractor: MotionExtractor, clips: Sequence[LabelledClip], arguments: argparse.Namespace) -> ClipVectors:
+    from ...evaluation.labelled import embed_clips
     from ..extract import extract_motion
 
     def embed(clip: Path) -> tuple[Tensor, Tensor]:
         motion, used = extract_motion(extractor, clip, **_sampling(arguments), return_frames=True)
         return motion.embeddings, used
 
-    clips = find_labelled(folder, levels)
-    with progress_runtime("Extracting the motions", arguments.device) as runtime:
-        return embed_clips(embed, clips, lambda done, total: runtime.progress(done, total, None))
+    with display("Extracting the motions") as shown:
+        return embed_clips(embed, clips, shown.progress)
 
 
 def _print_left_out(left_out: list[tuple[str, str]]) -> None:
     for path, why in left_out:
-        print(f"Left out: {path}: {why}")
+        print(f"Left out: {printable(path)}: {why}")
 
 
 def _print_written(path: str) -> None:

@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ...cli.options import best_device, check_device, progress_runtime
+from ...cli.options import best_device, check_device, check_range, progress_runtime
 from ...errors import DisMoError
-from .cogvideox_options import RELEASED_ADAPTER, add_cogvideox, load_cogvideox
+from .cogvideox_options import RELEASED_ADAPTER, add_cogvideox, check_cogvideox, load_cogvideox
 
 RELEASED_EXTRACTOR = "motion_extractor_large"
 
@@ -19,7 +19,7 @@ def add_release(actions: Any) -> None:
         "release",
         help="what the released weights give here, as a JSON file to send back",
         description="Checksums, tensor names, embeddings of a synthetic clip and one sample of 25 frames, in numbers. The file "
-        "holds no paths and no pictures.",
+        "holds no paths and no pictures. Minutes on a GPU; on a CPU hours.",
     )
     for option, name in (("--extractor", RELEASED_EXTRACTOR), ("--adapter", RELEASED_ADAPTER)):
         text = f"{name}.pt, or its conversion (default: where `dismo weights download` puts it)"
@@ -43,22 +43,25 @@ def release(arguments: argparse.Namespace) -> None:
     from ..evaluation.release import release_report
     from ..weights import load_motion_extractor
 
-    check_free(arguments.out, overwrite=arguments.overwrite)
-    arguments.extractor = arguments.extractor or require(RELEASED_EXTRACTOR)
-    arguments.adapter = arguments.adapter or require(RELEASED_ADAPTER)
     for path in (arguments.extractor, arguments.adapter):
-        if not path.is_file():
+        if path is not None and not path.is_file():
             raise DisMoError(
                 f"There is no file {path}. Give its path; without, what `dismo weights download` fetched is taken."
             )
+    check_range(arguments, "steps", 0, 1000)
+    check_free(arguments.out, overwrite=arguments.overwrite)
+    device = check_device(arguments.device or best_device())
+    check_cogvideox(arguments, device)
+    arguments.extractor = arguments.extractor or require(RELEASED_EXTRACTOR)
+    arguments.adapter = arguments.adapter or require(RELEASED_ADAPTER)
     others = {"text_encoder": arguments.text_encoder, "vae": arguments.vae}
     without = [part for part, file in others.items() if file]
     arguments.base = base_folder(arguments.base or BASE.repo, without)
-    device = check_device(arguments.device or best_device())
-    model = load_cogvideox(arguments, str(arguments.adapter), device, arguments.steps)
-    extractor = load_motion_extractor(arguments.extractor, device)
     files = {"extractor": arguments.extractor, "adapter": arguments.adapter, "base": arguments.base}
-    with progress_runtime("Running the weights", device) as runtime:
+    with progress_runtime("Loading the weights", device) as runtime:
+        model = load_cogvideox(arguments, str(arguments.adapter), device, runtime)
+        extractor = load_motion_extractor(arguments.extractor, device)
+        runtime.stage("running the weights")
         report = release_report(extractor, model, files, arguments.steps, runtime)
     with atomic_write(arguments.out, overwrite=arguments.overwrite) as temporary:
         temporary.write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", encoding="utf-8")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from ...cli.given import refuse
 from ...cli.options import progress_runtime
 from ...errors import DisMoError
 from .evaluation_options import add_models, add_report, add_sampling, check_free, console, load_pipeline, write
@@ -48,6 +49,12 @@ def scenes(arguments: argparse.Namespace) -> None:
 
     if arguments.controls_only and arguments.no_controls:
         raise DisMoError("--controls-only and --no-controls leave nothing to measure. Leave one of them out.")
+    if arguments.controls_only:
+        refuse(
+            arguments,
+            ("extractor", "generator", "device", "steps", "seed", "no_ablations"),
+            "does not go with --controls-only, which loads no model.",
+        )
     if arguments.scenes < 1:
         raise DisMoError(f"--scenes is {arguments.scenes}; there must be at least one.")
     check_free(arguments)

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ...cli.options import add_device, check_device
+from ...cli.options import add_device, check_device, check_range
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,6 +57,8 @@ def load_pipeline(arguments: argparse.Namespace) -> Pipeline:
     """The models that the options name."""
     from ..evaluation.pipeline import Pipeline
 
+    if hasattr(arguments, "steps"):
+        check_range(arguments, "steps", 0, 1000)
     return Pipeline(
         arguments.extractor,
         arguments.generator,
@@ -85,10 +87,11 @@ def write(
     """Write the numbers, and the contact sheet where one is asked for; say where.
 
     Args:
+        arguments: with `out`, `overwrite` and maybe `sheet`.
         evaluation: its name, for the JSON file.
         result: the numbers.
-        blocks: see `captioned_sheet`.
-        every: see `captioned_sheet`.
+        blocks: of the contact sheet, see `captioned_sheet`.
+        every: of so many frames one is shown on it.
     """
     from ...evaluation.report import captioned_sheet, provenance, write_numbers
     from ...files import atomic_write

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 from typing import Any
 
-from ...cli.options import add_device, add_sampling_of_clip, check_device, progress_runtime
+from ...cli.options import add_device, add_sampling_of_clip, check_device, check_input, progress_runtime
+from ...cli.progress import display
 from ...errors import DisMoError
-from .clip import motion_of
+from ...files import printable
+from .clip import check_sampling_of_clip, motion_of
 
 _SHOWN = 20  # skipped clips that are printed one by one
 
@@ -47,10 +48,15 @@ def run(arguments: argparse.Namespace) -> None:
     if os.path.isdir(arguments.clip) or arguments.clip.endswith(".tar"):
         _many(arguments)
         return
+    check_input(arguments.clip, "video")
     output = arguments.output or "motion.safetensors"
+    if not output.endswith((".safetensors", ".sft")):
+        raise DisMoError(f"Motion files end in .safetensors, not as {output}. Choose such a name.")
+    check_sampling_of_clip(arguments)
     check_free(output, overwrite=arguments.overwrite)
-    motion = motion_of(arguments.clip, arguments)
-    motion.save(output, overwrite=arguments.overwrite)
+    with progress_runtime("Loading the extractor", arguments.device) as runtime:
+        motion = motion_of(arguments.clip, arguments, runtime)
+        motion.save(output, overwrite=arguments.overwrite)
     print(f"{output}: motion of {motion.frames} frames at {motion.fps:g} fps from {motion.source}.")
 
 
@@ -60,20 +66,18 @@ def _many(arguments: argparse.Namespace) -> None:
 
     if arguments.overwrite:
         raise DisMoError("--overwrite is for a single motion file. Delete the folder to extract everything again.")
+    output = arguments.output or "motions"
+    if os.path.exists(output) and not os.path.isdir(output):
+        raise DisMoError(f"{output} is a file; the motions of many clips go into a folder. Choose another name.")
+    check_sampling_of_clip(arguments)
     rank, world = (int(os.environ.get(name, default)) for name, default in (("RANK", "0"), ("WORLD_SIZE", "1")))
     device = arguments.device
     if device == "cuda" and world > 1:
         device = f"cuda:{os.environ['LOCAL_RANK']}"
-    extractor = load_motion_extractor(arguments.extractor, check_device(device))
-    output = arguments.output or "motions"
-    with contextlib.ExitStack() as stack:
-        advance = None
-        if rank == 0:  # one bar is enough
-            runtime = stack.enter_context(progress_runtime("Extracting the motions", device))
-
-            def advance(count: int, total: int) -> None:
-                runtime.progress(count, total, None)
-
+    check_device(device)
+    with display("Loading the extractor") as shown:
+        extractor = load_motion_extractor(arguments.extractor, device)
+        shown.stage("Extracting the motions")
         done = extract_many(
             extractor,
             arguments.clip,
@@ -82,14 +86,15 @@ def _many(arguments: argparse.Namespace) -> None:
             start=arguments.start,
             frames=arguments.frames,
             reverse=arguments.reverse,
+            background=arguments.background,
             rank=rank,
             world=world,
-            progress=advance,
+            progress=shown.progress,
         )
     print(
         f"{output}: {done.written} motions written, {done.kept} files were there, {len(done.skipped)} clips left out."
     )
     for name, reason in done.skipped[:_SHOWN]:
-        print(f"  {name}: {reason}")
+        print(f"  {printable(name)}: {reason}")
     if len(done.skipped) > _SHOWN:
         print(f"  ... and {len(done.skipped) - _SHOWN} more.")

@@ -6,23 +6,31 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...cli.given import refuse
+from ...cli.options import check_range
+from ...cli.progress import display
 from ...cli.training_options import (
     add_data,
     add_optimisation,
     add_run,
     changed_schedule,
+    check_boards,
     check_folder,
     check_numbers,
     device,
     precision,
-    printer,
     workers,
 )
+from ...cli.training_report import TrainingReport
+from ...errors import DisMoError
 
 if TYPE_CHECKING:
     import torch
 
     from ..adapter.adapter import CogVideoXMotionAdapter
+
+
+LONGEST = 49  # frames that CogVideoX makes in one go
 
 
 def add_parser(subparsers: Any) -> None:
@@ -31,7 +39,8 @@ def add_parser(subparsers: Any) -> None:
         "finetune",
         help="train the motion adapter of CogVideoX on your own footage",
         description="Train the motion adapter on a CogVideoX-5B-I2V base with video shards (captions from the shards). Base and "
-        "extractor stay as they are. Goes on where it was stopped. Several GPUs: torchrun --nproc-per-node 8 -m dismo_core finetune ...",
+        "extractor stay as they are. Made for a GPU; 40,000 steps, if --steps does not say otherwise, take days: after some steps it "
+        "says how long. Goes on where it was stopped. Several GPUs: torchrun --nproc-per-node 8 -m dismo_core finetune ...",
     )
     add_run(parser)
     parser.add_argument(
@@ -39,7 +48,7 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument(
         "--load-checkpoint", "--load_checkpoint", metavar="FILE",
-        help="begin with this adapter: `large` (released) or a file; otherwise it begins anew",
+        help="begin with this adapter: `large` (released) or a file; otherwise it begins from nothing",
     )  # fmt: skip
     parser.add_argument(
         "--extractor", metavar="NAME",
@@ -68,16 +77,30 @@ def run(arguments: argparse.Namespace) -> None:
     """Train and export."""
     import torch
 
+    from ...cogvideox.base import base_folder
+    from ...cogvideox.checks import valid_lengths
     from ...data.addresses import find_shards
     from ...training.distributed import joined
     from ..training.finetune import SCHEDULE, Footage, export, finetune
 
-    check_folder(arguments)
+    if arguments.load_checkpoint is not None:
+        refuse(arguments, ["rank"], "is for a new adapter: the one of --load-checkpoint has its own.")
+    if arguments.cache is not None:
+        refuse(
+            arguments, ["workers"], "does not go with --cache: latents are read as they are, and nothing is decoded."
+        )
     check_numbers(arguments)
+    check_range(arguments, "rank", 1, 4096)
+    check_range(arguments, "fps", 0.1, 1000)
+    if arguments.frames not in (lengths := valid_lengths(LONGEST)):
+        raise DisMoError(f"--frames must be one of {', '.join(map(str, lengths))}, not {arguments.frames}.")
+    shards = find_shards(arguments.data)
+    check_boards(arguments)
+    check_folder(arguments)
     schedule = changed_schedule(SCHEDULE, arguments)
     seed = 42 if arguments.seed is None else arguments.seed
     footage = Footage(
-        find_shards(arguments.data),
+        shards,
         1 if arguments.batch is None else arguments.batch,
         arguments.frames,
         arguments.fps,
@@ -85,10 +108,23 @@ def run(arguments: argparse.Namespace) -> None:
         workers(arguments),
         arguments.cache,
     )
-    report = printer()
-    with joined(device(arguments)) as world:
+    base = base_folder(arguments.base)
+    with joined(device(arguments)) as world, display("Loading CogVideoX and the adapter") as shown:
+        if world.main:
+            shown.line(
+                f"Training the motion adapter on the videos of {len(shards)} shards in {arguments.out}: {schedule.steps} steps of "
+                f"{footage.batch * schedule.accumulation * world.size} clips on {world.device}. After some steps comes an estimate "
+                "of the time."
+            )
+        report = TrainingReport(shown, {"finetune": schedule.steps})
+
+        def caching(done: int, total: int) -> None:
+            shown.stage("Caching latents")
+            shown.progress(done, total)
+
         torch.manual_seed(seed)  # the start of the weights, alike in all processes
-        adapter = _adapter(arguments, precision(arguments, world.device) or torch.float32)
+        adapter = _adapter(arguments, base, precision(arguments, world.device) or torch.float32)
+        shown.stage("Reading the first clips")
         finetune(
             arguments.out,
             adapter,
@@ -98,20 +134,18 @@ def run(arguments: argparse.Namespace) -> None:
             compile=arguments.compile,
             wandb=arguments.wandb,
             progress=lambda done, total, row: report("finetune", done, total, row),
-            caching=lambda done, total: report("caching", done, total, {}),
+            caching=caching,
         )
         if world.main:
-            print(f"Wrote {export(adapter, arguments.out)}")
+            shown.line(f"Wrote {export(adapter, arguments.out)}")
 
 
-def _adapter(arguments: argparse.Namespace, dtype: torch.dtype) -> CogVideoXMotionAdapter:
+def _adapter(arguments: argparse.Namespace, base: Path, dtype: torch.dtype) -> CogVideoXMotionAdapter:
     from ..adapter.adapter import CogVideoXMotionAdapter
     from ..weights import load_cogvideox_adapter, load_motion_extractor
 
     if arguments.load_checkpoint is not None:
         extractor = None if arguments.extractor is None else load_motion_extractor(arguments.extractor)
-        return load_cogvideox_adapter(
-            arguments.load_checkpoint, base=arguments.base, motion_extractor=extractor, dtype=dtype
-        )
+        return load_cogvideox_adapter(arguments.load_checkpoint, base=base, motion_extractor=extractor, dtype=dtype)
     extractor = load_motion_extractor(arguments.extractor or "large")
-    return CogVideoXMotionAdapter(arguments.base, extractor, rank=arguments.rank, alpha=arguments.rank / 2, dtype=dtype)
+    return CogVideoXMotionAdapter(base, extractor, rank=arguments.rank, alpha=arguments.rank / 2, dtype=dtype)

@@ -5,26 +5,27 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ...cli.given import refuse
 from ...cli.options import check_device
+from ...cli.progress import display
 from ...cli.training_options import (
     SCHEDULE,
     add_data,
     add_optimisation,
     add_run,
     changed_schedule,
+    check_boards,
+    check_files,
     check_folder,
     check_numbers,
     device,
     precision,
-    printer,
     workers,
 )
+from ...cli.training_report import TrainingReport
 from ...errors import DisMoError
-
-if TYPE_CHECKING:
-    pass
 
 BOTH = {"seed": "seed", "batch": "clips"}  # options that mean the same with and without --data -> field of `TinyRecipe`
 DRAWN = ("start", "warmup_steps", "joint_steps", "anneal_steps", "refine_steps")
@@ -42,7 +43,6 @@ FILMED = (
     "no_borders",
     "fsdp",
 )
-OPTIONS = {"warmup": "lr_warmup"}  # where an option is called otherwise than its field
 
 
 def add_parser(subparsers: Any) -> None:
@@ -50,8 +50,9 @@ def add_parser(subparsers: Any) -> None:
     parser: argparse.ArgumentParser = subparsers.add_parser(
         "train",
         help="train a motion extractor and a frame generator",
-        description="Train a motion extractor with its frame generator on video shards (--data), or dismo-tiny on drawn clips. "
-        "Goes on where it was stopped. Several GPUs: torchrun --nproc-per-node 8 -m dismo_core train ...",
+        description="Train a motion extractor with its frame generator on video shards (--data), or dismo-tiny on drawn clips: that "
+        "takes about 14 hours of one CPU core. Others are made for GPUs; after some steps it says how long it will take. Goes on "
+        "where it was stopped. Several GPUs: torchrun --nproc-per-node 8 -m dismo_core train ...",
     )
     parser.add_argument("preset", choices=("tiny", "small", "large"), help="what to train")
     add_run(parser)
@@ -71,9 +72,12 @@ def add_parser(subparsers: Any) -> None:
         "--dino", type=Path, metavar="FILE", help="begin both DINO encoders with these DINOv2 weights (with registers)"
     )
     videos.add_argument(
-        "--autoencoder", type=Path, metavar="FOLDER", help="diffusers folder of TAESD (default: the hub's cache)"
+        "--autoencoder",
+        type=Path,
+        metavar="FOLDER",
+        help="small, large: diffusers folder of TAESD (default: the hub's cache)",
     )
-    videos.add_argument("--download", action="store_true", help="allow the download of TAESD (10 MB)")
+    videos.add_argument("--download", action="store_true", help="small, large: allow the download of TAESD (10 MB)")
     videos.add_argument(
         "--reference", action="store_true", help="rank-wise seeds and a shuffle buffer as in the published pipeline"
     )
@@ -105,41 +109,59 @@ def add_parser(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Train and export."""
-    check_folder(arguments)
     check_numbers(arguments)
-    given = [name for name in DRAWN if getattr(arguments, name) is not None]
     if arguments.data is None:
         if arguments.preset != "tiny":
             raise DisMoError(
                 f"The preset {arguments.preset} is trained on videos. Give shards with --data; `dismo shards` makes them."
             )
-        if ignored := [name for name in FILMED if getattr(arguments, name) not in (None, False, "auto")]:
-            raise DisMoError(
-                f"--{OPTIONS.get(ignored[0], ignored[0]).replace('_', '-')} belongs to training on videos: give shards with --data. "
-                "On drawn clips --warmup-steps, --joint-steps and --refine-steps say how long."
-            )
+        refuse(
+            arguments,
+            FILMED,
+            "belongs to training on videos: give shards with --data. On drawn clips --warmup-steps, --joint-steps and "
+            "--refine-steps say how long.",
+        )
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:
             raise DisMoError(
                 "On drawn clips one process trains. Start it without torchrun, or give shards with --data."
             )
-        _train_drawn(arguments, given)
+        _train_drawn(arguments)
         return
-    if given:
-        option = given[0].replace("_", "-")
-        raise DisMoError(f"--{option} belongs to training on drawn clips; with --data, --steps says how long.")
+    refuse(arguments, DRAWN, "belongs to training on drawn clips; with --data, --steps says how long.")
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        refuse(arguments, ["fsdp"], "is for several processes: start them with torchrun.")
+    if arguments.preset == "tiny":
+        refuse(arguments, ["dino", "autoencoder", "download"], "is for small and large: tiny has no DINO and no TAESD.")
+    if arguments.autoencoder is not None:
+        refuse(arguments, ["download"], "does not go with --autoencoder, which is there already.")
     _train_videos(arguments)
 
 
-def _train_drawn(arguments: argparse.Namespace, given: list[str]) -> None:
+def _train_drawn(arguments: argparse.Namespace) -> None:
     from ..training.export import export_tiny
-    from ..training.tiny import TinyRecipe, train_tiny
+    from ..training.tiny import STEP_COSTS, TinyRecipe, train_tiny
 
-    changes = {name: getattr(arguments, name) for name in given if name != "start"}
+    changes = {name: getattr(arguments, name) for name in DRAWN if name in arguments.given and name != "start"}
+    for name, steps in changes.items():
+        if steps < 0:
+            raise DisMoError(f"{arguments.given[name]} must be at least 0, not {steps}.")
     changes |= {field: getattr(arguments, name) for name, field in BOTH.items() if getattr(arguments, name) is not None}
     recipe = TinyRecipe(**changes, compile=arguments.compile is not False)
-    report = printer()
+    if arguments.start is not None and not arguments.start.is_dir():
+        raise DisMoError(f"There is no folder {arguments.start} with finished weights. Check the path of --start.")
+    check_folder(arguments)
     where = check_device(arguments.device or "cpu")
-    extractor, generator = train_tiny(arguments.out, recipe, report, arguments.start, where)
+    stages = {name: getattr(recipe, f"{name}_steps") for name in STEP_COSTS}
+    print(
+        f"Training dismo-tiny on drawn clips, {recipe.clips} at a time, in {arguments.out}: "
+        f"{', '.join(f'{steps} {name} steps' for name, steps in stages.items())}. "
+        "The whole recipe takes about 14 hours of one CPU core; after some steps comes an estimate. Stop it with Ctrl-C and start "
+        "it again to go on.",
+        flush=True,
+    )
+    with display("Drawing the first clips, compiling" if recipe.compile else "Drawing the first clips") as shown:
+        report = TrainingReport(shown, stages, STEP_COSTS)
+        extractor, generator = train_tiny(arguments.out, recipe, report, arguments.start, where)
     for path in export_tiny(extractor, generator, arguments.out):
         print(f"Wrote {path}")
 
@@ -156,10 +178,18 @@ def _train_videos(arguments: argparse.Namespace) -> None:
     schedule = changed_schedule(preset.schedule, arguments)
     seed = 42 if arguments.seed is None else arguments.seed
     shards = find_shards(arguments.data)
+    check_files(arguments, "load_checkpoint", "dino")
+    check_folder(arguments)
+    check_boards(arguments)
     batch = preset.batch if arguments.batch is None else arguments.batch
     data = VideoData(shards, batch, preset.size, seed, workers(arguments), arguments.reference, arguments.no_borders)
     sharded = preset.sharded if arguments.fsdp is None else arguments.fsdp
-    with joined(device(arguments), sharded) as world:
+    with joined(device(arguments), sharded) as world, display("Loading the models") as shown:
+        if world.main:
+            shown.line(
+                f"Training {arguments.preset} on the videos of {len(shards)} shards in {arguments.out}: {schedule.steps} steps of "
+                f"{batch * schedule.accumulation * world.size} clips on {world.device}. After some steps comes an estimate of the time."
+            )
         torch.manual_seed(seed)  # the start of the weights, alike in all processes
         extractor, generator = build(
             preset,
@@ -168,7 +198,8 @@ def _train_videos(arguments: argparse.Namespace) -> None:
             dino=arguments.dino,
             extractor_weights=arguments.load_checkpoint,
         )
-        report = printer()
+        report = TrainingReport(shown, {arguments.preset: schedule.steps})
+        shown.stage("Reading the first clips")
         models = train_videos(
             arguments.out,
             extractor,

@@ -7,36 +7,58 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...cli.options import add_sampling_of_clip, best_device, check_device, progress_runtime
-from .clip import motion_of
-from .cogvideox_options import RELEASED_ADAPTER, add_cogvideox, load_cogvideox
+from ...cli.given import refuse
+from ...cli.options import (
+    add_sampling_of_clip,
+    best_device,
+    check_device,
+    check_input,
+    check_range,
+    shown_runtime,
+)
+from ...cli.progress import display
+from ...cli.video_output import add_video_output, check_video_output, write_output
+from ...errors import DisMoError
+from .clip import SAMPLING, check_background, check_sampling_of_clip, motion_of
+from .cogvideox_options import COGVIDEOX, RELEASED_ADAPTER, add_cogvideox, check_cogvideox, load_cogvideox
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ...runtime import Runtime
+    from ...video import Audio
     from ..adapter.adapter import CogVideoXMotionAdapter
     from ..motion import Motion
     from ..video_model import MotionVideoModel
 
 log = logging.getLogger(__name__)
 
+TEXT = ("prompt", "negative_prompt", "guidance", "positions", "long_keep_tail", "long_match_colors")
+
 
 def add_parser(subparsers: Any) -> None:
     """Register the command."""
     parser: argparse.ArgumentParser = subparsers.add_parser(
-        "transfer", help="move a picture as a clip moves", description="Move a picture as a clip moves."
+        "transfer",
+        help="move a picture as a clip moves",
+        description="Move a picture as a clip moves. Seconds on a CPU with the bundled model; minutes on a GPU with CogVideoX, on a "
+        "CPU far longer.",
     )
     parser.add_argument(
         "--motion", required=True, metavar="CLIP|MOTION", help="a clip, or a motion file made by `dismo extract`"
     )
     parser.add_argument("--image", required=True, metavar="PICTURE", help="the picture to move")
+    add_video_output(parser)
     parser.add_argument(
-        "-o", "--output", default="out.mp4", help="video to write: .mp4 .webm .webp .gif (default out.mp4)"
+        "--audio",
+        choices=("keep", "none"),
+        default="none",
+        help="keep: the sound of the driving clip from --start on, as long as the video; in mp4 and webm (default none)",
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
     parser.add_argument(
         "--model",
-        default="tiny",
         help=f"tiny, a file of frame generator weights, {RELEASED_ADAPTER}, or with --base a file of adapter weights "
-        "(default tiny)",
+        f"(default tiny; with --base {RELEASED_ADAPTER})",
     )
     parser.add_argument(
         "--extractor",
@@ -46,16 +68,19 @@ def add_parser(subparsers: Any) -> None:
         "--steps",
         type=int,
         default=0,
-        help="denoising steps; 0 = the model's own (default 0); CogVideoX: 20, 25, 40, 50, 100 ...",
+        help="denoising steps, to 1000; 0 = the model's own (default 0); CogVideoX: 20, 25, 40, 50, 100 ...",
     )
     parser.add_argument(
-        "--strength", type=float, default=1.0, help="0 = still, 1 = as in the clip, 2 = exaggerated (default 1)"
+        "--strength",
+        type=float,
+        default=1.0,
+        help="0 to 2: 0 = still, 1 = as in the clip, 2 = exaggerated (default 1). With CogVideoX how much the adapter does: 0 = "
+        "the bare model, which moves as it likes",
     )
-    parser.add_argument("--seed", type=int, default=0, help="same seed, same video (default 0)")
+    parser.add_argument("--seed", type=int, default=0, help="any whole number: same seed, same video (default 0)")
     parser.add_argument(
         "--fit", choices=("crop", "pad"), default="crop", help="how a picture of another shape fits (default crop)"
     )
-    parser.add_argument("--crf", type=int, default=18, help="quality of mp4 and webm, lower is better (default 18)")
     add_sampling_of_clip(parser)
     parser.add_argument("--device", help="cpu, cuda, mps (default cpu; for CogVideoX a GPU where there is one)")
     add_cogvideox(parser)
@@ -63,7 +88,10 @@ def add_parser(subparsers: Any) -> None:
     text.add_argument("--prompt", default="", help="what the video shows; empty = no prompt, and a guidance of 1")
     text.add_argument("--negative-prompt", default="", help="what it should not show (default: the authors')")
     text.add_argument(
-        "--guidance", type=float, default=0.0, help="how closely to follow the prompt; 0 = the model's own (default 0)"
+        "--guidance",
+        type=float,
+        default=0.0,
+        help="how closely to follow the prompt, 1 to 30; 0 = the model's own (default 0)",
     )
     text.add_argument(
         "--positions",
@@ -86,42 +114,99 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Extract where needed, transfer, write."""
-    from ...files import check_free
+    """Check, extract where needed, transfer, write."""
+    check_input(arguments.motion, "clip or motion file")
+    check_input(arguments.image, "picture")
+    large = _takes_cogvideox(arguments)
+    kept = _kept_motion(arguments.motion)
+    _refuse_unused(arguments, large, kept)
+    _check_numbers(arguments, large, kept)
+    check_video_output(arguments, kept.fps if kept else arguments.fps)
+    arguments.device = check_device(arguments.device or (best_device() if large else "cpu"))
+    if large:
+        check_cogvideox(arguments, arguments.device)
+    with display("Loading the models") as shown:
+        runtime = shown_runtime(shown, arguments.device)
+        frames, fps, sound = _transferred(arguments, large, kept, runtime)
+        written = write_output(arguments, frames, fps, sound, shown)
+    print(written)
+
+
+def _takes_cogvideox(arguments: argparse.Namespace) -> bool:
+    """Whether the options name CogVideoX; fills in the model where none is named."""
+    arguments.model = arguments.model or (RELEASED_ADAPTER if arguments.base else "tiny")
+    if arguments.base and arguments.model == "tiny":
+        raise DisMoError("--base belongs to CogVideoX, and --model tiny needs none. Leave one of the two away.")
+    return bool(arguments.base) or arguments.model == RELEASED_ADAPTER
+
+
+def _refuse_unused(arguments: argparse.Namespace, large: bool, kept: Motion | None) -> None:
+    """Raise for options that would change nothing."""
+    if kept is not None:
+        refuse(
+            arguments,
+            (*SAMPLING, "extractor"),
+            "is for clips: a motion file holds what was read when it was extracted.",
+        )
+    if not large:
+        refuse(
+            arguments,
+            (*COGVIDEOX, *TEXT),
+            f"belongs to CogVideoX: give --model {RELEASED_ADAPTER}, or --base. The frame generator has no such choice.",
+        )
+    elif not arguments.prompt.strip():
+        refuse(
+            arguments, ("negative_prompt", "guidance"), "counts beside a --prompt only: without one the guidance is 1."
+        )
+    elif 0 < arguments.guidance <= 1:
+        refuse(arguments, ("negative_prompt",), "counts with a --guidance above 1 only.")
+    if large and arguments.cache == "faster" and not (arguments.prompt.strip() and not 0 < arguments.guidance <= 1):
+        raise DisMoError("--cache faster needs a --prompt and a guidance above 1. Take 'first block' instead.")
+    if arguments.audio == "keep":
+        if kept is not None:
+            raise DisMoError(
+                "--audio keep needs the clip itself: a motion file holds no sound. Give the clip as --motion."
+            )
+        refuse(arguments, ("reverse", "ping_pong"), "does not go with --audio keep: sound is played forwards only.")
+        if Path(arguments.output).suffix.lower() not in (".mp4", ".webm"):
+            raise DisMoError(
+                f"--audio keep needs an mp4 or webm to write, not {arguments.output}. Others hold no sound."
+            )
+
+
+def _check_numbers(arguments: argparse.Namespace, large: bool, kept: Motion | None) -> None:
+    """Raise for numbers that cannot be; the numbers of CogVideoX alone are `check_cogvideox`'s."""
+    if kept is None:
+        check_sampling_of_clip(arguments)
+    else:
+        check_background(arguments)  # of the picture
+    check_range(arguments, "steps", 0, 1000)
+    check_range(arguments, "strength", 0, 2)
+    if large:
+        check_range(arguments, "guidance", 0, 30)
+
+
+def _transferred(
+    arguments: argparse.Namespace, large: bool, kept: Motion | None, runtime: Runtime
+) -> tuple[Tensor, float, Audio | None]:
+    """Frames uint8 [T,H,W,3], their rate, and the sound to go with them."""
     from ...settings import SamplingSettings
-    from ...video import check_output, read_image, write_video
+    from ...video import read_image
+    from ...video.audio import read_audio
     from ...video.picture import fit_image, shown_part
     from ...video.quality import quality_warning
     from ..video_model import fit_motion
 
-    kept = _kept_motion(arguments.motion)
-    check_output(arguments.output, kept.fps if kept else arguments.fps, crf=arguments.crf)
-    check_free(arguments.output, overwrite=arguments.overwrite)
-    picture = read_image(arguments.image)
-    model: MotionVideoModel
-    if arguments.base or arguments.model == RELEASED_ADAPTER:
-        arguments.device = arguments.device or best_device()
-        model = load_cogvideox(
-            arguments,
-            arguments.model,
-            arguments.device,
-            arguments.steps,
-            positions=arguments.positions,
-            keep_tail=arguments.long_keep_tail,
-            match_colors=arguments.long_match_colors,
-        )
-        motion = kept or _motion(arguments, model.adapter)
-    else:
-        from ..rollout import FrameGeneratorModel
-        from ..weights import load_frame_generator
-
-        arguments.device = arguments.device or "cpu"
-        arguments.extractor = arguments.extractor or _extractor_beside(arguments.model)
-        model = FrameGeneratorModel(load_frame_generator(arguments.model, check_device(arguments.device)))
-        motion = kept or _motion(arguments)
+    picture = read_image(arguments.image, background=arguments.background)
+    model, motion = (_cogvideox if large else _frame_generator)(arguments, kept, runtime)
     fitted = fit_motion(model, motion, "trim")
     if fitted.frames != motion.frames:
         log.info("This model makes %d frames of the motion's %d.", fitted.frames, motion.frames)
+    sound = None
+    if arguments.audio == "keep":
+        sound = read_audio(arguments.motion, arguments.start, fitted.frames / motion.fps)
+        if sound is None:
+            log.info("The clip has no sound to keep.")
     settings = SamplingSettings(
         prompt=arguments.prompt,
         negative_prompt=arguments.negative_prompt,
@@ -131,20 +216,39 @@ def run(arguments: argparse.Namespace) -> None:
         seed=arguments.seed,
     )
     size = model.defaults.size
-    with progress_runtime("Moving the picture", arguments.device) as runtime:
-        frames = model.transfer(
-            fitted,
-            fit_image(picture, size, arguments.fit, model.defaults.antialias),
-            settings,
-            runtime=runtime,
-        )
+    if not large:  # CogVideoX tells its stages itself
+        runtime.stage("moving the picture")
+    fit = fit_image(picture, size, arguments.fit, model.defaults.antialias)
+    frames = model.transfer(fitted, fit, settings, runtime=runtime)
     rows, columns = shown_part(picture.shape[0], picture.shape[1], size, arguments.fit)
     frames = frames[:, rows, columns]
     if warning := quality_warning(frames, picture, arguments.strength):
         log.warning("%s", warning)
-    write_video(arguments.output, frames, motion.fps, crf=arguments.crf, overwrite=arguments.overwrite)
-    _, height, width, _ = frames.shape
-    print(f"{arguments.output}: {len(frames)} frames of {width}x{height} px at {motion.fps:g} fps.")
+    return frames, motion.fps, sound
+
+
+def _cogvideox(arguments: argparse.Namespace, kept: Motion | None, runtime: Runtime) -> tuple[MotionVideoModel, Motion]:
+    model = load_cogvideox(
+        arguments,
+        arguments.model,
+        arguments.device,
+        runtime,
+        positions=arguments.positions,
+        keep_tail=arguments.long_keep_tail,
+        match_colors=arguments.long_match_colors,
+    )
+    return model, kept or _motion(arguments, model.adapter, runtime)
+
+
+def _frame_generator(
+    arguments: argparse.Namespace, kept: Motion | None, runtime: Runtime
+) -> tuple[MotionVideoModel, Motion]:
+    from ..rollout import FrameGeneratorModel
+    from ..weights import load_frame_generator
+
+    arguments.extractor = arguments.extractor or _extractor_beside(arguments.model)
+    model = FrameGeneratorModel(load_frame_generator(arguments.model, arguments.device))
+    return model, kept or motion_of(arguments.motion, arguments, runtime)
 
 
 def _extractor_beside(model: str) -> str:
@@ -155,14 +259,16 @@ def _extractor_beside(model: str) -> str:
 
 def _kept_motion(path: str) -> Motion | None:
     """The motion in a motion file; None where the path is that of a clip."""
+    if Path(path).suffix not in (".safetensors", ".sft"):
+        return None
     from ..motion import Motion
 
-    return Motion.load(path) if Path(path).suffix in (".safetensors", ".sft") else None
+    return Motion.load(path)
 
 
-def _motion(arguments: argparse.Namespace, adapter: CogVideoXMotionAdapter | None = None) -> Motion:
+def _motion(arguments: argparse.Namespace, adapter: CogVideoXMotionAdapter, runtime: Runtime) -> Motion:
     """The motion of the clip: by `--extractor` if given, else by the adapter's own extractor."""
-    if adapter is None or adapter.plan is None or arguments.extractor:
-        return motion_of(arguments.motion, arguments)
+    if adapter.plan is None or arguments.extractor:
+        return motion_of(arguments.motion, arguments, runtime)
     with adapter.plan.using("motion_extractor") as extractor:
-        return motion_of(arguments.motion, arguments, extractor)
+        return motion_of(arguments.motion, arguments, runtime, extractor)

@@ -49,9 +49,9 @@ def probe_families(
     """Neighbours (of other appearances only) and appearance probe for each kind of vector.
 
     Args:
-        clips: see `draw_clips`.
-        families: see `draw_clips`.
-        appearances: see `draw_clips`.
+        clips: from `draw_clips`.
+        families: of each clip.
+        appearances: of each clip.
         vectors: by name.
         progress: called with (vectors made, in all).
 

@@ -28,7 +28,7 @@ class Pipeline:
 
     Args:
         extractor: `tiny`, or the path of a weights file.
-        generator: `tiny`, or the path of a weights file.
+        generator: likewise.
         device: where they run.
         steps: denoising steps; 0 = the model's own.
         seed: of the sampling noise.

@@ -26,8 +26,8 @@ class ClipBatch:
     Args:
         motion: [B, 8, H, W, 3], what the extractor sees.
         first: [B, S], which frame of the clip each source is, 0..3.
-        source: [B, S, H, W, 3], pairs for the generator.
-        target: [B, S, H, W, 3], pairs for the generator.
+        source: [B, S, H, W, 3], what the generator goes on from.
+        target: [B, S, H, W, 3], what it is to make of it.
         start: [B, S, H, W, 3], frame 0 of the clip as the pair is seen: what a roll-out to the source begins with.
         gap: [B, S], frame steps from source to target, 0..4.
         label: [B, 4, 20], what moved how far in 1, 2 and 4 steps after source i; for the probe and the labelled warm-up.
@@ -49,7 +49,8 @@ class LongBatch:
     Args:
         motion: [B, 4N + 1, H, W, 3], what the extractor sees.
         source: [B, N, H, W, 3], frames 0, 4, 8, ...: where the strides begin.
-        target: [B, N, H, W, 3], `gap` [B, N] (1..4) frames after them.
+        target: [B, N, H, W, 3], `gap` frames after them.
+        gap: [B, N], 1..4.
     """
 
     motion: Tensor
@@ -108,10 +109,10 @@ class ClipGenerator:
         """Draw long clips number `index`; half of the gaps are whole strides, what a roll-out goes on from.
 
         Args:
-            index: as of `batch`.
-            clips: as of `batch`.
-            turning: as of `batch`.
+            index: any integer >= 0.
+            clips: B.
             strides: N.
+            turning: share of the trajectories that are growth or rotation on the spot.
         """
         draws = Draws(self.seed * 1_000_003 + index * 7919 + 4, self.device)
         trajectories = self._trajectories(clips, STRIDE * strides, LONG_PACE, 1.0, turning, draws)

@@ -90,7 +90,7 @@ class Footage:
         """
         if remote := [shard for shard in self.shards if is_remote(shard)]:
             raise DisMoError(
-                f"Latents are kept for local shards only, not for {remote[0]}. Copy it here, or train without --cache."
+                f"Latents are kept for local shards only, not for {remote[0]}. Copy it here, or train without a cache."
             )
         index = ShardIndex(self.shards)
         return CaptionedClips(index, size, self.frames, self.fps, self.seed, self.cache is not None)

@@ -83,8 +83,8 @@ def taesd(source: Path | None, download: bool) -> Any:
         )
     except OSError as error:
         raise DisMoError(
-            f"The autoencoder {source or TAESD} is not on this machine ({str(error).splitlines()[0]}). Give a diffusers "
-            "folder that holds it (--autoencoder), or allow the download (--download)."
+            f"The autoencoder {source or TAESD} is not on this machine ({str(error).splitlines()[0]}).",
+            hint="autoencoder",
         ) from error
 
 
@@ -155,7 +155,7 @@ def build(
     if not started and preset.encoder_blocks is not None:
         log.warning(
             "The DINO encoders begin at random and are trained whole, which takes far more data. Published: they begin as "
-            "DINOv2 with registers (--dino FILE) and their last %d blocks are trained.",
+            "DINOv2 with registers (the choice `dino`) and their last %d blocks are trained.",
             preset.encoder_blocks,
         )
     for encoder in encoders:

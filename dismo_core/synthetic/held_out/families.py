@@ -61,11 +61,11 @@ class Appearance:
     """What one class of appearance has in common.
 
     Args:
-        ground: [3], mean colors, 0..1.
-        object: [3], mean colors, 0..1.
+        ground: [3], mean color, 0..1.
+        object: [3], mean color, 0..1.
         contrast: deviation of the ground's luma.
-        ground_kind: of surface.
-        skin_kind: of surface.
+        ground_kind: of its surface.
+        skin_kind: of the object's surface.
         shape_kind: of outline.
     """
 

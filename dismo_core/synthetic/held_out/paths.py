@@ -117,8 +117,8 @@ def travel(rng: np.random.Generator, law: str, slowest: float, fastest: float, f
     Args:
         rng: source of chance.
         law: one of `SMOOTH` or `CHANGING`.
-        slowest: bounds of the speed while it moves, px a frame (the upper one is firm).
-        fastest: bounds of the speed while it moves, px a frame (the upper one is firm).
+        slowest: least speed while it moves, px a frame, where the other bounds leave room.
+        fastest: greatest speed, px a frame.
         furthest: the largest distance from the start in any frame, px.
     """
     speed, heading = speeds(rng, law)

@@ -202,7 +202,7 @@ def test_every_step_shows_a_preview():
     runtime.progress = lambda done, total, picture: seen.append((done, total, picture.size))
     picture = torch.rand(*small.size, 3)
     CogVideoXModel(small).transfer(motion_of(small, 9), picture, steps=2, runtime=runtime)
-    assert seen == [(1, 2, (20, 12)), (2, 2, (20, 12))]
+    assert seen == [(1, 2, (160, 96)), (2, 2, (160, 96))]
 
 
 class Stop(Exception):

@@ -19,6 +19,16 @@ def test_a_batch_is_a_function_of_seed_and_index(drawn):
     assert not torch.equal(a.motion, other.motion)
 
 
+def test_batches_are_those_that_the_bundled_weights_learned_from(drawn):
+    """Means and deviations; to the last bit they are alike on one kind of processor only."""
+    b = drawn.batch(0, 3)
+    found = [b.motion, b.source, b.target, b.start, b.label, drawn.long_clips(0, 2, 2).motion, drawn.pictures(0, 4)]
+    mean = [0.21065, -0.1482, -0.14876, -0.14734, 0.02791, 0.07726, 0.0968]
+    deviation = [0.58879, 0.39662, 0.39635, 0.3968, 0.26548, 0.44483, 0.48008]
+    assert [float(x.mean()) for x in found] == pytest.approx(mean, abs=1e-4)
+    assert [float(x.std()) for x in found] == pytest.approx(deviation, abs=1e-4)
+
+
 def test_shapes_and_ranges(drawn):
     b = drawn.batch(0, 3)
     assert b.motion.shape == (3, 8, 64, 64, 3)

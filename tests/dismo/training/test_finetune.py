@@ -197,7 +197,7 @@ def test_shards_behind_an_address(shards, tmp_path):
     assert captions == {"", "a red fox turns."}
     finetune(tmp_path / "run", make_adapter(), piped, replace(QUICK, steps=2))
     assert latest_checkpoint(tmp_path / "run")["step"] == 2
-    with pytest.raises(DisMoError, match="without --cache"):
+    with pytest.raises(DisMoError, match="without a cache"):
         finetune(tmp_path / "kept", make_adapter(), replace(piped, cache=tmp_path / "cache"), QUICK)
 
 

@@ -43,12 +43,12 @@ def test_its_sources_are_degraded_as_a_transfer_of_a_still_clip_wears_them(refin
     with torch.no_grad():
         degraded = refining.degraded(videos.source, refining.extractor.encode(videos.motion), noise)
     assert torch.equal(degraded[0], videos.source[0])
-    for video in (1, 2, 3):
-        still = videos.motion[video, :1].expand(4 * video + 1, -1, -1, -1)
+    for strides in (1, 2, 3):
+        still = videos.motion[strides, :1].expand(4 * strides + 1, -1, -1, -1)
         motion = extract_motion(refining.extractor, (still + 1) / 2, frames=0)
-        picture = (videos.source[video, 0] + 1) / 2
+        picture = (videos.source[strides, 0] + 1) / 2
         video = FrameGeneratorModel(refining.generator).transfer(motion, picture, steps=1, runtime=Runtime.cpu())
-        made = (degraded[video, 0] + 1) / 2
+        made = (degraded[strides, 0] + 1) / 2
         assert float((video[-1].float() / 255 - made).abs().mean()) < 0.01
         assert float((made - picture).abs().mean()) > 0.002
 

@@ -64,19 +64,19 @@ def test_a_generator_that_is_carried_over_reads_the_new_embeddings_as_the_old():
 def test_a_run_from_finished_weights_carries_the_generator_over_and_takes_no_other_start(tmp_path, capsys):
     arguments = ["train", "tiny", "--no-compile", "--batch", "2", "--joint-steps", "0", "--refine-steps", "0"]
     arguments += ["--warmup-steps", "1", "--out", str(tmp_path / "run")]
-    assert main([*arguments, "--start", "dismo_core/assets"]) == 0
+    assert main([*arguments, "--start", "dismo_core/assets/dismo"]) == 0
     before, after = (load_frame_generator(file) for file in ("tiny", tmp_path / "run" / GENERATOR_FILE))
     changed = {n for n, p in after.named_parameters() if not torch.equal(p, before.get_parameter(n))}
     assert changed == {"motion_proj.weight"}
     other = tmp_path / "other"
-    shutil.copytree("dismo_core/assets", other)
+    shutil.copytree("dismo_core/assets/dismo", other)
     shutil.copyfile(tmp_path / "run" / GENERATOR_FILE, other / GENERATOR_FILE)
     assert main([*arguments, "--start", str(other)]) == 2
     assert "holds another run: start was" in capsys.readouterr().err
 
 
 def test_the_last_stage_leaves_the_motion_alone(tmp_path):
-    arguments = ["train", "tiny", "--no-compile", "--batch", "2", "--start", "dismo_core/assets"]
+    arguments = ["train", "tiny", "--no-compile", "--batch", "2", "--start", "dismo_core/assets/dismo"]
     arguments += ["--warmup-steps", "0", "--joint-steps", "0", "--anneal-steps", "0", "--refine-steps", "2"]
     assert main([*arguments, "--out", str(tmp_path)]) == 0
     extractor = load_motion_extractor(tmp_path / "dismo_tiny_extractor.safetensors")

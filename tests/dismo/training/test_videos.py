@@ -190,7 +190,7 @@ def test_dino_weights_start_both_encoders(tmp_path, caplog):
 
 
 def test_the_autoencoder_is_fetched_only_when_asked_for(tmp_path):
-    with pytest.raises(DisMoError, match="--autoencoder"):
+    with pytest.raises(DisMoError, match="autoencoder="):
         taesd(tmp_path / "nothing", False)
     autoencoder().save_pretrained(tmp_path / "taesd")
     assert taesd(tmp_path / "taesd", False).config.latent_channels == 4

@@ -1,0 +1,587 @@
+"""What becomes of every option of every command: used, refused, or named in a line.
+
+A situation is a command with as many words as it needs. Of what it calls, the functions in `traced` are replaced: their calls
+are written down, and what stands here is returned; at `STOP` the command ends. An option is used where the calls, or the error,
+are others than without it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+
+from dismo_core.dismo.motion import Motion
+from dismo_core.settings import SamplingDefaults
+
+STOP = object()
+
+
+@dataclass(frozen=True)
+class Case:
+    """An option with its value, and what becomes of it.
+
+    Args:
+        words: the option with its value.
+        outcome: "used", "refused" or "said".
+        text: that the calls, the error or the log then hold.
+        beside: words that stand in both lines that are compared.
+    """
+
+    words: str
+    outcome: str
+    text: str
+    beside: str = ""
+
+    @property
+    def option(self) -> str:
+        return self.words.split()[0]
+
+
+@dataclass(frozen=True)
+class Situation:
+    """A command as it is called.
+
+    Args:
+        words: of the line, with {names} of files.
+        cases: of its options; all of them must be there, unless it is `more`, which adds to another situation.
+        traced: dotted name -> what it returns.
+        more: whether only some options are looked at.
+    """
+
+    words: str
+    cases: list[Case]
+    traced: dict[str, Any] = field(default_factory=dict)
+    more: bool = False
+
+
+def used(words: str, text: str, beside: str = "") -> Case:
+    return Case(words, "used", text, beside)
+
+
+def refused(words: str, text: str) -> Case:
+    return Case(words, "refused", text)
+
+
+def said(words: str, text: str) -> Case:
+    return Case(words, "said", text)
+
+
+MOTION = Motion(torch.zeros(5, 4), 8.0, "clip.mp4", "0" * 16)
+
+
+class Model:
+    """A video model whose call is written down."""
+
+    defaults = SamplingDefaults(steps=3, guidance=1.0, negative_prompt="", fps=8.0, size=(64, 64))
+    adapter = SimpleNamespace(plan=None)
+
+    def valid_lengths(self, motion: Motion) -> list[int]:
+        return [motion.frames]
+
+    def transfer(self, motion: Motion, image: Any, settings: Any, *, runtime: Any) -> Any:
+        self.trace(motion.frames, image, settings, runtime.device)
+        return torch.zeros(9, 64, 64, 3, dtype=torch.uint8)
+
+
+WRITTEN = {
+    "dismo_core.video.audio.read_audio": None,
+    "dismo_core.video.write_video": STOP,
+    "dismo_core.video.png_frames.write_frames": STOP,
+    "dismo_core.dismo.weights.load_motion_extractor": None,
+    "dismo_core.dismo.extract.extract_motion": MOTION,
+}
+TINY = WRITTEN | {
+    "dismo_core.dismo.weights.load_frame_generator": None,
+    "dismo_core.dismo.rollout.FrameGeneratorModel": Model(),
+}
+LARGE = WRITTEN | {"dismo_core.dismo.adapter.load.load_video_model": Model()}
+
+SAMPLED = [
+    used("--fps 12", "fps=12.0"),
+    used("--start 0.5", "start=0.5"),
+    used("--frames 9", "frames=9"),
+    used("--reverse", "reverse=True"),
+    used("--background white", "background='white'"),
+]
+RESULT = [
+    used("--image {wide}", "write_video"),
+    used("-o frames/", "write_frames"),
+    used("--overwrite", "overwrite=True", beside="-o {video}"),
+    used("--crf 30", "crf=30"),
+    used("--ping-pong", "[16, 64, 64, 3]"),
+    used("--steps 2", "steps=2"),
+    used("--strength 0.5", "strength=0.5"),
+    used("--seed 7", "seed=7"),
+    used("--fit pad", "write_video", beside="--image {wide}"),
+    used("--device cpu:0", "index=0"),
+]
+CLIP = [
+    *SAMPLED,
+    used("--motion {other}", "other.mp4"),
+    used("--extractor {weights}", "load_motion_extractor('{weights}'"),
+    used("--audio keep", "read_audio"),
+]
+OF_COGVIDEOX = [
+    refused(words, "belongs to CogVideoX")
+    for words in (
+        "--text-encoder {weights}",
+        "--vae {weights}",
+        "--memory full",
+        "--precision fp32",
+        "--attention sdpa",
+        "--compile",
+        "--cache off",
+        "--prompt x",
+        "--negative-prompt x",
+        "--guidance 3",
+        "--positions auto",
+        "--long-keep-tail",
+        "--long-match-colors",
+    )
+]
+CHOICES = [
+    used("--text-encoder {weights}", "text_encoder='{weights}'"),
+    used("--vae {weights}", "vae='{weights}'"),
+    used("--memory full", "memory='full'"),
+    used("--precision fp32", "precision='fp32'"),
+    used("--attention sdpa", "attention='sdpa'"),
+    used("--compile", "compile=True"),
+    used("--cache pyramid", "cache='pyramid'"),
+]
+
+SCHEDULE = [
+    used("--steps 7", "steps=7"),
+    used("--lr 0.5", "lr=0.5"),
+    used("--lr-warmup 7", "warmup=7"),
+    used("--clip 7", "clip=7.0"),
+    used("--average 0.5", "average=0.5"),
+    used("--accumulation 7", "accumulation=7"),
+    used("--save-every 7", "save_every=7"),
+    used("--log-every 7", "log_every=7"),
+    used("--draw-every 7", "draw_every=7"),
+    used("--keep 7", "keep=7"),
+]
+RUN = [
+    used("--out elsewhere", "elsewhere"),
+    used("--resume never", "not empty", beside="--out {full}"),
+    used("--no-resume", "not empty", beside="--out {full}"),
+    used("--seed 7", "seed=7"),
+]
+EVALUATED = [
+    *SAMPLED,
+    used("--extractor {weights}", "load_motion_extractor('{weights}'"),
+    used("-o {video}", "exists already"),
+    used("--overwrite", "extract_motion", beside="-o {video}"),
+    used("--device cpu:0", "'cpu:0'"),
+]
+EVALUATING = {
+    "dismo_core.dismo.weights.load_motion_extractor": None,
+    "dismo_core.dismo.extract.extract_motion": STOP,
+}
+FINETUNING = {
+    "dismo_core.dismo.cli.finetune._adapter": None,
+    "dismo_core.dismo.training.finetune.finetune": STOP,
+}
+
+REPORTED = [used("-o {video}", "exists already"), used("--overwrite", "(", beside="-o {video}")]
+PIPELINE_OPTIONS = [
+    *REPORTED,
+    used("--sheet {video}", "exists already"),
+    used("--extractor {weights}", "Pipeline('{weights}'"),
+    used("--generator {weights}", "Pipeline('tiny', '{weights}'"),
+    used("--device cpu:0", "'cpu:0'"),
+]
+PIPELINE = {
+    "dismo_core.dismo.evaluation.pipeline.Pipeline": SimpleNamespace(
+        model=SimpleNamespace(extractor_id="0" * 16),
+        transfer="transfer",
+        size=(64, 64),
+        ablations=lambda: {"motion zeroed": "zeroed"},
+    )
+}
+SITUATIONS = {
+    "demo": Situation(
+        "demo",
+        [used("--out {video}", "is a file"), used("--seed 7", "seed=7")],
+        {
+            "dismo_core.dismo.weights.load_motion_extractor": None,
+            "dismo_core.dismo.weights.load_frame_generator": None,
+            "dismo_core.dismo.extract.extract_motion": (MOTION, torch.zeros(9, 64, 64, 3, dtype=torch.uint8)),
+            "dismo_core.dismo.rollout.FrameGeneratorModel": SimpleNamespace(defaults=Model.defaults, transfer=STOP),
+        },
+    ),
+    "extract": Situation(
+        "extract {clip}",
+        [
+            *SAMPLED,
+            used("-o m.pt", "end in .safetensors"),
+            used("--extractor {weights}", "load_motion_extractor('{weights}'"),
+            used("--overwrite", "extract_motion", beside="-o {motion}"),
+            used("--device cpu:0", "'cpu:0'"),
+        ],
+        {"dismo_core.dismo.weights.load_motion_extractor": None, "dismo_core.dismo.extract.extract_motion": STOP},
+    ),
+    "extract a folder": Situation(
+        "extract {clips}",
+        [
+            *SAMPLED,
+            used("-o elsewhere", "'elsewhere'"),
+            used("--extractor {weights}", "load_motion_extractor('{weights}'"),
+            refused("--overwrite", "--overwrite is for a single motion file"),
+            used("--device cpu:0", "'cpu:0'"),
+        ],
+        {"dismo_core.dismo.weights.load_motion_extractor": None, "dismo_core.dismo.extract_many.extract_many": STOP},
+    ),
+    "transfer of a clip": Situation(
+        "transfer --motion {clip} --image {picture}",
+        [
+            *CLIP,
+            *RESULT,
+            *OF_COGVIDEOX,
+            used("--model {weights}", "load_frame_generator('{weights}'"),
+            used("--base {base}", "weights download cogvideox5b_i2v_large"),
+        ],
+        TINY,
+    ),
+    "transfer of a motion": Situation(
+        "transfer --motion {motion} --image {picture}",
+        [
+            *(
+                refused(words, "is for clips")
+                for words in ("--fps 8", "--start 0", "--frames 25", "--reverse", "--extractor tiny")
+            ),
+            used("--motion {longer}", "transfer(10"),
+            used("--background white", "transfer", beside="--image {clear}"),
+            refused("--audio keep", "a motion file holds no sound"),
+            *RESULT,
+            *OF_COGVIDEOX,
+            used("--model {weights}", "load_frame_generator('{weights}'"),
+            used("--base {base}", "weights download cogvideox5b_i2v_large"),
+        ],
+        TINY,
+    ),
+    "transfer with CogVideoX": Situation(
+        "transfer --motion {clip} --image {picture} --base {base} --prompt x",
+        [
+            *CLIP,
+            *RESULT,
+            *CHOICES,
+            used("--model {weights}", "{weights}"),
+            used("--base nowhere/at/all", "no folder nowhere"),
+            used("--prompt y", "prompt='y'"),
+            used("--negative-prompt y", "negative_prompt='y'"),
+            used("--guidance 3", "guidance=3.0"),
+            used("--positions sincos", "positions='sincos'"),
+            used("--long-keep-tail", "keep_tail=True"),
+            used("--long-match-colors", "match_colors=True"),
+        ],
+        LARGE,
+    ),
+    "transfer with CogVideoX and no prompt": Situation(
+        "transfer --motion {clip} --image {picture} --base {base}",
+        [
+            refused("--guidance 3", "beside a --prompt only"),
+            refused("--negative-prompt x", "beside a --prompt only"),
+            refused("--cache faster", "needs a --prompt"),
+            refused("--model tiny", "--base belongs to CogVideoX"),
+        ],
+        LARGE,
+        more=True,
+    ),
+    "transfer with CogVideoX and no guidance": Situation(
+        "transfer --motion {clip} --image {picture} --base {base} --prompt x --guidance 1",
+        [refused("--negative-prompt x", "above 1 only"), refused("--cache faster", "above 1")],
+        LARGE,
+        more=True,
+    ),
+    "transfer into a gif": Situation(
+        "transfer --motion {clip} --image {picture} -o out.gif",
+        [refused("--crf 30", "no quality"), refused("--audio keep", "hold no sound")],
+        TINY,
+        more=True,
+    ),
+    "transfer into PNG files": Situation(
+        "transfer --motion {clip} --image {picture} -o frames/",
+        [
+            refused("--crf 30", "lossless"),
+            refused("--audio keep", "hold no sound"),
+            used("--overwrite", "overwrite=True", beside="-o {frames}/"),
+        ],
+        TINY,
+        more=True,
+    ),
+    "transfer with sound": Situation(
+        "transfer --motion {clip} --image {picture} --audio keep",
+        [refused("--reverse", "sound is played forwards"), refused("--ping-pong", "sound is played forwards")],
+        TINY,
+        more=True,
+    ),
+    "shards": Situation(
+        "shards {clips}",
+        [
+            used("-o elsewhere", "'elsewhere'"),
+            used("--captions table.csv", "captions='table.csv'"),
+            used("--shard-size 7", "shard_size=7000000"),
+            used("--check", "no .tar file"),
+        ],
+        {"dismo_core.data.write.write_shards": STOP},
+    ),
+    "shards --check": Situation(
+        "shards {shards} --check",
+        [refused(words, "writes nothing") for words in ("-o x", "--captions x", "--shard-size 500")],
+        {"dismo_core.data.check.check_shards": STOP},
+        more=True,
+    ),
+    "train on drawn clips": Situation(
+        "train tiny --out run",
+        [
+            *RUN,
+            used("--compile", "compile=True", beside="--no-compile"),
+            used("--batch 7", "clips=7"),
+            used("--device cpu:0", "'cpu:0'"),
+            used("--start {full}", "{full}"),
+            used("--warmup-steps 7", "warmup_steps=7"),
+            used("--joint-steps 7", "joint_steps=7"),
+            used("--anneal-steps 7", "anneal_steps=7"),
+            used("--refine-steps 7", "refine_steps=7"),
+            used("--data {shards}", "train_videos"),
+            *(
+                refused(words, "belongs to training on videos")
+                for words in (
+                    *(case.words for case in SCHEDULE),
+                    "--workers 0",
+                    "--precision auto",
+                    "--wandb x",
+                    "--load-checkpoint {weights}",
+                    "--dino {weights}",
+                    "--autoencoder {full}",
+                    "--download",
+                    "--reference",
+                    "--no-borders",
+                    "--fsdp",
+                )
+            ),
+        ],
+        {
+            "dismo_core.dismo.training.tiny.train_tiny": STOP,
+            "dismo_core.dismo.training.presets.build": (None, None),
+            "dismo_core.dismo.training.videos.train_videos": STOP,
+        },
+    ),
+    "train on videos": Situation(
+        "train small --data {shards} --out run --device cpu",
+        [
+            *RUN,
+            *SCHEDULE,
+            used("--data {more_shards}", "more.tar"),
+            used("--batch 7", "batch=7"),
+            used("--workers 7", "workers=7"),
+            used("--precision bf16", "torch.bfloat16"),
+            used("--device cpu:0", "index=0"),
+            used("--compile", "compile=True"),
+            used("--wandb x", "pip install wandb"),
+            used("--load-checkpoint {weights}", "extractor_weights=PosixPath('{weights}')"),
+            used("--dino {weights}", "dino=PosixPath('{weights}')"),
+            used("--autoencoder {full}", "autoencoder=PosixPath('{full}')"),
+            used("--download", "download=True"),
+            used("--reference", "reference=True"),
+            used("--no-borders", "inside=True"),
+            refused("--fsdp", "start them with torchrun"),
+            *(
+                refused(words, "belongs to training on drawn clips")
+                for words in ("--start {full}", *(f"--{n}-steps 7" for n in ("warmup", "joint", "anneal", "refine")))
+            ),
+        ],
+        {
+            "dismo_core.dismo.training.presets.build": (None, None),
+            "dismo_core.dismo.training.videos.train_videos": STOP,
+        },
+    ),
+    "train tiny on videos": Situation(
+        "train tiny --data {shards} --out run",
+        [
+            refused(words, "is for small and large")
+            for words in ("--dino {weights}", "--autoencoder {full}", "--download")
+        ],
+        more=True,
+    ),
+    "train with an autoencoder": Situation(
+        "train small --data {shards} --out run --autoencoder {full}",
+        [refused("--download", "does not go with --autoencoder")],
+        more=True,
+    ),
+    "finetune": Situation(
+        "finetune --base {base} --data {shards} --out run --device cpu",
+        [
+            *RUN,
+            *SCHEDULE,
+            used("--base nowhere/at/all", "no folder nowhere"),
+            used("--data {more_shards}", "more.tar"),
+            used("--load-checkpoint {weights}", "load_checkpoint='{weights}'"),
+            used("--extractor tiny", "extractor='tiny'"),
+            used("--rank 7", "rank=7"),
+            used("--frames 9", "frames=9"),
+            used("--fps 7", "fps=7.0"),
+            used("--cache kept", "cache=PosixPath('kept')"),
+            used("--compile", "compile=True"),
+            used("--batch 7", "batch=7"),
+            used("--workers 7", "workers=7"),
+            used("--precision bf16", "torch.bfloat16"),
+            used("--device cpu:0", "index=0"),
+            used("--wandb x", "pip install wandb"),
+        ],
+        FINETUNING,
+    ),
+    "finetune from a file": Situation(
+        "finetune --base {base} --data {shards} --out run --load-checkpoint {weights} --cache kept",
+        [refused("--rank 7", "is for a new adapter"), refused("--workers 2", "does not go with --cache")],
+        FINETUNING,
+        more=True,
+    ),
+    "evaluate knn": Situation(
+        "evaluate knn {labelled} -k 1",
+        [*EVALUATED, used("-k 50", "-k is 50"), used("--test nowhere", "nowhere is not a folder")],
+        EVALUATING,
+    ),
+    "evaluate knn of few clips": Situation(
+        "evaluate knn {labelled}", [said("-k 2", "has 2 clips")], EVALUATING, more=True
+    ),
+    "evaluate disentangle": Situation("evaluate disentangle {twice_labelled}", EVALUATED, EVALUATING),
+    "evaluate scenes": Situation(
+        "evaluate scenes",
+        [
+            *PIPELINE_OPTIONS,
+            used("--steps 2", "2, 0)"),
+            used("--seed 7", "0, 7)"),
+            used("--scenes 5", "draw_scenes(5)"),
+            used("--columns same", "{{'transfer': (['same'], 'made')"),
+            used("--no-ablations", "{{'transfer': (['same', 'elsewhere'], 'made'), 'true video'"),
+            used("--no-controls", "'motion zeroed': (['same'], 'made')}}"),
+            used("--controls-only", "score_scenes('scenes', {{'true video'"),
+        ],
+        PIPELINE
+        | {
+            "dismo_core.evaluation.scene_scores.by_transfer": "made",
+            "dismo_core.evaluation.scene_scores.by_control": "drawn",
+            "dismo_core.synthetic.held_out.scenes.draw_scenes": "scenes",
+            "dismo_core.evaluation.scene_scores.score_scenes": STOP,
+        },
+    ),
+    "evaluate scenes, controls alone": Situation(
+        "evaluate scenes --controls-only",
+        [
+            refused(words, "loads no model")
+            for words in (
+                "--extractor tiny",
+                "--generator tiny",
+                "--device cpu",
+                "--steps 2",
+                "--seed 2",
+                "--no-ablations",
+            )
+        ],
+        more=True,
+    ),
+    "evaluate edits": Situation(
+        "evaluate edits",
+        [
+            *PIPELINE_OPTIONS,
+            used("--steps 2", "2, 0)"),
+            used("--seed 7", "0, 7)"),
+            used("--scenes 5", "draw_scenes(5)"),
+            used("--edits nothing", "There is no edit 'nothing'"),
+        ],
+        PIPELINE
+        | {
+            "dismo_core.synthetic.held_out.scenes.draw_scenes": "scenes",
+            "dismo_core.dismo.evaluation.edits.pairs": [1],
+            "dismo_core.dismo.evaluation.edits.compare_edits": STOP,
+        },
+    ),
+    "evaluate real-clips": Situation(
+        "evaluate real-clips", PIPELINE_OPTIONS, PIPELINE | {"dismo_core.evaluation.real_clips.evaluate": STOP}
+    ),
+    "evaluate readout": Situation(
+        "evaluate readout",
+        [
+            *REPORTED,
+            used("--extractor {weights}", "load_motion_extractor('{weights}'"),
+            used("--fit 3", "3, 1, <"),
+            used("--scenes 5", "5, 20240607"),
+        ],
+        {
+            "dismo_core.dismo.weights.load_motion_extractor": None,
+            "dismo_core.dismo.evaluation.readout.read_scenes": None,
+            "dismo_core.dismo.evaluation.readout.fit": STOP,
+        },
+    ),
+    "evaluate families": Situation(
+        "evaluate families",
+        [
+            *REPORTED,
+            used("--sheet {video}", "exists already"),
+            used("--extractor {weights}", "load_motion_extractor('{weights}'"),
+            used("--each 3", "draw_clips(3, 8)"),
+            used("--appearances 3", "draw_clips(8, 3)"),
+        ],
+        {
+            "dismo_core.dismo.weights.load_motion_extractor": None,
+            "dismo_core.evaluation.disentangle.require_scikit_learn": None,
+            "dismo_core.synthetic.held_out.families.draw_clips": STOP,
+        },
+    ),
+    "evaluate transfer": Situation(
+        "evaluate transfer {clip} {other}",
+        [
+            used("--start 0.5", "start=0.5"),
+            used("--clip {full}", "CLIP model"),
+            used("-o {video}", "exists already"),
+            used("--overwrite", "measure_pair", beside="-o {video}"),
+            refused("--device cpu", "is where the CLIP model runs"),
+        ],
+        {"dismo_core.evaluation.transfer.measure_pair": STOP},
+    ),
+    "evaluate transfer with CLIP": Situation(
+        "evaluate transfer {clip} {other} --clip {full}",
+        [used("--device cpu:0", "'cpu:0'"), said("--clip {full}", "--clip changes nothing")],
+        {
+            "dismo_core.evaluation.similarity.ClipSimilarity": SimpleNamespace(),
+            "dismo_core.evaluation.transfer.measure_pair": STOP,
+        },
+        more=True,
+    ),
+    "evaluate release": Situation(
+        "evaluate release --extractor {weights} --adapter {weights} --base {base} --device cpu",
+        [
+            *CHOICES,
+            used("--base nowhere/at/all", "no folder nowhere"),
+            used("--extractor none.pt", "no file none.pt"),
+            used("--adapter none.pt", "no file none.pt"),
+            used("--out {video}", "exists already"),
+            used("--overwrite", "release_report", beside="--out {video}"),
+            used("--steps 20", "release_report"),
+            used("--device cpu:0", "index=0"),
+        ],
+        {
+            "dismo_core.dismo.adapter.load.load_video_model": None,
+            "dismo_core.dismo.weights.load_motion_extractor": None,
+            "dismo_core.dismo.evaluation.release.release_report": STOP,
+        },
+    ),
+    "weights": Situation("weights", []),
+    "weights list": Situation("weights list", []),
+    "weights download": Situation(
+        "weights download motion_extractor_large",
+        [used("--to elsewhere", "elsewhere")],
+        {"dismo_core.weights.hub.fetch": STOP},
+    ),
+    "weights verify": Situation("weights verify", []),
+    "weights convert": Situation(
+        "weights convert {weights} out.safetensors",
+        [used("--overwrite", "overwrite=True")],
+        {"dismo_core.weights.convert.convert": STOP},
+    ),
+}
