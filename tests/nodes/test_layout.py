@@ -11,6 +11,8 @@ from schema_reader import ROOT
 FILES = sorted((ROOT / "workflows").glob("*.json"))
 BLUEPRINTS = sorted((ROOT / "subgraphs").glob("*.json"))
 
+ROOM = {"MotionTransferSample": 600, "DisMoSaveVideo": 340, "PreviewImage": 400}
+
 
 def faults_of(graph):
     nodes = {node["id"]: node for node in graph["nodes"]}
@@ -59,6 +61,13 @@ def test_wires_run_beside_nodes_within_a_blueprint(file):
         end = tuple(inside["outputs"][outlet]["pos"]) if target in ends else input_point(nodes[target], outlet)
         wires.append((source, start, target, end))
     assert faults(boxes, wires) == []
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_there_is_room_for_what_a_node_shows_as_it_runs(file):
+    """Else it grows over what is below: a preview stands under the widgets of a transfer, a video under those of a save."""
+    for node in json.loads(file.read_text("utf-8"))["nodes"]:
+        assert node["size"][1] >= ROOM.get(node["type"], 0), node["type"]
 
 
 def test_a_hidden_wire_is_found():
