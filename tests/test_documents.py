@@ -184,7 +184,7 @@ WORDS = {
     r"[Cc]olour": "color",
 }
 # Names that stay: inputs and options which workflows and scripts hold.
-FIXED = re.compile(r"match_colours|match-colours")
+FIXED = re.compile(r"match_colours|match-colours|`hop=`")
 # Words of names, which are split at underscores and capitals.
 NAMES = {"hop", "hops", "worn", "anew", "doubt", "doubts", "frugal", "film", "films", "colour", "colours", "mapped"}
 # Whole names of functions, classes and files: ordinary words elsewhere, too vague there.

@@ -111,7 +111,7 @@ BAD = {
     "motion file of another suffix": ["extract", "CLIP", "-o", "m.pt"],
     "strength": ["transfer", "--motion", "CLIP", "--image", "PICTURE", "--strength", "3"],
     "no number": ["transfer", "--motion", "CLIP", "--image", "PICTURE", "--strength", "nan"],
-    "existing folder of other things": ["transfer", "--motion", "CLIP", "--image", "PICTURE", "-o", "/"],
+    "existing folder with other files": ["transfer", "--motion", "CLIP", "--image", "PICTURE", "-o", "/"],
     "steps": ["transfer", "--motion", "CLIP", "--image", "PICTURE", "--frames", "5", "--steps", "-1"],
 }
 
