@@ -155,3 +155,22 @@ def test_release_report_without_files_takes_what_was_downloaded(tmp_path, monkey
     monkeypatch.setenv("DISMO_WEIGHTS", str(tmp_path))
     assert main(["evaluate", "release", "--out", str(tmp_path / "release.json")]) == 2
     assert "dismo weights download motion_extractor_large" in capsys.readouterr().err
+
+
+def test_every_stage_shows_itself(transfer, monkeypatch):
+    stages = []
+    monkeypatch.setattr("dismo_core.cli.progress._Lines.stage", lambda self, label: stages.append(label))
+    assert transfer("--frames", "9", "--prompt", "a flower turns")[0] == 0
+    assert stages == [
+        "Loading the models",
+        "Loading the transformer",
+        "Loading the VAE",
+        "Loading the text encoder",
+        "Loading the motion adapter",
+        "Extracting the motion",
+        "Encoding the text",
+        "Encoding the picture",
+        "Denoising",
+        "Decoding the video",
+        "Writing the video",
+    ]
