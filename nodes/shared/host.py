@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("dismo")
 
-PREVIEW_SIZE = 512
 SMALL = 64_000_000  # bytes; what is smaller is not worth sending another pack's model away for
 OUT_OF_MEMORY = (
     "Out of memory. Make fewer frames (frame_count in Extract Motion), choose a memory setting further down the list in Load "
@@ -161,7 +160,8 @@ def runtime(owner: Any = None) -> Runtime:
 
     def progress(done: int, total: int, preview: Image | None) -> None:
         management.throw_exception_if_processing_interrupted()  # newer bars pass over most calls of a long run
-        bar.update_absolute(done, total, None if preview is None else ("JPEG", preview, PREVIEW_SIZE))
+        # No largest size: ComfyUI would stretch a smaller picture to it, and the page shows that size under the node.
+        bar.update_absolute(done, total, None if preview is None else ("JPEG", preview, None))
 
     def free_memory(needed_bytes: int) -> None:
         management.free_memory(needed_bytes, device, keep_loaded=kept)

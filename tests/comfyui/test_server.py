@@ -108,7 +108,8 @@ def test_workflow_runs_and_saves_a_video_with_its_graph(server):
     assert [step["value"] for step in steps] == sorted(step["value"] for step in steps)
     assert steps[-1]["value"] == steps[-1]["max"]
     assert len(run.previews) >= len(steps)
-    assert {Image.open(io.BytesIO(preview)).format for preview in run.previews} == {"JPEG"}
+    previews = [Image.open(io.BytesIO(preview)) for preview in run.previews]
+    assert {(preview.format, preview.size) for preview in previews} == {("JPEG", (64, 64))}, "as large as the video"
 
     name, data = saved_file(server, run)
     assert name == "dismo_00001_.mp4"

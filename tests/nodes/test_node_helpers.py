@@ -128,7 +128,7 @@ def test_one_progress_call_carries_step_and_preview(pack):
     runtime.progress(1, 50, None)
     bar.update_absolute.assert_called_with(1, 50, None)
     runtime.progress(2, 50, "picture")
-    bar.update_absolute.assert_called_with(2, 50, ("JPEG", "picture", 512))
+    bar.update_absolute.assert_called_with(2, 50, ("JPEG", "picture", None))
 
 
 def test_an_interrupt_passes_through_progress_unchanged(pack):
