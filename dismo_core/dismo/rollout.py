@@ -126,6 +126,7 @@ class FrameGeneratorModel:
             noise = torch.randn(shape, generator=rng).to(device, generator.dtype).expand(count, -1, -1, -1)
             latents = sample(noise, steps=steps, progress=step)
             if steps == 1:  # the mean of what can follow; what the noise leaves in it is odd in the noise and cancels
+                runtime.check_cancel()
                 latents = (latents + sample(-noise, steps=steps)) / 2
             made = generator.decode(require_finite(latents, "generation")).float()
             made = require_finite(made, "decoding").clamp(-1, 1)

@@ -27,6 +27,12 @@ async def probe(request):
     )
 
 
+@PromptServer.instance.routes.get("/dismo_pending")
+async def pending(request):
+    """Whether a POST /free still waits for the thread that runs prompts."""
+    return web.json_response(bool(PromptServer.instance.prompt_queue.get_flags(reset=False)))
+
+
 class Half:
     """Images as some packs and ComfyUI's --fp16-intermediates give them."""
 
