@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 import zlib
@@ -49,6 +50,8 @@ def read_image(source: Source, *, background: str = "black") -> Tensor:
     """
     color = background_rgb(background)
     file = file_object(source, "picture")
+    if isinstance(file, io.BufferedReader) and isinstance(source, (str, os.PathLike)):
+        file = _Clipped(file.detach())
     try:
         return _unit_rgb(_upright(file, source), source, color)
     except DAMAGED as error:
@@ -60,6 +63,15 @@ def read_image(source: Source, *, background: str = "black") -> Tensor:
     finally:
         if isinstance(source, (str, os.PathLike)):
             file.close()
+
+
+class _Clipped(io.BufferedReader):
+    """A file that is asked for no more than it holds: Python sets aside all that a read names, gigabytes in a damaged PNG."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > 0:
+            size = min(size, max(0, os.fstat(self.fileno()).st_size - self.tell()))
+        return super().read(size)
 
 
 def _upright(file: IO[bytes], source: Source) -> Image.Image:

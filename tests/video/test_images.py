@@ -1,6 +1,7 @@
 """Pictures of every mode as float32 RGB."""
 
 import io
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -77,3 +78,18 @@ def test_float_pictures_must_lie_in_0_to_1():
     for bad in (good * 255, good - 1, good * np.float32("nan")):
         with pytest.raises(DisMoError, match="values from"):
             read_image(saved(Image.fromarray(bad), "tiff"))
+
+
+def test_a_png_that_claims_gigabytes_takes_no_memory(tmp_path):
+    """The length of its only chunk of pixels is damaged; the pixels are whole."""
+    path = tmp_path / "claims.png"
+    Image.effect_noise((16, 16), 90).save(path)
+    data = path.read_bytes()
+    at = data.index(b"IDAT")
+    path.write_bytes(data[: at - 4] + b"\x0f\xff\xff\xff" + data[at:])
+    tracemalloc.start()
+    try:
+        read_image(path)
+        assert tracemalloc.get_traced_memory()[1] < 2**24
+    finally:
+        tracemalloc.stop()
