@@ -108,14 +108,14 @@ class _Lines(Display):
         self._label = ""
         self._count = (0, 0)
         self._first = 0  # what was done when the stage first said how far it is, for the speed
-        self._began = self._since = self._told = 0.0  # times of the stage, of that, and of the last line
+        self._began = self._since = self._last_line = 0.0  # times of the stage, of that, and of the last line
 
     def stage(self, label: str) -> None:
         with self._lock:
             if label != self._label:
                 self._label, self._count = label, (0, 0)
                 self._began = time.monotonic()
-                self._told = self._began + QUIET - PAUSE
+                self._last_line = self._began + QUIET - PAUSE
 
     def progress(self, done: int, total: int) -> None:
         with self._lock:
@@ -128,12 +128,12 @@ class _Lines(Display):
             _say(text)
 
     def run(self) -> None:
-        """Until it is over, tell what is going on; in a thread of its own, for the work may be silent for minutes."""
+        """Until it is over, say what is going on; in a thread of its own, for the work may be silent for minutes."""
         while not self._over.wait(0.25):
             with self._lock:
                 now = time.monotonic()
-                if now - self._told >= PAUSE:
-                    self._told = now
+                if now - self._last_line >= PAUSE:
+                    self._last_line = now
                     _say(self._text(now))
 
     def finish(self) -> None:
@@ -162,13 +162,13 @@ def _bars(unit: str) -> Iterator[_Bars]:
 @contextlib.contextmanager
 def _lines(unit: str) -> Iterator[_Lines]:
     shown = _Lines(unit)
-    teller = threading.Thread(target=shown.run, daemon=True)
-    teller.start()
+    thread = threading.Thread(target=shown.run, daemon=True)
+    thread.start()
     try:
         yield shown
     finally:
         shown.finish()
-        teller.join()
+        thread.join()
 
 
 def _say(text: str) -> None:

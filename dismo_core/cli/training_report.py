@@ -23,8 +23,8 @@ class TrainingReport:
         self.shown = shown
         self._stages = dict(stages)
         self._costs = dict.fromkeys(stages, 1.0) | dict(costs or {})
-        self._first: tuple[str, int, float] | None = None  # stage, steps done and time when it began to tell
-        self._told = False
+        self._first: tuple[str, int, float] | None = None  # stage, steps done and time of its first report
+        self._estimated = False
 
     def __call__(self, stage: str, done: int, total: int, row: Mapping[str, float]) -> None:
         """A step is done.
@@ -47,8 +47,8 @@ class TrainingReport:
         now = time.monotonic()
         if self._first is None or self._first[0] != stage:
             self._first = stage, done, now
-        elif not self._told and (done - self._first[1] >= SOUND or now - self._first[2] > 60):
-            self._told = True
+        elif not self._estimated and (done - self._first[1] >= SOUND or now - self._first[2] > 60):
+            self._estimated = True
             names = list(self._stages)
             after = names[names.index(stage) + 1 :]
             cost = (total - done) * self._costs[stage] + sum(self._stages[name] * self._costs[name] for name in after)

@@ -1,1 +1,1 @@
-"""CogVideoX-5B-I2V that follows extracted motion: base model, adapter, sampling, memory and speed (docs/methods/dismo.md, 7)."""
+"""CogVideoX-5B-I2V as published: loading, parts, positions, attention, sampling, objective (docs/methods/dismo.md, 7)."""

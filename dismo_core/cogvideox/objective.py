@@ -1,4 +1,4 @@
-"""The training objective of the adapter (docs/methods/dismo.md, 7.8)."""
+"""The base's training objective, with whatever was added to it (docs/methods/dismo.md, 7.8)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Denoising with the base, the adapter being in it (docs/methods/dismo.md, 7.6)."""
+"""Denoising with the base, and whatever was added to it (docs/methods/dismo.md, 7.6)."""
 
 from __future__ import annotations
 

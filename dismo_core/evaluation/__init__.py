@@ -1,1 +1,1 @@
-"""How good it is: what the motion embeddings know, and how well videos follow a motion."""
+"""How good it is: what embeddings know, and how well videos follow a motion. The models are arguments."""

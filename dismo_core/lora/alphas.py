@@ -26,8 +26,8 @@ class Declared:
     """What a PEFT config tells: numbers for all layers, and those of single layers, by the ends of their paths.
 
     Args:
-        alpha: None = nothing is told, and the factor is 1.
-        rank: None = not told.
+        alpha: None = none is given, and the factor is 1.
+        rank: None = none is given.
         root: divide by the root of the rank (rsLoRA), not by the rank.
     """
 
@@ -46,10 +46,10 @@ class Declared:
         """
         if self.alpha is None:
             return 1.0
-        told = _of_layer(layer, self.ranks, self.rank)
-        if told not in (None, rank):
+        declared = _of_layer(layer, self.ranks, self.rank)
+        if declared not in (None, rank):
             raise DisMoError(
-                f"{self.source} tells rank {told:g} for {layer}, but its matrices have rank {rank}: the LoRA's strength is unknown. "
+                f"{self.source} tells rank {declared:g} for {layer}, but its matrices have rank {rank}: the LoRA's strength is unknown. "
                 "Fetch the file again, or use one whose metadata was kept in step."
             )
         alpha = _of_layer(layer, self.alphas, self.alpha) or 0.0

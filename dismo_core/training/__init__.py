@@ -1,1 +1,1 @@
-"""Training: drawn clips, the objective of the paper, one loop with atomic checkpoints, and the recipe of dismo-tiny."""
+"""Training of any model: one loop, atomic checkpoints, averaged weights, several processes, logs."""

@@ -1,4 +1,4 @@
-"""Packets and frames of one open video stream, and what they tell of it by and by."""
+"""Packets and frames of one open video stream, and what is learned from them."""
 
 from __future__ import annotations
 
@@ -38,9 +38,18 @@ class Reader:
     """One stream of an open container, for one reading.
 
     Args:
+        container: open.
+        stream: of it.
+        source: for messages.
         one_frame: only the first frame is wanted.
-        packets_read: so far. reordered: a stamp of a packet was smaller than one before: the file knows in which order frames
-            are shown. earliest: smallest stamp of a packet that is to be shown, in ticks.
+
+    Attributes:
+        tick: seconds of the stream's clock.
+        interval: seconds from frame to frame where nothing else tells.
+        packets_read: so far.
+        reordered: a stamp of a packet was smaller than one before: the file knows in which order frames are shown.
+        earliest: smallest stamp of a packet that is to be shown, in ticks; None = none was read.
+        alpha_decoder: for streams whose alpha lies beside the colors; None for all others.
     """
 
     def __init__(

@@ -28,9 +28,9 @@ from ...cli.training_report import TrainingReport
 from ...errors import DisMoError
 
 BOTH = {"seed": "seed", "batch": "clips"}  # options that mean the same with and without --data -> field of `TinyRecipe`
-DRAWN = ("start", "warmup_steps", "joint_steps", "anneal_steps", "refine_steps")
+ON_DRAWN = ("start", "warmup_steps", "joint_steps", "anneal_steps", "refine_steps")
 # What training on drawn clips would leave unheeded.
-FILMED = (
+ON_VIDEOS = (
     *SCHEDULE,
     "precision",
     "workers",
@@ -117,7 +117,7 @@ def run(arguments: argparse.Namespace) -> None:
             )
         refuse(
             arguments,
-            FILMED,
+            ON_VIDEOS,
             "belongs to training on videos: give shards with --data. On drawn clips --warmup-steps, --joint-steps and "
             "--refine-steps say how long.",
         )
@@ -127,7 +127,7 @@ def run(arguments: argparse.Namespace) -> None:
             )
         _train_drawn(arguments)
         return
-    refuse(arguments, DRAWN, "belongs to training on drawn clips; with --data, --steps says how long.")
+    refuse(arguments, ON_DRAWN, "belongs to training on drawn clips; with --data, --steps says how long.")
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         refuse(arguments, ["fsdp"], "is for several processes: start them with torchrun.")
     if arguments.preset == "tiny":
@@ -141,7 +141,7 @@ def _train_drawn(arguments: argparse.Namespace) -> None:
     from ..training.export import export_tiny
     from ..training.tiny import STEP_COSTS, TinyRecipe, train_tiny
 
-    changes = {name: getattr(arguments, name) for name in DRAWN if name in arguments.given and name != "start"}
+    changes = {name: getattr(arguments, name) for name in ON_DRAWN if name in arguments.given and name != "start"}
     for name, steps in changes.items():
         if steps < 0:
             raise DisMoError(f"{arguments.given[name]} must be at least 0, not {steps}.")
