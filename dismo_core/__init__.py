@@ -14,10 +14,11 @@ from .version import __version__
 if TYPE_CHECKING:
     from .dismo.adapter.adapter import CogVideoXMotionAdapter
     from .dismo.extract import extract_motion
+    from .dismo.layered.model import LayeredModel
     from .dismo.models.extractor import MotionExtractor
     from .dismo.models.generator import FrameGenerator
     from .dismo.rollout import FrameGeneratorModel
-    from .dismo.weights import load_cogvideox_adapter, load_frame_generator, load_motion_extractor
+    from .dismo.weights import load_cogvideox_adapter, load_frame_generator, load_layered_model, load_motion_extractor
     from .video import read_video, write_video
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "DisMoError",
     "FrameGenerator",
     "FrameGeneratorModel",
+    "LayeredModel",
     "Motion",
     "MotionExtractor",
     "Runtime",
@@ -33,6 +35,7 @@ __all__ = [
     "extract_motion",
     "load_cogvideox_adapter",
     "load_frame_generator",
+    "load_layered_model",
     "load_motion_extractor",
     "read_video",
     "write_video",
@@ -42,10 +45,12 @@ _LAZY = {
     "CogVideoXMotionAdapter": ".dismo.adapter.adapter",
     "FrameGenerator": ".dismo.models.generator",
     "FrameGeneratorModel": ".dismo.rollout",
+    "LayeredModel": ".dismo.layered.model",
     "MotionExtractor": ".dismo.models.extractor",
     "extract_motion": ".dismo.extract",
     "load_cogvideox_adapter": ".dismo.weights",
     "load_frame_generator": ".dismo.weights",
+    "load_layered_model": ".dismo.weights",
     "load_motion_extractor": ".dismo.weights",
     "read_video": ".video",
     "write_video": ".video",

@@ -45,7 +45,7 @@ class SamplingDefaults:
         guidance: text guidance scale; 1 = none.
         negative_prompt: text.
         fps: frame rate of the frames it makes.
-        size: (height, width) of the frames it makes, in pixels.
+        size: (height, width) of the frames it makes, in pixels; None = those of the picture.
         antialias: whether a picture is smoothed where it is scaled down to that size.
     """
 
@@ -53,5 +53,5 @@ class SamplingDefaults:
     guidance: float
     negative_prompt: str
     fps: float
-    size: tuple[int, int]
+    size: tuple[int, int] | None
     antialias: bool = True

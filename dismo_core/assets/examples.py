@@ -10,7 +10,9 @@ _FOLDER = Path(__file__).parent / "media"
 _EXAMPLES = {
     "drawn": ("drawn_clip.mp4", "drawn_picture.png"),
     "camera": ("camera_clip.mp4", "camera_picture.jpg"),
+    "cutout": ("drawn_clip.mp4", "cutout_picture.jpg"),
 }
+_MASKS = {"cutout": "cutout_mask.png"}
 
 
 def example_names() -> list[str]:
@@ -28,3 +30,8 @@ def example(name: str) -> tuple[Path, Path]:
         raise DisMoError(f"There is no example {name!r}. Choose one of: {', '.join(_EXAMPLES)}.")
     clip, picture = _EXAMPLES[name]
     return _FOLDER / clip, _FOLDER / picture
+
+
+def example_mask(name: str) -> Path | None:
+    """What moves in the picture of an example, white; None where it comes without a mask."""
+    return _FOLDER / _MASKS[name] if name in _MASKS else None

@@ -7,6 +7,7 @@ COMMANDS = {
     "demo": "dismo.cli.demo",
     "extract": "dismo.cli.extract",
     "transfer": "dismo.cli.transfer",
+    "tracks": "dismo.cli.tracks",
     "shards": "cli.shards",
     "train": "dismo.cli.train",
     "finetune": "dismo.cli.finetune",
@@ -23,6 +24,8 @@ EVALUATIONS = {
     "families": "dismo.cli.evaluate_families:add_families",
     "edits": "dismo.cli.evaluate_edits:add_edits",
     "real-clips": "dismo.cli.evaluate_real_clips:add_real_clips",
+    "masks": "dismo.cli.evaluate_layered:add_masks",
+    "drift": "dismo.cli.evaluate_layered:add_drift",
     "release": "dismo.cli.evaluate_release:add_release",
 }
 # Modules that register weights.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from .given import refuse
 
@@ -60,24 +61,24 @@ def check_video_output(arguments: argparse.Namespace, fps: float) -> None:
     check_free(arguments.output, overwrite=arguments.overwrite)
 
 
-def write_output(arguments: argparse.Namespace, frames: Tensor, fps: float, sound: Audio | None, shown: Display) -> str:
+def write_output(
+    arguments: argparse.Namespace, frames: Tensor | Sequence[Tensor], fps: float, sound: Audio | None, shown: Display
+) -> str:
     """Write, whole or not at all; returns a line about it.
 
     Args:
         arguments: with the options of `add_video_output`.
-        frames: uint8 [T,H,W,3].
+        frames: uint8 [T,H,W,3], or a sequence of uint8 [H,W,3], which may be made one by one as they are written.
         fps: of the video.
         sound: to go with it; cut to its length.
         shown: how far it is.
     """
-    import torch
-
     from ..video import write_video
     from ..video.png_frames import write_frames
 
     if arguments.ping_pong:
-        frames = torch.cat((frames, frames[1:-1].flip(0)))
-    count, height, width, _ = frames.shape
+        frames = _ThereAndBack(frames)
+    count, (height, width, _) = len(frames), frames[0].shape
     about = f"{count} frames of {width}x{height} px"
     shown.stage("Writing the video")
     if _is_folder(arguments.output):
@@ -93,6 +94,26 @@ def write_output(arguments: argparse.Namespace, frames: Tensor, fps: float, soun
         progress=shown.progress,
     )
     return f"{arguments.output}: {about} at {fps:g} fps{'' if sound is None else ', with the sound of the clip'}."
+
+
+class _ThereAndBack(Sequence["Tensor"]):
+    """Frames, and from the last but one back to the second."""
+
+    def __init__(self, frames: Tensor | Sequence[Tensor]) -> None:
+        self._frames = frames
+        self._order = [*range(len(frames)), *range(len(frames) - 2, 0, -1)]
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    @overload
+    def __getitem__(self, number: int) -> Tensor: ...
+    @overload
+    def __getitem__(self, number: slice) -> Sequence[Tensor]: ...
+    def __getitem__(self, number: int | slice) -> Tensor | Sequence[Tensor]:
+        if isinstance(number, slice):
+            return [self._frames[k] for k in self._order[number]]
+        return self._frames[self._order[number]]
 
 
 def _is_folder(output: str) -> bool:

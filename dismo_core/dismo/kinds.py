@@ -17,6 +17,11 @@ GENERATOR = Kind(
     ("token_merge.proj.weight",),
     beside=AUTOENCODER,
 )
+LAYERED = Kind(
+    "a layered model",
+    Place("Load Layered Model", "--model, without --base", "load_layered_model"),
+    ("segmenter.out.weight",),
+)
 EXTRACTOR = Kind(
     "a motion extractor",
     Place("Load DisMo Extractor", "--extractor", "load_motion_extractor"),
@@ -24,4 +29,4 @@ EXTRACTOR = Kind(
 )
 MOTION = Kind("a motion", Place("Load Motion", "--motion", "Motion.load"), ("embeddings",))
 
-registry.register(kinds=[ADAPTER, GENERATOR, EXTRACTOR, MOTION])
+registry.register(kinds=[ADAPTER, GENERATOR, LAYERED, EXTRACTOR, MOTION])

@@ -17,6 +17,7 @@ from ..video.picture import check_picture, to_uint8
 from .models.generator import FrameGenerator
 from .models.space_to_depth import SpaceToDepth
 from .motion import LOOK_AHEAD, Motion
+from .video_model import leave_mask_unused
 
 if TYPE_CHECKING:
     from ..runtime import Runtime
@@ -62,12 +63,16 @@ class FrameGeneratorModel:
                 f"motion_guidance must be 0 to {MAX_GUIDANCE} (1 = none; a little above it goes further), not {motion_guidance}."
             )
         self.motion_guidance = motion_guidance
-        size = size or generator.size
+        self.size = size = size or generator.size
         self.defaults = SamplingDefaults(steps=steps, guidance=1.0, negative_prompt="", fps=8.0, size=size)
 
     def valid_lengths(self, motion: Motion) -> list[int]:
         """Any length from 5 frames to all of the motion's."""
         return list(range(LOOK_AHEAD + 1, motion.frames + 1))
+
+    def output_fps(self, motion: Motion) -> float:
+        """That of the motion."""
+        return motion.fps
 
     @torch.no_grad()
     def transfer(
@@ -76,14 +81,16 @@ class FrameGeneratorModel:
         image: Tensor,
         settings: SamplingSettings | None = None,
         *,
+        mask: Tensor | None = None,
         runtime: Runtime,
         **keywords: Any,
     ) -> Tensor:
         """See `MotionVideoModel.transfer`. There is no text in this model: prompts and guidance change nothing."""
         settings = SamplingSettings.of(settings, keywords)
+        leave_mask_unused(mask, "frame generator")
         motion.require_extractor(self.extractor_id)
         steps = settings.steps or self.defaults.steps
-        check_picture(image, self.defaults.size)
+        check_picture(image, self.size)
         if not 1 <= steps <= MAX_STEPS:
             raise DisMoError(
                 f"steps must be 1 to {MAX_STEPS} (0 = the model's own {self.defaults.steps}), not {steps}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import DisMoError
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from ..runtime import Runtime
     from ..settings import SamplingDefaults, SamplingSettings
     from .motion import Motion
+
+log = logging.getLogger(__name__)
 
 
 class MotionVideoModel(Protocol):
@@ -24,12 +27,17 @@ class MotionVideoModel(Protocol):
         """Frame counts, ascending, that `transfer` can make from `motion`."""
         ...
 
+    def output_fps(self, motion: Motion) -> float:
+        """Frames per second of the video that `transfer` makes from `motion`."""
+        ...
+
     def transfer(
         self,
         motion: Motion,
         image: Tensor,
         settings: SamplingSettings | None = None,
         *,
+        mask: Tensor | None = None,
         runtime: Runtime,
         **keywords: Any,
     ) -> Tensor:
@@ -37,15 +45,22 @@ class MotionVideoModel(Protocol):
 
         Args:
             motion: of the extractor this model was trained with; `motion.frames` must be one of `valid_lengths`.
-            image: [H,W,3] float, 0..1, RGB, of exactly `defaults.size`.
+            image: [H,W,3] float, 0..1, RGB, of exactly `defaults.size`, where that is not None.
             settings: of the sampling; None = `SamplingSettings()`.
+            mask: [H,W], 0..1, what of the picture moves; models that cannot use it say so once.
             runtime: device, progress, cancel, memory.
             keywords: fields of `SamplingSettings`, in place of those in `settings`.
 
         Returns:
-            uint8 [T,H,W,3], RGB, T = motion.frames, frame 0 = the picture.
+            uint8 [T,H,W,3], RGB, frame 0 = the picture; T = motion.frames, or as many as `output_fps` gives in the same time.
         """
         ...
+
+
+def leave_mask_unused(mask: Tensor | None, model: str) -> None:
+    """Say that a mask changes nothing, where there is one."""
+    if mask is not None:
+        log.warning("The mask changes nothing: the %s moves the whole picture. The layered model uses masks.", model)
 
 
 def fit_motion(model: MotionVideoModel, motion: Motion, mode: str) -> Motion:

@@ -16,13 +16,15 @@ from ..cogvideox.weights import BASE
 from ..errors import DisMoError
 from ..imports import importing
 from ..weights import registry
-from ..weights.files import WeightFile, differences
+from ..weights.files import WeightFile, differences, read_weights
 from ..weights.geometry import read_metadata
 from ..weights.hub import require
 from ..weights.load import build, open_weights
 from ..weights.manifest import HubFile
+from ..weights.recognise import recognise
 from .geometry import extractor_of, generator_of
-from .kinds import ADAPTER, AUTOENCODER, EXTRACTOR, GENERATOR
+from .kinds import ADAPTER, AUTOENCODER, EXTRACTOR, GENERATOR, LAYERED
+from .layered.networks import networks_of
 from .models.extractor import MotionExtractor
 from .models.generator import FrameGenerator
 from .models.rotary import AxialRotary3D
@@ -30,11 +32,13 @@ from .models.rotary import AxialRotary3D
 if TYPE_CHECKING:
     from ..cogvideox.base import CogVideoXBase
     from .adapter.adapter import CogVideoXMotionAdapter
+    from .layered.model import LayeredModel
 
 log = logging.getLogger(__name__)
 
 ASSETS = Path(__file__).parent.parent / "assets" / "dismo"
-BUNDLED = {name: ASSETS / f"{name}.safetensors" for name in ("dismo_tiny_extractor", "dismo_tiny_generator")}
+TINY_FILES = ("dismo_tiny_extractor", "dismo_tiny_generator", "dismo_tiny_layered")
+BUNDLED = {name: ASSETS / f"{name}.safetensors" for name in TINY_FILES}
 NON_COMMERCIAL = "CC BY-NC 4.0: non-commercial use only; for commercial use ask the authors of DisMo"
 RELEASED = {
     "motion_extractor_large": HubFile(
@@ -106,6 +110,49 @@ def load_frame_generator(
     generator.autoencoder.load_state_dict({k: v.float() for k, v in frozen.items()})
     generator.extractor_id = file.metadata.get("extractor", "")
     return generator.to(device, dtype).eval().requires_grad_(False)
+
+
+def is_layered(path: str | os.PathLike[str]) -> bool:
+    """Whether a file of weights holds a layered model; false also where it cannot be read: who loads it says why."""
+    if Path(path).suffix not in (".safetensors", ".sft") or not Path(path).is_file():
+        return False
+    return recognise(read_weights(path).tensors) is LAYERED
+
+
+def load_layered_model(
+    name_or_path: str | os.PathLike[str] = "tiny",
+    device: str | torch.device = "cpu",
+    *,
+    moves: str = "auto",
+    borders: str = "mirror",
+    shutter: float = 0.0,
+    fps: float = 0.0,
+) -> LayeredModel:
+    """A layered model, which warps the original picture: for motions of the extractor that its head was fitted to.
+
+    Args:
+        name_or_path: "tiny" (bundled, for the tiny extractor), or a file that `dismo train layered` wrote.
+        device: where its networks run.
+        moves: see `LayeredModel`.
+        borders: likewise.
+        shutter: likewise.
+        fps: likewise.
+
+    Raises:
+        DisMoError: no such name or file, a damaged file, or a choice that there is not.
+    """
+    from .layered.model import LayeredModel, check_choices
+
+    check_choices(moves, borders, shutter, fps)
+    file = open_weights(name_or_path, {"tiny": BUNDLED["dismo_tiny_layered"]}, LAYERED)
+    make = networks_of(file.metadata, str(file.path))
+    if make is None or not (extractor_id := file.metadata.get("extractor")):
+        raise DisMoError(
+            f"{file.path} does not say which extractor it belongs to. Write it anew with `dismo train layered`."
+        )
+    networks = build(file, {"its own": make}).to(device).eval().requires_grad_(False)
+    networks.head.extractor_id = extractor_id
+    return LayeredModel(networks.head, networks.segmenter, moves, borders, shutter, fps)
 
 
 def load_cogvideox_adapter(
@@ -190,6 +237,11 @@ def _generators(file: WeightFile) -> Iterator[tuple[str, dict[str, Tensor]]]:
         yield "frame generator of its own geometry", _shapes(own)
 
 
+def _layered(file: WeightFile) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    if own := networks_of(file.metadata, str(file.path)):
+        yield "layered model of its own geometry", _shapes(own)
+
+
 def _extractors(file: WeightFile) -> Iterator[tuple[str, dict[str, Tensor]]]:
     yield "large motion extractor", _shapes(MotionExtractor.large)
     yield "tiny motion extractor", _shapes(MotionExtractor.tiny)
@@ -215,7 +267,7 @@ def _adapter_on_5b(tensors: dict[str, Tensor], extractor: Callable[[], MotionExt
 
 
 registry.register(
-    models={ADAPTER: _adapters, GENERATOR: _generators, EXTRACTOR: _extractors},
+    models={ADAPTER: _adapters, GENERATOR: _generators, LAYERED: _layered, EXTRACTOR: _extractors},
     released=RELEASED,
     bundled=BUNDLED,
 )

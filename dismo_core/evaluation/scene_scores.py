@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DisMoError
 from ..synthetic.held_out.scenes import CONTROLS, Frames, Scene
-from .score import WANTED, Transfer, describe, met, score, summarise
+from .score import WANTED, Goal, Transfer, describe, met, score, summarise
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -32,7 +32,9 @@ HEADINGS = {
     "sharpness_ratio": "sharpness",
     "color_ratio": "color",
 }
-JUDGED = ("translation", "pan")  # the families that must reach what is wanted; the others are reported
+Goals = Mapping[str, Mapping[str, Mapping[str, Goal]]]
+"""Row -> family -> metric -> what is wanted of it; what is not in it is reported."""
+GOALS: Goals = {"transfer": {"translation": WANTED, "pan": WANTED}}
 ABLATION_LIMIT = 0.3
 ON_SHEET = 16  # scenes on the contact sheet
 
@@ -107,8 +109,14 @@ def score_scenes(
     return found
 
 
-def tables(rows: Mapping[str, dict[str, Any]], count: int) -> Iterator[Table]:
-    """One table of medians per column and family; `rows` maps a row's name to its `summarise` result, of `count` scenes."""
+def tables(rows: Mapping[str, dict[str, Any]], count: int, goals: Goals = GOALS) -> Iterator[Table]:
+    """One table of medians per column and family.
+
+    Args:
+        rows: name of a row -> its `summarise` result.
+        count: of the scenes.
+        goals: what is wanted; a line above each row that has some.
+    """
     from rich.table import Table
 
     first = next(iter(rows.values()))
@@ -123,37 +131,38 @@ def tables(rows: Mapping[str, dict[str, Any]], count: int) -> Iterator[Table]:
             table.add_column("video", no_wrap=True)
             for metric in metrics:
                 table.add_column(HEADINGS[metric], justify="right")
-            if family in JUDGED:
-                table.add_row(
-                    "wanted", *(WANTED[m][0] if m in WANTED else "" for m in metrics), style="bold", end_section=True
-                )
             for name, values in cells.items():
-                judge = name == "transfer" and family in JUDGED
-                table.add_row(name, *(_cell(m, values.get(m), judge) for m in metrics), end_section=name == "transfer")
+                wanted = goals.get(name, {}).get(family, {})
+                if wanted:
+                    texts = (wanted[m][0] if m in wanted else "" for m in metrics)
+                    table.add_row("wanted", *texts, style="bold", end_section=True)
+                judged = (_cell(m, values.get(m), wanted) for m in metrics)
+                table.add_row(name, *judged, end_section=bool(wanted) or name == "transfer")
             yield table
 
 
-def _cell(metric: str, value: float | None, judge: bool) -> Text:
+def _cell(metric: str, value: float | None, wanted: Mapping[str, Goal]) -> Text:
     from rich.text import Text
 
     if value is None:
         return Text("-")
     text = f"{value:.1f}" if metric.endswith(("percent", "degrees", "db")) else f"{value:.2f}"
-    return Text(text, style=("green" if met(metric, value) else "red") if judge and metric in WANTED else "")
+    return Text(text, style=("green" if met(metric, value, wanted) else "red") if metric in wanted else "")
 
 
-def verdict(rows: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    """{column or ablation: {family: {metric: [value, whether it is as wanted]}}}."""
+def verdict(rows: Mapping[str, dict[str, Any]], goals: Goals = GOALS) -> dict[str, Any]:
+    """{column, row and column, or ablation: {family: {metric: [value, whether it is as wanted]}}}."""
     judged: dict[str, Any] = {}
-    for column, families in rows.get("transfer", {}).items():
-        for family in JUDGED:
-            if family in families:
-                values = families[family]
-                judged.setdefault(column, {})[family] = {
-                    m: [values[m], met(m, values[m])] for m in WANTED if m in values
-                }
+    for name, families in goals.items():
+        for column, found in rows.get(name, {}).items():
+            label = column if name == "transfer" else f"{name}, {column}"
+            for family, wanted in families.items():
+                values = found.get(family, {})
+                scored = {m: [values[m], met(m, values[m], wanted)] for m in wanted if m in values}
+                if scored:
+                    judged.setdefault(label, {})[family] = scored
     for name in ABLATIONS:
-        for family in JUDGED if name in rows else ():
+        for family in GOALS["transfer"] if name in rows else ():
             values = next(iter(rows[name].values())).get(family, {})
             judged.setdefault(name, {})[family] = {
                 m: [values[m], values[m] < ABLATION_LIMIT]

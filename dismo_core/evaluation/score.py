@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -23,7 +23,9 @@ BEST_PSNR = 50.0  # dB; stands for an exact picture
 LATE = 12  # sharpness is judged from this frame on
 LAST = 18  # colors are judged from this frame on
 
-WANTED: dict[str, tuple[str, float, float]] = {  # metric: how it is written, least, most
+Goal = tuple[str, float, float]
+"""What is wanted of a metric: how it is written, least, most."""
+WANTED: dict[str, Goal] = {
     "displacement_cosine": (">= 0.9", 0.9, np.inf),
     "velocity_cosine": (">= 0.8", 0.8, np.inf),
     "end_point_error_percent": ("<= 25", -np.inf, 25.0),
@@ -202,7 +204,7 @@ def summarise(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, dict[str, f
     return summary
 
 
-def met(metric: str, value: float) -> bool:
+def met(metric: str, value: float, goals: Mapping[str, Goal] = WANTED) -> bool:
     """Whether `value` reaches what is wanted of `metric` (true for metrics that are only reported)."""
-    _, least, most = WANTED.get(metric, ("", -np.inf, np.inf))
+    _, least, most = goals.get(metric, ("", -np.inf, np.inf))
     return bool(least <= value <= most)

@@ -41,12 +41,20 @@ class Tracks:
 
 
 def track_grid(frames: Tensor) -> Tracks:
-    """Follow a grid of points, 16 px apart, from the first frame on by DIS optical flow (Kroeger et al. 2016).
+    """Follow a grid of points, 16 px apart on frames of shorter side 256, from the first frame on; see `track_points`."""
+    size = _size(frames)
+    axes = [np.arange(SPACING / 2, side, SPACING, dtype=np.float32) for side in size]
+    return track_points(frames, np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2))
+
+
+def track_points(frames: Tensor, start: Array) -> Tracks:
+    """Follow points from the first frame on by DIS optical flow (Kroeger et al. 2016).
 
     A point is lost where it leaves the picture or where flow forward and back again misses it by more than 1 px.
 
     Args:
         frames: uint8 [T, H, W, 3], T >= 2.
+        start: where they are in the first frame, (x, y) px on frames of shorter side 256, [N, 2].
 
     Raises:
         DisMoError: OpenCV is missing, or there is a single frame.
@@ -58,10 +66,8 @@ def track_grid(frames: Tensor) -> Tracks:
 
     if len(frames) < 2:
         raise DisMoError(f"The clip has {len(frames)} frame; motion needs two or more. Take a longer clip.")
-    height, width = frames.shape[1:3]
-    scale = SIDE / min(height, width)
-    size = round(width * scale), round(height * scale)
-    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    size = _size(frames)
+    way = cv2.INTER_AREA if min(size) < min(frames.shape[1:3]) else cv2.INTER_CUBIC
     grey = [cv2.resize(cv2.cvtColor(f, cv2.COLOR_RGB2GRAY), size, interpolation=way) for f in frames.numpy()]
     flow: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
 
@@ -69,9 +75,8 @@ def track_grid(frames: Tensor) -> Tracks:
         """`field` [H, W, 2] at points [N, 2], bilinear."""
         return np.asarray(cv2.remap(field, points[:, :1], points[:, 1:], cv2.INTER_LINEAR)[:, 0])
 
-    axes = [np.arange(SPACING / 2, side, SPACING, dtype=np.float32) for side in size]
-    points = [np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2)]
-    visible = [np.ones(len(points[0]), dtype=bool)]
+    points = [np.asarray(start, dtype=np.float32)]
+    visible = [np.ones(len(start), dtype=bool)]
     for before, after in zip(grey, grey[1:], strict=False):
         here = points[-1]
         step = at(flow.calc(before, after, None), here)
@@ -82,3 +87,10 @@ def track_grid(frames: Tensor) -> Tracks:
         points.append(np.where(seen[:, None], there, here))
         visible.append(seen)
     return Tracks(np.stack(points, axis=1), np.stack(visible, axis=1))
+
+
+def _size(frames: Tensor) -> tuple[int, int]:
+    """(width, height) of frames [T, H, W, 3] scaled to the shorter side 256."""
+    height, width = frames.shape[1:3]
+    scale = SIDE / min(height, width)
+    return round(width * scale), round(height * scale)

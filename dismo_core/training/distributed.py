@@ -4,7 +4,9 @@ Li et al. 2020) or shared out (fully_shard, FSDP2: Zhao et al. 2023)."""
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -143,3 +145,7 @@ def joined(device: str, sharded: bool = False) -> Iterator[World]:
         yield World(dist.get_rank(), dist.get_world_size(), here, sharded)
     finally:
         dist.destroy_process_group()
+        # Gloo's threads let go of Python objects a moment after a collective is done. One that does so while the interpreter
+        # ends aborts the process: seen once, on a machine whose cores were all busy.
+        gc.collect()
+        time.sleep(0.1)

@@ -77,12 +77,12 @@ def one_picture(images: Tensor) -> Tensor:
     return images[0]
 
 
-def fit_image(image: Tensor, size: tuple[int, int], mode: str, antialias: bool = True) -> Tensor:
+def fit_image(image: Tensor, size: tuple[int, int] | None, mode: str, antialias: bool = True) -> Tensor:
     """Scale a picture to `size` without distorting it.
 
     Args:
         image: [H,W,3] float, 0..1.
-        size: (height, width) in pixels.
+        size: (height, width) in pixels; None = that of the picture.
         mode: "crop" fills the frame and cuts off what hangs over on both sides alike; "pad" shows the whole picture in
             the middle, and fills the rest with its blurred edges. `shown_part` says where it lies.
         antialias: of "crop"; without, it is the published way of CogVideoX (docs/methods/dismo.md, 7.7).
@@ -93,6 +93,7 @@ def fit_image(image: Tensor, size: tuple[int, int], mode: str, antialias: bool =
     Raises:
         DisMoError: another mode.
     """
+    size = size or (image.shape[0], image.shape[1])
     height, width = size
     inner = _inner(image.shape[0], image.shape[1], size, mode)
     if tuple(image.shape[:2]) == (height, width):
@@ -112,7 +113,7 @@ def fit_image(image: Tensor, size: tuple[int, int], mode: str, antialias: bool =
     return fitted[0].movedim(0, -1).clamp(0, 1).contiguous()
 
 
-def shown_part(height: int, width: int, size: tuple[int, int], mode: str) -> tuple[slice, slice]:
+def shown_part(height: int, width: int, size: tuple[int, int] | None, mode: str) -> tuple[slice, slice]:
     """Rows and columns that the picture itself takes in its `fit_image`; all for "crop".
 
     Videos made from a padded picture are cut back to it: `frames[:, rows, columns]`. Sides are even, as video formats
@@ -124,6 +125,8 @@ def shown_part(height: int, width: int, size: tuple[int, int], mode: str) -> tup
         size: as given to `fit_image`.
         mode: as given to `fit_image`.
     """
+    if size is None:
+        return slice(0, height), slice(0, width)
     inner = _inner(height, width, size, mode)
     if mode == "crop":
         return slice(0, size[0]), slice(0, size[1])
@@ -146,7 +149,7 @@ def _inner(height: int, width: int, size: tuple[int, int], mode: str) -> list[in
 def centre_crop(height: int, width: int, size: tuple[int, int]) -> tuple[int, int, int, int]:
     """The largest centred part with the aspect of `size` (height, width): (first row, first column, rows, columns)."""
     aspect = size[1] / size[0]
-    rows, columns = min(height, round(width / aspect)), min(width, round(height * aspect))
+    rows, columns = min(height, max(1, round(width / aspect))), min(width, max(1, round(height * aspect)))
     return (height - rows) // 2, (width - columns) // 2, rows, columns
 
 

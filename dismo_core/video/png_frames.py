@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from torch import Tensor
@@ -17,7 +17,7 @@ _FRAME = re.compile(r"\d{5,}\.png")
 
 def write_frames(
     folder: str | os.PathLike[str],
-    frames: Tensor,
+    frames: Tensor | Sequence[Tensor],
     *,
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
@@ -26,7 +26,7 @@ def write_frames(
 
     Args:
         folder: to make; an empty one may be there.
-        frames: uint8 [T, H, W, 3], RGB.
+        frames: uint8 [T, H, W, 3], RGB, or a sequence of uint8 [H, W, 3].
         overwrite: replace a folder of such frames.
         progress: called as (done, total) after each frame; what it raises passes through.
 

@@ -33,15 +33,19 @@ def side_by_side(rows: Sequence[Tensor], height: int = 256) -> Tensor:
 
 
 def contact_sheet(rows: Sequence[Tensor], columns: int = 9, height: int = 128) -> Tensor:
-    """Evenly spaced frames of several videos, one row each, uint8 [H,W,3]; widths are those of the first row."""
-    lines: list[Tensor] = []
+    """Evenly spaced frames of several videos, one row each, uint8 [H,W,3]; narrower ones stand in the middle of their columns."""
+    panels = []
     for frames in rows:
         index = torch.linspace(0, len(frames) - 1, columns).round().long()
-        panels = enlarged(frames[index], height)
-        row = torch.cat([F.pad(panel, (0, 0, 0, GAP), value=255) for panel in panels], dim=1)
-        lines.append(F.pad(row, (0, 0, 0, 0, 0, GAP), value=255))
-    width = max(line.shape[1] for line in lines)
-    return torch.cat([F.pad(line, (0, 0, 0, width - line.shape[1]), value=255) for line in lines])
+        panels.append(enlarged(frames[index], height))
+    width = max(row.shape[2] for row in panels)
+    lines: list[Tensor] = []
+    for row in panels:
+        left = (width - row.shape[2]) // 2
+        sides = (0, 0, left, width - row.shape[2] - left + GAP)
+        line = torch.cat([F.pad(panel, sides, value=255) for panel in row], dim=1)
+        lines.append(F.pad(line, (0, 0, 0, 0, 0, GAP), value=255))
+    return torch.cat(lines)
 
 
 def save_picture(picture: Tensor, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from numbers import Real
 from pathlib import Path
@@ -62,7 +62,7 @@ def write_video(
     for key, value in texts.items():
         if not (isinstance(key, str) and key and isinstance(value, str)):
             raise DisMoError(f"metadata must map text to text, not {key!r} to {type(value).__name__}. Use json.dumps.")
-    total = len(frames) if isinstance(frames, Tensor) and frames.ndim else 0
+    total = len(frames) if isinstance(frames, Sequence) or (isinstance(frames, Tensor) and frames.ndim) else 0
     checked = _checked(frames, total, progress)
     with atomic_write(path, overwrite=overwrite) as temporary:
         first = next(checked, None)  # only now, so that an existing file is refused before any frame is made

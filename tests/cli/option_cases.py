@@ -13,6 +13,12 @@ from typing import Any
 
 import torch
 
+from dismo_core.dismo.layered.head import MotionHead
+from dismo_core.dismo.layered.layers import Layers
+from dismo_core.dismo.layered.model import LayeredModel, RenderedFrames
+from dismo_core.dismo.layered.path import Path
+from dismo_core.dismo.layered.renderer import Renderer
+from dismo_core.dismo.layered.segmenter import Segmenter
 from dismo_core.dismo.motion import Motion
 from dismo_core.settings import SamplingDefaults
 
@@ -81,9 +87,29 @@ class Model:
     def valid_lengths(self, motion: Motion) -> list[int]:
         return [motion.frames]
 
-    def transfer(self, motion: Motion, image: Any, settings: Any, *, runtime: Any) -> Any:
+    def transfer(self, motion: Motion, image: Any, settings: Any, *, mask: Any = None, runtime: Any) -> Any:
         self.trace(motion.frames, image, settings, runtime.device)
         return torch.zeros(9, 64, 64, 3, dtype=torch.uint8)
+
+
+class Layered(LayeredModel):
+    """A layered model whose drawing is written down."""
+
+    trace: Any  # put there by the test
+
+    def __init__(self) -> None:
+        super().__init__(MotionHead(4), Segmenter((8, 8)))
+
+    def render(
+        self, motion: Motion, image: Any, settings: Any = None, *, mask: Any = None, runtime: Any, **_: Any
+    ) -> Any:
+        self.trace(motion.frames, image, settings, mask, runtime.device)
+        return RenderedFrames(
+            Renderer(Layers(torch.zeros(64, 64, 3, dtype=torch.uint8), torch.zeros(3, 64, 64))),
+            Path(torch.zeros(8, 8), 8.0),
+            (0.0, 0.0),
+            8.0,
+        )
 
 
 WRITTEN = {
@@ -97,6 +123,7 @@ TINY = WRITTEN | {
     "dismo_core.dismo.weights.load_frame_generator": None,
     "dismo_core.dismo.rollout.FrameGeneratorModel": Model(),
 }
+LAYERED = WRITTEN | {"dismo_core.dismo.weights.load_layered_model": Layered()}
 LARGE = WRITTEN | {"dismo_core.dismo.adapter.load.load_video_model": Model()}
 
 SAMPLED = [
@@ -106,18 +133,57 @@ SAMPLED = [
     used("--reverse", "reverse=True"),
     used("--background white", "background='white'"),
 ]
-RESULT = [
+WRITING = [
     used("--image {wide}", "write_video"),
     used("-o frames/", "write_frames"),
     used("--overwrite", "overwrite=True", beside="-o {video}"),
     used("--crf 30", "crf=30"),
-    used("--ping-pong", "[16, 64, 64, 3]"),
-    used("--steps 2", "steps=2"),
+    used("--ping-pong", "16 frames"),
     used("--strength 0.5", "strength=0.5"),
-    used("--seed 7", "seed=7"),
-    used("--fit pad", "write_video", beside="--image {wide}"),
     used("--device cpu:0", "index=0"),
 ]
+RESULT = [
+    *WRITING,
+    used("--steps 2", "steps=2"),
+    used("--seed 7", "seed=7"),
+    used("--fit pad", "write_video", beside="--image {wide}"),
+]
+NOT_LAYERED = [
+    refused(words, "belongs to the layered model")
+    for words in ("--mask {picture}", "--moves both", "--borders crop", "--shutter 90")
+]
+WARPED = [
+    *WRITING,
+    used("--mask {picture}", "transfer("),
+    used("--moves both", "moves='both'"),
+    used("--borders crop", "borders='crop'"),
+    used("--shutter 90", "shutter=90.0"),
+    *(refused(words, "belongs to models that make frames") for words in ("--steps 2", "--seed 7", "--fit pad")),
+]
+TRACKED = [
+    used("--image {wide}", "motion_tracks"),
+    used("-o {video}", "exists already"),
+    used("--overwrite", "motion_tracks", beside="-o {video}"),
+    used("--drawn {video}", "exists already"),
+    used("--camera {weights}", "writes .json or .csv"),
+    used("--points 5", "points=5"),
+    used("--own-points {points}", "[[1., 2.]]"),
+    used("--width 640", "(480, 640)"),
+    used("--height 640", "(640, 832)"),
+    used("--length 5", "frames=5"),
+    used("--rate 5", "fps=5.0"),
+    used("--strength 0.5", "strength=0.5"),
+    used("--model {weights}", "load_layered_model('{weights}'"),
+    used("--mask {picture}", "motion_tracks"),
+    used("--moves both", "moves='both'"),
+    used("--device cpu:0", "'cpu:0'"),
+]
+TRACKING = {
+    "dismo_core.dismo.weights.load_motion_extractor": None,
+    "dismo_core.dismo.weights.load_layered_model": None,
+    "dismo_core.dismo.extract.extract_motion": MOTION,
+    "dismo_core.dismo.layered.tracks.motion_tracks": STOP,
+}
 CLIP = [
     *SAMPLED,
     used("--motion {other}", "other.mp4"),
@@ -170,6 +236,7 @@ RUN = [
     used("--no-resume", "not empty", beside="--out {full}"),
     used("--seed 7", "seed=7"),
 ]
+OF_LAYERED = [refused(words, "belongs to `dismo train layered`") for words in ("--extractor tiny", "--clips 2000")]
 EVALUATED = [
     *SAMPLED,
     used("--extractor {weights}", "load_motion_extractor('{weights}'"),
@@ -191,28 +258,20 @@ PIPELINE_OPTIONS = [
     *REPORTED,
     used("--sheet {video}", "exists already"),
     used("--extractor {weights}", "Pipeline('{weights}'"),
-    used("--generator {weights}", "Pipeline('tiny', '{weights}'"),
+    used("--model {weights}", "Pipeline('tiny', '{weights}'"),
     used("--device cpu:0", "'cpu:0'"),
 ]
 PIPELINE = {
     "dismo_core.dismo.evaluation.pipeline.Pipeline": SimpleNamespace(
         model=SimpleNamespace(extractor_id="0" * 16),
         transfer="transfer",
-        size=(64, 64),
+        with_mask="transferred",
+        layered=None,
         ablations=lambda: {"motion zeroed": "zeroed"},
     )
 }
 SITUATIONS = {
-    "demo": Situation(
-        "demo",
-        [used("--out {video}", "is a file"), used("--seed 7", "seed=7")],
-        {
-            "dismo_core.dismo.weights.load_motion_extractor": None,
-            "dismo_core.dismo.weights.load_frame_generator": None,
-            "dismo_core.dismo.extract.extract_motion": (MOTION, torch.zeros(9, 64, 64, 3, dtype=torch.uint8)),
-            "dismo_core.dismo.rollout.FrameGeneratorModel": SimpleNamespace(defaults=Model.defaults, transfer=STOP),
-        },
-    ),
+    "demo": Situation("demo", [used("--out {video}", "is a file")]),
     "extract": Situation(
         "extract {clip}",
         [
@@ -239,15 +298,45 @@ SITUATIONS = {
         "transfer --motion {clip} --image {picture}",
         [
             *CLIP,
-            *RESULT,
+            *WARPED,
             *OF_COGVIDEOX,
-            used("--model {weights}", "load_frame_generator('{weights}'"),
+            used("--model tiny", "FrameGeneratorModel"),
             used("--base {base}", "weights download cogvideox5b_i2v_large"),
         ],
-        TINY,
+        LAYERED | TINY,
     ),
     "transfer of a motion": Situation(
         "transfer --motion {motion} --image {picture}",
+        [
+            *(
+                refused(words, "is for clips")
+                for words in ("--start 0", "--frames 25", "--reverse", "--extractor tiny")
+            ),
+            used("--fps 12", "fps=12.0"),
+            used("--motion {longer}", "transfer(10"),
+            used("--background white", "transfer", beside="--image {clear}"),
+            refused("--audio keep", "a motion file holds no sound"),
+            *WARPED,
+            *OF_COGVIDEOX,
+            used("--model tiny", "FrameGeneratorModel"),
+            used("--base {base}", "weights download cogvideox5b_i2v_large"),
+        ],
+        LAYERED | TINY,
+    ),
+    "transfer of a clip by the frame generator": Situation(
+        "transfer --motion {clip} --image {picture} --model tiny",
+        [
+            *CLIP,
+            *RESULT,
+            *NOT_LAYERED,
+            *OF_COGVIDEOX,
+            used("--model {weights}", "load_frame_generator('{weights}'"),
+            refused("--base {base}", "needs none"),
+        ],
+        TINY,
+    ),
+    "transfer of a motion by the frame generator": Situation(
+        "transfer --motion {motion} --image {picture} --model tiny",
         [
             *(
                 refused(words, "is for clips")
@@ -255,19 +344,16 @@ SITUATIONS = {
             ),
             used("--motion {longer}", "transfer(10"),
             used("--background white", "transfer", beside="--image {clear}"),
-            refused("--audio keep", "a motion file holds no sound"),
-            *RESULT,
-            *OF_COGVIDEOX,
-            used("--model {weights}", "load_frame_generator('{weights}'"),
-            used("--base {base}", "weights download cogvideox5b_i2v_large"),
         ],
         TINY,
+        more=True,
     ),
     "transfer with CogVideoX": Situation(
         "transfer --motion {clip} --image {picture} --base {base} --prompt x",
         [
             *CLIP,
             *RESULT,
+            *NOT_LAYERED,
             *CHOICES,
             used("--model {weights}", "{weights}"),
             used("--base nowhere/at/all", "no folder nowhere"),
@@ -300,7 +386,7 @@ SITUATIONS = {
     "transfer into a gif": Situation(
         "transfer --motion {clip} --image {picture} -o out.gif",
         [refused("--crf 30", "no quality"), refused("--audio keep", "hold no sound")],
-        TINY,
+        LAYERED,
         more=True,
     ),
     "transfer into PNG files": Situation(
@@ -310,13 +396,42 @@ SITUATIONS = {
             refused("--audio keep", "hold no sound"),
             used("--overwrite", "overwrite=True", beside="-o {frames}/"),
         ],
-        TINY,
+        LAYERED,
         more=True,
     ),
     "transfer with sound": Situation(
         "transfer --motion {clip} --image {picture} --audio keep",
         [refused("--reverse", "sound is played forwards"), refused("--ping-pong", "sound is played forwards")],
-        TINY,
+        LAYERED,
+        more=True,
+    ),
+    "tracks of a clip": Situation(
+        "tracks --motion {clip} --image {picture}",
+        [
+            *SAMPLED,
+            used("--motion {other}", "other.mp4"),
+            used("--extractor {weights}", "load_motion_extractor('{weights}'"),
+            *TRACKED,
+        ],
+        TRACKING,
+    ),
+    "tracks of a motion": Situation(
+        "tracks --motion {motion} --image {picture}",
+        [
+            *(
+                refused(words, "is for clips")
+                for words in ("--fps 8", "--start 0", "--frames 25", "--reverse", "--extractor tiny")
+            ),
+            used("--motion {longer}", "motion_tracks"),
+            used("--background white", "motion_tracks", beside="--image {clear}"),
+            *TRACKED,
+        ],
+        TRACKING,
+    ),
+    "tracks of own points": Situation(
+        "tracks --motion {motion} --image {picture} --own-points {points}",
+        [refused("--points 5", "does not go with --own-points")],
+        TRACKING,
         more=True,
     ),
     "shards": Situation(
@@ -348,6 +463,7 @@ SITUATIONS = {
             used("--anneal-steps 7", "anneal_steps=7"),
             used("--refine-steps 7", "refine_steps=7"),
             used("--data {shards}", "train_videos"),
+            *OF_LAYERED,
             *(
                 refused(words, "belongs to training on videos")
                 for words in (
@@ -390,6 +506,7 @@ SITUATIONS = {
             used("--reference", "reference=True"),
             used("--no-borders", "inside=True"),
             refused("--fsdp", "start them with torchrun"),
+            *OF_LAYERED,
             *(
                 refused(words, "belongs to training on drawn clips")
                 for words in ("--start {full}", *(f"--{n}-steps 7" for n in ("warmup", "joint", "anneal", "refine")))
@@ -398,6 +515,53 @@ SITUATIONS = {
         {
             "dismo_core.dismo.training.presets.build": (None, None),
             "dismo_core.dismo.training.videos.train_videos": STOP,
+        },
+    ),
+    "train a layered model": Situation(
+        "train layered --out run",
+        [
+            *RUN[:3],
+            used("--seed 7", "seed=7"),
+            used("--clips 2000", "2000"),
+            used("--extractor {weights}", "load_motion_extractor('{weights}'"),
+            used("--steps 0", "load_layered_model"),
+            used("--device cpu:0", "'cpu:0'"),
+            used("--lr -1", "--lr must be above 0"),
+            used("--lr-warmup -1", "warmup must be above 0"),
+            used("--clip -1", "--clip must be above 0"),
+            used("--average 2", "--average must be below 1"),
+            used("--save-every -1", "--save-every must be above 0"),
+            used("--log-every -1", "--log-every must be above 0"),
+            used("--keep -1", "--keep must be above 0"),
+            *(
+                refused(words, "has no part in training a layered model")
+                for words in (
+                    "--accumulation 7",
+                    "--draw-every 7",
+                    "--data {shards}",
+                    "--batch 7",
+                    "--compile",
+                    "--workers 0",
+                    "--precision auto",
+                    "--wandb x",
+                    "--load-checkpoint {weights}",
+                    "--dino {weights}",
+                    "--autoencoder {full}",
+                    "--download",
+                    "--reference",
+                    "--no-borders",
+                    "--fsdp",
+                    "--start {full}",
+                    *(f"--{n}-steps 7" for n in ("warmup", "joint", "anneal", "refine")),
+                )
+            ),
+        ],
+        {
+            "dismo_core.dismo.weights.load_motion_extractor": SimpleNamespace(extractor_id="0" * 16),
+            "dismo_core.dismo.training.fit_head.read_drawn_clips": (None, None),
+            "dismo_core.dismo.training.fit_head.fit_head": (None, {}),
+            "dismo_core.dismo.training.segmenter.train_segmenter": STOP,
+            "dismo_core.dismo.weights.load_layered_model": STOP,
         },
     ),
     "train tiny on videos": Situation(
@@ -451,16 +615,16 @@ SITUATIONS = {
     ),
     "evaluate disentangle": Situation("evaluate disentangle {twice_labelled}", EVALUATED, EVALUATING),
     "evaluate scenes": Situation(
-        "evaluate scenes",
+        "evaluate scenes --model tiny",
         [
             *PIPELINE_OPTIONS,
             used("--steps 2", "2, 0)"),
             used("--seed 7", "0, 7)"),
             used("--scenes 5", "draw_scenes(5)"),
-            used("--columns same", "{{'transfer': (['same'], 'made')"),
-            used("--no-ablations", "{{'transfer': (['same', 'elsewhere'], 'made'), 'true video'"),
-            used("--no-controls", "'motion zeroed': (['same'], 'made')}}"),
-            used("--controls-only", "score_scenes('scenes', {{'true video'"),
+            used("--columns same", "{{'transfer': (['same'], 'transferred')"),
+            used("--no-ablations", "{{'transfer': (['same', 'elsewhere'], 'transferred'), 'true video'"),
+            used("--no-controls", "'motion zeroed': (['same'], 'zeroed')}}"),
+            refused("--controls-only", "loads no model"),
         ],
         PIPELINE
         | {
@@ -476,7 +640,7 @@ SITUATIONS = {
             refused(words, "loads no model")
             for words in (
                 "--extractor tiny",
-                "--generator tiny",
+                "--model tiny",
                 "--device cpu",
                 "--steps 2",
                 "--seed 2",
@@ -485,8 +649,43 @@ SITUATIONS = {
         ],
         more=True,
     ),
+    "evaluate scenes with the layered model": Situation(
+        "evaluate scenes",
+        [refused("--steps 2", "belongs to the frame generator"), refused("--seed 7", "belongs to the frame generator")],
+        PIPELINE,
+        more=True,
+    ),
+    "evaluate masks": Situation(
+        "evaluate masks",
+        [
+            *REPORTED,
+            used("--sheet {video}", "exists already"),
+            used("--model {weights}", "load_layered_model('{weights}'"),
+            used("--device cpu:0", "'cpu:0'"),
+            used("--scenes 5", ", 5, <"),
+        ],
+        {
+            "dismo_core.dismo.weights.load_layered_model": SimpleNamespace(find="find"),
+            "dismo_core.dismo.evaluation.masks.judge_masks": STOP,
+        },
+    ),
+    "evaluate drift": Situation(
+        "evaluate drift",
+        [
+            *REPORTED,
+            used("--extractor {weights}", "load_motion_extractor('{weights}'"),
+            used("--model {weights}", "load_layered_model('{weights}'"),
+            used("--device cpu:0", "'cpu:0'"),
+            used("--clips 5", ", 5, <"),
+        ],
+        {
+            "dismo_core.dismo.weights.load_motion_extractor": None,
+            "dismo_core.dismo.weights.load_layered_model": None,
+            "dismo_core.dismo.evaluation.drift.measure_drift": STOP,
+        },
+    ),
     "evaluate edits": Situation(
-        "evaluate edits",
+        "evaluate edits --model tiny",
         [
             *PIPELINE_OPTIONS,
             used("--steps 2", "2, 0)"),

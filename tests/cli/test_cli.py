@@ -40,12 +40,18 @@ def test_extract_then_transfer(tmp_path, real_clip, photograph, capsys):
     motion, video = tmp_path / "m.safetensors", tmp_path / "out.mp4"
     assert main(["extract", str(real_clip), "-o", str(motion), "--frames", "9"]) == 0
     assert dismo.Motion.load(motion).frames == 9
-    assert (
-        main(["transfer", "--motion", str(motion), "--image", str(photograph), "-o", str(video), "--steps", "2"]) == 0
-    )
+    words = ["transfer", "--motion", str(motion), "--image", str(photograph)]
+    assert main([*words, "-o", str(video)]) == 0  # the layered model: the video has the picture's own size
+    back = dismo.read_video(video)
+    assert back.frames.shape == (9, 428, 640, 3) and round(back.fps) == 8  # the file's sides are even
+    assert "9 frames of 640x427 px" in capsys.readouterr().out
+    assert main([*words, "-o", str(video), "--overwrite", "--model", "tiny", "--steps", "2"]) == 0
     back = dismo.read_video(video)
     assert back.frames.shape == (9, 64, 64, 3) and round(back.fps) == 8
     assert "9 frames of 64x64 px" in capsys.readouterr().out
+    assert main([*words, "-o", str(video), "--overwrite", "--fps", "24", "--borders", "crop"]) == 0
+    back = dismo.read_video(video)
+    assert back.frames.shape[0] == 25 and round(back.fps) == 24
 
 
 def test_transfer_straight_from_a_clip(tmp_path, real_clip, photograph):
@@ -61,6 +67,8 @@ def test_transfer_straight_from_a_clip(tmp_path, real_clip, photograph):
             str(out),
             "--frames",
             "6",
+            "--model",
+            "tiny",
             "--steps",
             "1",
             "--fit",
@@ -112,7 +120,19 @@ BAD = {
     "strength": ["transfer", "--motion", "CLIP", "--image", "PICTURE", "--strength", "3"],
     "no number": ["transfer", "--motion", "CLIP", "--image", "PICTURE", "--strength", "nan"],
     "existing folder with other files": ["transfer", "--motion", "CLIP", "--image", "PICTURE", "-o", "/"],
-    "steps": ["transfer", "--motion", "CLIP", "--image", "PICTURE", "--frames", "5", "--steps", "-1"],
+    "steps": [
+        "transfer",
+        "--motion",
+        "CLIP",
+        "--image",
+        "PICTURE",
+        "--frames",
+        "5",
+        "--model",
+        "tiny",
+        "--steps",
+        "-1",
+    ],
 }
 
 

@@ -7,11 +7,12 @@ import importlib
 import logging
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import torch
-from option_cases import MOTION, SITUATIONS, STOP, Model
+from option_cases import MOTION, SITUATIONS, STOP, Layered, Model
 from PIL import Image
 
 from dismo_core.cli.main import main, make_parser
@@ -79,6 +80,7 @@ def files(tmp_path_factory, real_clip, photograph):
         (root / name).write_bytes(b"")
     shutil.copy(real_clip, root / "other.mp4")
     (root / "full" / "checkpoint").write_text("")
+    (root / "points.json").write_text("[[1, 2]]")
     MOTION.save(root / "motion.safetensors")
     Motion(torch.zeros(6, 4), 8.0, "", "0" * 16).save(root / "longer.safetensors")
     return {
@@ -86,7 +88,7 @@ def files(tmp_path_factory, real_clip, photograph):
         "motion": root / "motion.safetensors", "longer": root / "longer.safetensors", "weights": root / "weights.pt",
         "video": root / "video.mp4", "frames": root / "frames", "full": root / "full", "clips": root / "clips",
         "shards": root / "shards", "more_shards": root / "more.tar", "labelled": root / "labelled",
-        "twice_labelled": root / "twice", "base": BASE,
+        "twice_labelled": root / "twice", "base": BASE, "points": root / "points.json",
     }  # fmt: skip
 
 
@@ -94,6 +96,8 @@ def printed(value):
     """A value in a trace; of tensors shape and mean."""
     if isinstance(value, torch.Tensor):
         return f"{list(value.shape)} {value.float().mean():.6f}"
+    if isinstance(value, Sequence) and not isinstance(value, str | list | tuple):
+        return f"{len(value)} frames"
     return re.sub(" at 0x[0-9a-f]+", "", repr(value))  # functions, by their names
 
 
@@ -118,7 +122,7 @@ def outcome(files, tmp_path, monkeypatch, capsys, caplog):
     def run(words, replaced):
         for target, result in replaced.items():
             module, _, name = target.rpartition(".")
-            if isinstance(result, Model):
+            if isinstance(result, Model | Layered):
                 monkeypatch.setattr(result, "trace", traced("transfer", None), raising=False)
             elif getattr(result, "transfer", None) is STOP:
                 result = type(result)(**{**vars(result), "transfer": traced("transfer", STOP)})

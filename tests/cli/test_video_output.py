@@ -19,7 +19,7 @@ def transfer(tmp_path, photograph):
     dismo.write_video(clip, frames, 8, audio=Audio(tone.contiguous(), 8000))
 
     def run(*options, out="out.mp4"):
-        words = ["transfer", "--motion", str(clip), "--image", str(photograph), "--frames", "6", "--steps", "1"]
+        words = ["transfer", "--motion", str(clip), "--image", str(photograph), "--frames", "6"]
         return main([*words, "-o", f"{tmp_path}/{out}", *options]), tmp_path / out
 
     return run

@@ -21,6 +21,7 @@ from ...settings import SamplingDefaults, SamplingSettings
 from ...video.color_drift import Colors, match_colors
 from ...video.picture import check_picture
 from ..motion import LOOK_AHEAD
+from ..video_model import leave_mask_unused
 from .adapter import NEGATIVE_PROMPT, CogVideoXMotionAdapter
 from .adapter_parts import adapter_parts
 from .motion_checks import TRAINED_FRAMES
@@ -59,6 +60,7 @@ class CogVideoXModel:
         self.keep_tail = keep_tail
         self.match_colors = match_colors
         self.extractor_id = adapter.extractor_id
+        self.size: tuple[int, int] = adapter.size
         self.defaults = SamplingDefaults(
             steps=50, guidance=6.0, negative_prompt=NEGATIVE_PROMPT, fps=8.0, size=adapter.size, antialias=False
         )
@@ -67,12 +69,17 @@ class CogVideoXModel:
         """9, 17, 25, 33, 41, 49 and any number above, as far as the motion goes; one go was trained at 25 only."""
         return possible_lengths(motion.frames, self._direct)
 
+    def output_fps(self, motion: Motion) -> float:
+        """That of the motion."""
+        return motion.fps
+
     def transfer(
         self,
         motion: Motion,
         image: Tensor,
         settings: SamplingSettings | None = None,
         *,
+        mask: Tensor | None = None,
         runtime: Runtime,
         **keywords: Any,
     ) -> Tensor:
@@ -86,8 +93,9 @@ class CogVideoXModel:
                 or NaN after any stage.
         """
         settings = SamplingSettings.of(settings, keywords)
+        leave_mask_unused(mask, "CogVideoX adapter")
         motion.require_extractor(self.extractor_id)
-        check_picture(image, self.defaults.size)
+        check_picture(image, self.size)
         segments = plan_segments(
             motion.frames, self._direct, min(TRAINED_FRAMES, self._direct[-1]), 0 if self.keep_tail else LOOK_AHEAD
         )
@@ -111,7 +119,7 @@ class CogVideoXModel:
                 runtime.progress(
                     before + done,
                     len(segments) * settings.steps,
-                    latent_preview(latents, LATENT_COLORS, self.defaults.size),
+                    latent_preview(latents, LATENT_COLORS, self.size),
                 )
 
             with checking(self.adapter, runtime.check_cancel):

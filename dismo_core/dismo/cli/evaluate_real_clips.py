@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
+LAYERED_SIZE = 768  # px of the photographs that a layered model moves
+
+
 def add_real_clips(actions: Any) -> None:
     """Register `real-clips`."""
     parser: argparse.ArgumentParser = actions.add_parser(
@@ -30,9 +33,13 @@ def real_clips(arguments: argparse.Namespace) -> None:
 
     check_free(arguments)
     pipeline = load_pipeline(arguments)
+    if pipeline.layered is not None:
+        pipeline.layered.moves = "scene"  # it is the camera that is measured
     with progress_runtime("Moving photographs", arguments.device) as runtime:
         rows, sheet = evaluate(
-            pipeline.transfer, pipeline.size[0], lambda done, total: runtime.progress(done, total, None)
+            pipeline.transfer,
+            LAYERED_SIZE if pipeline.layered else 64,
+            lambda done, total: runtime.progress(done, total, None),
         )
     console().print(_table(rows))
     result = {"wanted": WANTED, "extractor": pipeline.model.extractor_id, "rows": rows}

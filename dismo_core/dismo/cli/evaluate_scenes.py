@@ -44,15 +44,16 @@ def add_scenes(actions: Any) -> None:
 
 def scenes(arguments: argparse.Namespace) -> None:
     """Draw the scenes, make and score the videos, print the tables, write the files."""
-    from ...evaluation.scene_scores import by_control, by_transfer, score_scenes, tables, verdict
+    from ...evaluation.scene_scores import GOALS, by_control, by_transfer, score_scenes, tables, verdict
     from ...synthetic.held_out.scenes import CONTROLS, draw_scenes
+    from ..evaluation.layered_rows import LAYERED_GOALS, optical_flow, true_motion
 
     if arguments.controls_only and arguments.no_controls:
         raise DisMoError("--controls-only and --no-controls leave nothing to measure. Leave one of them out.")
     if arguments.controls_only:
         refuse(
             arguments,
-            ("extractor", "generator", "device", "steps", "seed", "no_ablations"),
+            ("extractor", "model", "device", "steps", "seed", "no_ablations"),
             "does not go with --controls-only, which loads no model.",
         )
     if arguments.scenes < 1:
@@ -60,20 +61,28 @@ def scenes(arguments: argparse.Namespace) -> None:
     check_free(arguments)
     makers: dict[str, tuple[Sequence[str], Maker]] = {}
     result: dict[str, Any] = {"count": arguments.scenes}
+    goals = GOALS
     if not arguments.controls_only:
         pipeline = load_pipeline(arguments)
         result["extractor"] = pipeline.model.extractor_id
-        makers["transfer"] = arguments.columns, by_transfer(pipeline.transfer)
+        makers["transfer"] = arguments.columns, pipeline.with_mask
+        if pipeline.layered is not None:
+            goals = LAYERED_GOALS
+            makers["mask found"] = arguments.columns, by_transfer(pipeline.transfer)
         if not arguments.no_ablations:
-            first = arguments.columns[:1]
-            makers |= {name: (first, by_transfer(made)) for name, made in pipeline.ablations().items()}
+            makers |= {name: (arguments.columns[:1], made) for name, made in pipeline.ablations().items()}
     if not arguments.no_controls:
         makers |= {name: (arguments.columns, by_control(name)) for name in CONTROLS}
+        if goals is LAYERED_GOALS:
+            makers |= {
+                "true motion, layered": (arguments.columns, true_motion),
+                "optical flow of the driver": (arguments.columns, optical_flow),
+            }
     drawn = draw_scenes(arguments.scenes)
     with progress_runtime("Making and scoring videos", arguments.device) as runtime:
         found = score_scenes(drawn, makers, lambda done, total: runtime.progress(done, total, None))
     terminal = console()
-    for table in tables(found.rows, arguments.scenes):
+    for table in tables(found.rows, arguments.scenes, goals):
         terminal.print(table)
-    result |= {"verdict": verdict(found.rows), "rows": found.rows, "videos": found.videos}
+    result |= {"verdict": verdict(found.rows, goals), "rows": found.rows, "videos": found.videos}
     write(arguments, "scenes", result | {"seconds_per_video": found.seconds}, found.shown)

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ...cli.given import refuse
 from ...cli.options import add_device, check_device, check_range
 
 if TYPE_CHECKING:
@@ -22,15 +23,22 @@ def add_extractor(parser: argparse.ArgumentParser) -> None:
 
 
 def add_models(parser: argparse.ArgumentParser) -> None:
-    """--extractor --generator --device."""
+    """--extractor --model --device."""
     add_extractor(parser)
-    parser.add_argument("--generator", default="tiny", help="tiny, or a weights file (default tiny)")
+    parser.add_argument(
+        "--model",
+        "--generator",
+        default="layered",
+        help="layered, tiny (the frame generator), or a weights file of either (default layered)",
+    )
     add_device(parser)
 
 
 def add_sampling(parser: argparse.ArgumentParser) -> None:
     """--steps --seed."""
-    parser.add_argument("--steps", type=int, default=0, help="denoising steps; 0 = the model's own (default 0)")
+    parser.add_argument(
+        "--steps", type=int, default=0, help="denoising steps of a frame generator; 0 = the model's own (default 0)"
+    )
     parser.add_argument(
         "--seed", type=int, default=0, help="of the sampling noise; the scenes are always the same (default 0)"
     )
@@ -59,9 +67,11 @@ def load_pipeline(arguments: argparse.Namespace) -> Pipeline:
 
     if hasattr(arguments, "steps"):
         check_range(arguments, "steps", 0, 1000)
+        if arguments.model == "layered":
+            refuse(arguments, ("steps", "seed"), "belongs to the frame generator: give --model tiny.")
     return Pipeline(
         arguments.extractor,
-        arguments.generator,
+        arguments.model,
         check_device(arguments.device),
         getattr(arguments, "steps", 0),
         getattr(arguments, "seed", 0),

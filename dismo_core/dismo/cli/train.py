@@ -1,4 +1,4 @@
-"""`dismo train tiny|small|large --data SHARDS --out FOLDER`, and `dismo train tiny --out FOLDER`: dismo-tiny on drawn clips."""
+"""`dismo train tiny|small|large --data SHARDS --out FOLDER`; `dismo train tiny|layered --out FOLDER`, on drawn clips."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from ...cli.training_options import (
 )
 from ...cli.training_report import TrainingReport
 from ...errors import DisMoError
+from .train_layered import train_layered
 
 BOTH = {"seed": "seed", "batch": "clips"}  # options that mean the same with and without --data -> field of `TinyRecipe`
 ON_DRAWN = ("start", "warmup_steps", "joint_steps", "anneal_steps", "refine_steps")
@@ -45,16 +46,29 @@ ON_VIDEOS = (
 )
 
 
+# What training a layered model would leave unheeded.
+NOT_LAYERED = (
+    *(name for name in ON_VIDEOS if name not in SCHEDULE),
+    *ON_DRAWN,
+    "data",
+    "batch",
+    "compile",
+    "draw_every",
+    "accumulation",
+)
+
+
 def add_parser(subparsers: Any) -> None:
     """Register the command."""
     parser: argparse.ArgumentParser = subparsers.add_parser(
         "train",
-        help="train a motion extractor and a frame generator",
+        help="train a motion extractor and a frame generator, or a layered model for an extractor",
         description="Train a motion extractor with its frame generator on video shards (--data), or dismo-tiny on drawn clips: that "
         "takes about 14 hours of one CPU core. Others are made for GPUs; after some steps it says how long it will take. Goes on "
-        "where it was stopped. Several GPUs: torchrun --nproc-per-node 8 -m dismo_core train ...",
+        "where it was stopped. Several GPUs: torchrun --nproc-per-node 8 -m dismo_core train ... `layered` fits a layered model to an "
+        "extractor on drawn clips: about 75 minutes of one CPU core for the tiny one.",
     )
-    parser.add_argument("preset", choices=("tiny", "small", "large"), help="what to train")
+    parser.add_argument("preset", choices=("tiny", "small", "large", "layered"), help="what to train")
     add_run(parser)
     parser.add_argument(
         "--compile",
@@ -104,12 +118,26 @@ def add_parser(subparsers: Any) -> None:
         "--anneal-steps", type=int, help="steps of the second stage over which the labels fade; 0 = none from the start"
     )
     drawn.add_argument("--refine-steps", type=int, help="optimizer steps of the third stage, the generator alone")
+    layered = parser.add_argument_group("layered")
+    layered.add_argument(
+        "--extractor",
+        default="tiny",
+        help="whose embeddings the head reads: tiny, large, or a file of extractor weights (default tiny)",
+    )
+    layered.add_argument(
+        "--clips", type=int, help="drawn clips that the head is fitted to (default 12800); --steps are the segmenter's"
+    )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Train and export."""
     check_numbers(arguments)
+    if arguments.preset == "layered":
+        refuse(arguments, NOT_LAYERED, "has no part in training a layered model.")
+        train_layered(arguments)
+        return
+    refuse(arguments, ("extractor", "clips"), "belongs to `dismo train layered`.")
     if arguments.data is None:
         if arguments.preset != "tiny":
             raise DisMoError(

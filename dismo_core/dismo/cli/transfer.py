@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from ...cli.video_output import add_video_output, check_video_output, write_outp
 from ...errors import DisMoError
 from .clip import SAMPLING, check_background, check_sampling_of_clip, motion_of
 from .cogvideox_options import COGVIDEOX, RELEASED_ADAPTER, add_cogvideox, check_cogvideox, load_cogvideox
+from .layered_options import LAYERED, LAYERED_NAME, add_layered, check_layered, load_layered, read_mask
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+LAYERED_KIND, GENERATOR_KIND, COGVIDEOX_KIND = "layered model", "frame generator", "CogVideoX"
 TEXT = ("prompt", "negative_prompt", "guidance", "positions", "long_keep_tail", "long_match_colors")
 
 
@@ -41,8 +44,8 @@ def add_parser(subparsers: Any) -> None:
     parser: argparse.ArgumentParser = subparsers.add_parser(
         "transfer",
         help="move a picture as a clip moves",
-        description="Move a picture as a clip moves. Seconds on a CPU with the bundled model; minutes on a GPU with CogVideoX, on a "
-        "CPU far longer.",
+        description="Move a picture as a clip moves. Seconds on a CPU with the bundled models: layered warps the picture itself, at "
+        "its own size; tiny makes new frames of 64 px. CogVideoX takes minutes on a GPU, on a CPU far longer.",
     )
     parser.add_argument(
         "--motion", required=True, metavar="CLIP|MOTION", help="a clip, or a motion file made by `dismo extract`"
@@ -57,8 +60,8 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument(
         "--model",
-        help=f"tiny, a file of frame generator weights, {RELEASED_ADAPTER}, or with --base a file of adapter weights "
-        f"(default tiny; with --base {RELEASED_ADAPTER})",
+        help=f"layered, tiny, a file of layered or frame generator weights, {RELEASED_ADAPTER}, or with --base a file of adapter "
+        f"weights (default layered; with --base {RELEASED_ADAPTER})",
     )
     parser.add_argument(
         "--extractor",
@@ -83,6 +86,7 @@ def add_parser(subparsers: Any) -> None:
     )
     add_sampling_of_clip(parser)
     parser.add_argument("--device", help="cpu, cuda, mps (default cpu; for CogVideoX a GPU where there is one)")
+    add_layered(parser)
     add_cogvideox(parser)
     text = parser.add_argument_group("CogVideoX, sampling")
     text.add_argument("--prompt", default="", help="what the video shows; empty = no prompt, and a guidance of 1")
@@ -117,42 +121,65 @@ def run(arguments: argparse.Namespace) -> None:
     """Check, extract where needed, transfer, write."""
     check_input(arguments.motion, "clip or motion file")
     check_input(arguments.image, "picture")
-    large = _takes_cogvideox(arguments)
-    kept = _kept_motion(arguments.motion)
-    _refuse_unused(arguments, large, kept)
-    _check_numbers(arguments, large, kept)
-    check_video_output(arguments, kept.fps if kept else arguments.fps)
-    arguments.device = check_device(arguments.device or (best_device() if large else "cpu"))
-    if large:
+    kind = _kind_of_model(arguments)
+    kept = kept_motion(arguments.motion)
+    _refuse_unused(arguments, kind, kept)
+    _check_numbers(arguments, kind, kept)
+    check_video_output(arguments, kept.fps if kept and "fps" not in arguments.given else arguments.fps)
+    arguments.device = check_device(arguments.device or (best_device() if kind == COGVIDEOX_KIND else "cpu"))
+    if kind == COGVIDEOX_KIND:
         check_cogvideox(arguments, arguments.device)
     with display("Loading the models") as shown:
         runtime = shown_runtime(shown, arguments.device)
-        frames, fps, sound = _transferred(arguments, large, kept, runtime)
+        frames, fps, sound = _transferred(arguments, kind, kept, runtime)
         written = write_output(arguments, frames, fps, sound, shown)
     print(written)
 
 
-def _takes_cogvideox(arguments: argparse.Namespace) -> bool:
-    """Whether the options name CogVideoX; fills in the model where none is named."""
-    arguments.model = arguments.model or (RELEASED_ADAPTER if arguments.base else "tiny")
-    if arguments.base and arguments.model == "tiny":
-        raise DisMoError("--base belongs to CogVideoX, and --model tiny needs none. Leave one of the two away.")
-    return bool(arguments.base) or arguments.model == RELEASED_ADAPTER
+def _kind_of_model(arguments: argparse.Namespace) -> str:
+    """Which kind of model the options name; fills in the model where none is named."""
+    arguments.model = arguments.model or (RELEASED_ADAPTER if arguments.base else LAYERED_NAME)
+    if arguments.base and arguments.model in ("tiny", LAYERED_NAME):
+        raise DisMoError(
+            f"--base belongs to CogVideoX, and --model {arguments.model} needs none. Leave one of the two away."
+        )
+    if arguments.base or arguments.model == RELEASED_ADAPTER:
+        return COGVIDEOX_KIND
+    if arguments.model == LAYERED_NAME:
+        return LAYERED_KIND
+    if arguments.model == "tiny":
+        return GENERATOR_KIND
+    from ..weights import is_layered
+
+    return LAYERED_KIND if is_layered(arguments.model) else GENERATOR_KIND
 
 
-def _refuse_unused(arguments: argparse.Namespace, large: bool, kept: Motion | None) -> None:
+def _refuse_unused(arguments: argparse.Namespace, kind: str, kept: Motion | None) -> None:
     """Raise for options that would change nothing."""
+    large = kind == COGVIDEOX_KIND
     if kept is not None:
+        of_clips = [name for name in SAMPLING if not (name == "fps" and kind == LAYERED_KIND)]
         refuse(
             arguments,
-            (*SAMPLING, "extractor"),
+            (*of_clips, "extractor"),
             "is for clips: a motion file holds what was read when it was extracted.",
+        )
+    if kind == LAYERED_KIND:
+        refuse(
+            arguments,
+            ("steps", "seed", "fit"),
+            "belongs to models that make frames: the layered model warps the picture, at its own size. For the frame generator give "
+            "--model tiny.",
+        )
+    else:
+        refuse(
+            arguments, LAYERED, f"belongs to the layered model, --model {LAYERED_NAME}. The {kind} has no such choice."
         )
     if not large:
         refuse(
             arguments,
             (*COGVIDEOX, *TEXT),
-            f"belongs to CogVideoX: give --model {RELEASED_ADAPTER}, or --base. The frame generator has no such choice.",
+            f"belongs to CogVideoX: give --model {RELEASED_ADAPTER}, or --base. The {kind} has no such choice.",
         )
     elif not arguments.prompt.strip():
         refuse(
@@ -174,7 +201,7 @@ def _refuse_unused(arguments: argparse.Namespace, large: bool, kept: Motion | No
             )
 
 
-def _check_numbers(arguments: argparse.Namespace, large: bool, kept: Motion | None) -> None:
+def _check_numbers(arguments: argparse.Namespace, kind: str, kept: Motion | None) -> None:
     """Raise for numbers that cannot be; the numbers of CogVideoX alone are `check_cogvideox`'s."""
     if kept is None:
         check_sampling_of_clip(arguments)
@@ -182,23 +209,27 @@ def _check_numbers(arguments: argparse.Namespace, large: bool, kept: Motion | No
         check_background(arguments)  # of the picture
     check_range(arguments, "steps", 0, 1000)
     check_range(arguments, "strength", 0, 2)
-    if large:
+    if kind == LAYERED_KIND:
+        check_layered(arguments)
+    if kind == COGVIDEOX_KIND:
         check_range(arguments, "guidance", 0, 30)
 
 
 def _transferred(
-    arguments: argparse.Namespace, large: bool, kept: Motion | None, runtime: Runtime
-) -> tuple[Tensor, float, Audio | None]:
+    arguments: argparse.Namespace, kind: str, kept: Motion | None, runtime: Runtime
+) -> tuple[Tensor | Sequence[Tensor], float, Audio | None]:
     """Frames uint8 [T,H,W,3], their rate, and the sound to go with them."""
     from ...settings import SamplingSettings
     from ...video import read_image
     from ...video.audio import read_audio
     from ...video.picture import fit_image, shown_part
     from ...video.quality import quality_warning
+    from ..layered.model import LayeredModel
     from ..video_model import fit_motion
 
     picture = read_image(arguments.image, background=arguments.background)
-    model, motion = (_cogvideox if large else _frame_generator)(arguments, kept, runtime)
+    load = {COGVIDEOX_KIND: _cogvideox, GENERATOR_KIND: _frame_generator, LAYERED_KIND: _layered}[kind]
+    model, motion = load(arguments, kept, runtime)
     fitted = fit_motion(model, motion, "trim")
     if fitted.frames != motion.frames:
         log.info("This model makes %d frames of the motion's %d.", fitted.frames, motion.frames)
@@ -215,8 +246,11 @@ def _transferred(
         strength=arguments.strength,
         seed=arguments.seed,
     )
+    if isinstance(model, LayeredModel):  # its frames are drawn as they are written: any length fits into memory
+        frames_to_draw = model.render(fitted, picture, settings, mask=read_mask(arguments), runtime=runtime)
+        return frames_to_draw, frames_to_draw.fps, sound
     size = model.defaults.size
-    if not large:  # CogVideoX tells its stages itself
+    if kind == GENERATOR_KIND:  # CogVideoX tells its stages itself
         runtime.stage("moving the picture")
     fit = fit_image(picture, size, arguments.fit, model.defaults.antialias)
     frames = model.transfer(fitted, fit, settings, runtime=runtime)
@@ -251,13 +285,20 @@ def _frame_generator(
     return model, kept or motion_of(arguments.motion, arguments, runtime)
 
 
+def _layered(arguments: argparse.Namespace, kept: Motion | None, runtime: Runtime) -> tuple[MotionVideoModel, Motion]:
+    arguments.extractor = arguments.extractor or "tiny"
+    fps = arguments.fps if kept is not None and "fps" in arguments.given else 0.0
+    model = load_layered(arguments, arguments.model, arguments.device, fps)
+    return model, kept or motion_of(arguments.motion, arguments, runtime)
+
+
 def _extractor_beside(model: str) -> str:
     """The extractor that `dismo train` left beside a frame generator; else the bundled one."""
     beside = Path(model).with_name("motion_extractor.safetensors")
     return str(beside) if Path(model).suffix and beside.is_file() else "tiny"
 
 
-def _kept_motion(path: str) -> Motion | None:
+def kept_motion(path: str) -> Motion | None:
     """The motion in a motion file; None where the path is that of a clip."""
     if Path(path).suffix not in (".safetensors", ".sft"):
         return None

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from .pipeline import Pipeline
 
 Array = NDArray[np.float64]
-Make = Callable[["Motion", Frames], Frames]
+Make = Callable[["Motion", Frames, "Array | None"], Frames]
+"""(motion, picture, mask of the thing that moves in it) -> video."""
 GOOD = 0.7  # an edit whose median velocity cosine is below this is marked experimental in its node
 FAMILIES = ("translation", "pan")
 ON_SHEET = 2  # scenes of each edit on the contact sheet
@@ -105,10 +106,10 @@ def remembering(make: Make) -> Make:
     """`make`, but one video is made once: most unedited ones recur."""
     videos: dict[tuple[bytes, bytes], Frames] = {}
 
-    def remembered(motion: Motion, picture: Frames) -> Frames:
+    def remembered(motion: Motion, picture: Frames, mask: Array | None) -> Frames:
         key = motion.embeddings.numpy().tobytes(), picture.tobytes()
         if key not in videos:
-            videos[key] = make(motion, picture)
+            videos[key] = make(motion, picture, mask)
         return videos[key]
 
     return remembered
@@ -124,7 +125,8 @@ def compare(
     picture, mask = (frames[0] for frames in placed(scene, expected).render(scene.targets["same"].path.still))
     edited = edit.motion(motion, second)
     assert edited.frames == len(expected) + 1, name
-    made = [make(m, picture) for m in (edited, motion.trimmed(edited.frames))]
+    thing = None if scene.family == "pan" else mask
+    made = [make(m, picture, thing) for m in (edited, motion.trimmed(edited.frames))]
     measured, unedited = (velocities(scene, video, picture, mask) for video in made)
     scores = {
         "velocity_cosine": velocity_cosine(expected, measured),

@@ -11,12 +11,16 @@ import numpy as np
 import torch
 
 from ...runtime import Runtime
-from ...synthetic.held_out.scenes import Frames
+from ...settings import SamplingSettings
+from ...synthetic.held_out.scenes import Frames, Scene
 from ..extract import extract_motion
+from ..layered.model import LayeredModel
 from ..rollout import FrameGeneratorModel
-from ..weights import load_frame_generator, load_motion_extractor
+from ..weights import is_layered, load_frame_generator, load_layered_model, load_motion_extractor
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from ..models.extractor import MotionExtractor
     from ..motion import Motion
 
@@ -24,13 +28,13 @@ FPS = 8.0
 
 
 class Pipeline:
-    """Motion extractor and frame generator, each loaded from its file.
+    """Motion extractor and video model, each loaded from its file.
 
     Args:
         extractor: `tiny`, or the path of a weights file.
-        generator: likewise.
+        model: `layered`, `tiny` (the frame generator), or the path of a weights file of either.
         device: where they run.
-        steps: denoising steps; 0 = the model's own.
+        steps: denoising steps of a frame generator; 0 = the model's own.
         seed: of the sampling noise.
 
     Raises:
@@ -38,18 +42,22 @@ class Pipeline:
     """
 
     def __init__(
-        self, extractor: str = "tiny", generator: str = "tiny", device: str = "cpu", steps: int = 0, seed: int = 0
+        self, extractor: str = "tiny", model: str = "layered", device: str = "cpu", steps: int = 0, seed: int = 0
     ) -> None:
         self.extractor = load_motion_extractor(extractor).to(device).eval()
-        self.model = FrameGeneratorModel(load_frame_generator(generator).to(device).eval())
+        self.model: LayeredModel | FrameGeneratorModel
+        if model == "layered" or is_layered(model):
+            self.model = load_layered_model("tiny" if model == "layered" else model, device)
+        else:
+            self.model = FrameGeneratorModel(load_frame_generator(model).to(device).eval())
         self.runtime = Runtime.on(device)
         self.steps, self.seed = steps, seed
         self._motions: dict[tuple[str, int], Motion] = {}
 
     @property
-    def size(self) -> tuple[int, int]:
-        """(height, width) of the frames it makes, px."""
-        return self.model.defaults.size
+    def layered(self) -> LayeredModel | None:
+        """The model, if it is a layered one: these take masks and pictures of any size."""
+        return self.model if isinstance(self.model, LayeredModel) else None
 
     def motion(self, clip: Frames, extractor: MotionExtractor | None = None) -> Motion:
         """Motion of a clip [T, H, W, 3], under the name of the trained extractor whichever made it; kept for reuse."""
@@ -60,18 +68,15 @@ class Pipeline:
             self._motions[key] = replace(made, extractor=self.model.extractor_id)
         return self._motions[key]
 
-    def make(self, motion: Motion, picture: Frames) -> Frames:
-        """Video uint8 [T, H, W, 3] of `picture` uint8 [H, W, 3] moving so."""
+    def make(self, motion: Motion, picture: Frames, mask: NDArray[np.float64] | None = None) -> Frames:
+        """Video uint8 [T, H, W, 3] of `picture` uint8 [H, W, 3] moving so; `mask` [H, W], 0..1, for a layered model."""
         image = torch.from_numpy(picture.astype(np.float32) / 255)
+        settings = SamplingSettings(steps=self.steps, seed=self.seed)
         video = self.model.transfer(
             motion,
             image,
-            prompt="",
-            negative_prompt="",
-            steps=self.steps,
-            guidance=0,
-            strength=1.0,
-            seed=self.seed,
+            settings,
+            mask=None if mask is None or self.layered is None else torch.from_numpy(mask).float(),
             runtime=self.runtime,
         )
         return np.asarray(video.cpu().numpy())
@@ -80,13 +85,25 @@ class Pipeline:
         """The motion of `clip` on `picture`."""
         return self.make(self.motion(clip), picture)
 
-    def ablations(self) -> dict[str, Callable[[Frames, Frames], Frames]]:
+    def with_mask(self, scene: Scene, column: str) -> Frames:
+        """The motion of a scene's driver on its target picture, what is thing being known."""
+        return self._on_target(self.motion(scene.driver), scene, column)
+
+    def _on_target(self, motion: Motion, scene: Scene, column: str) -> Frames:
+        target = scene.targets[column]
+        return self.make(motion, target.picture, None if scene.family == "pan" else target.masks[0])
+
+    def ablations(self) -> dict[str, Callable[[Scene, str], Frames]]:
         """Transfers that should not work, by name."""
         stranger = untrained(self.extractor)
         return {
-            "motion zeroed": lambda clip, picture: self.make(zeroed(self.motion(clip)), picture),
-            "motion shuffled": lambda clip, picture: self.make(shuffled(self.motion(clip)), picture),
-            "untrained extractor": lambda clip, picture: self.make(self.motion(clip, stranger), picture),
+            "motion zeroed": lambda scene, column: self._on_target(zeroed(self.motion(scene.driver)), scene, column),
+            "motion shuffled": lambda scene, column: self._on_target(
+                shuffled(self.motion(scene.driver)), scene, column
+            ),
+            "untrained extractor": lambda scene, column: self._on_target(
+                self.motion(scene.driver, stranger), scene, column
+            ),
         }
 
 

@@ -63,7 +63,7 @@ def release_report(
         "embeddings": {"standalone": _motion(standalone), "embedded": _motion(embedded)},
         "largest difference of embeddings": float(difference),
         "conditions": numbers(conditions),
-        "sample": _sample(model, embedded, fit_picture(clip[0], model.defaults.size), steps, runtime),
+        "sample": _sample(model, embedded, fit_picture(clip[0], model.size), steps, runtime),
         "seconds": {"extraction": round(extraction, 2)},
     }
 

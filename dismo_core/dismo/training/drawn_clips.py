@@ -59,6 +59,23 @@ class LongBatch:
     gap: Tensor
 
 
+@dataclass(frozen=True)
+class SeenMotion:
+    """Clips as the extractor sees them, and all that moves in them.
+
+    Args:
+        frames: [B, 8, H, W, 3] in -1..1.
+        trajectories: of camera and objects, px and radians.
+        start: [B, 2 objects, 2], px from the middle of the picture at rest.
+        view: [B, 3], see `render`: the same in all frames of a clip.
+    """
+
+    frames: Tensor
+    trajectories: Trajectories
+    start: Tensor
+    view: Tensor
+
+
 class ClipGenerator:
     """Draws batches; every batch is a function of (seed, index) alone.
 
@@ -104,6 +121,23 @@ class ClipGenerator:
         frames = frames.unflatten(1, (3, pairs)).transpose(1, 2).flatten(0, 1)
         frames = _jitter(frames, 0.2, draws).unflatten(0, (clips, pairs))
         return ClipBatch(motion, first, frames[:, :, 0], frames[:, :, 1], frames[:, :, 2], gap, _labels(trajectories))
+
+    def seen_motion(self, index: int, clips: int, turning: float = 0.25, pace: float = 1.0) -> SeenMotion:
+        """Draw clips number `index` for what only reads motion: nothing is generated from them.
+
+        Args:
+            index: any integer >= 0.
+            clips: B.
+            turning: share of the trajectories that are growth or rotation on the spot.
+            pace: factor on every rate.
+        """
+        draws = Draws(self.seed * 1_000_003 + index * 7919 + 5, self.device)
+        trajectories = self._trajectories(clips, WINDOW - 1, pace, 1.0, turning, draws)
+        appearances = self._appearances(trajectories, 1.0, self._textures(index // BLOCK), draws)
+        view = self._view(clips, 1, draws)
+        times = torch.arange(WINDOW, device=self.device).float().expand(clips, -1)
+        frames = appearances.rendered(trajectories, times, self.size, view.expand(-1, WINDOW, -1))
+        return SeenMotion(_jitter(frames, 0.35, draws), trajectories, appearances.start, view[:, 0])
 
     def long_clips(self, index: int, clips: int, strides: int, turning: float = 0.2) -> LongBatch:
         """Draw long clips number `index`; half of the gaps are whole strides, what a roll-out goes on from.

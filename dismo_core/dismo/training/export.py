@@ -12,11 +12,15 @@ from ...files import atomic_write
 from ...weights.files import sha256
 from ...weights.geometry import KEY as GEOMETRY
 from ..geometry import describe
+from ..layered.head import MotionHead
+from ..layered.networks import LayeredNetworks
+from ..layered.segmenter import Segmenter
 from ..models.extractor import MotionExtractor, fingerprint
 from ..models.generator import FrameGenerator
 
 EXTRACTOR_FILE = "dismo_tiny_extractor.safetensors"
 GENERATOR_FILE = "dismo_tiny_generator.safetensors"
+LAYERED_FILE = "layered_model.safetensors"
 
 
 def export_tiny(extractor: MotionExtractor, generator: FrameGenerator, folder: Path) -> list[Path]:
@@ -37,3 +41,16 @@ def export_tiny(extractor: MotionExtractor, generator: FrameGenerator, folder: P
     with atomic_write(sums, overwrite=True) as temporary:
         temporary.write_text(json.dumps({path.name: sha256(path) for path in written}, indent=2) + "\n")
     return [*written, sums]
+
+
+def export_layered(head: MotionHead, segmenter: Segmenter, folder: Path) -> Path:
+    """Write both networks as one file, the segmenter in half precision; an existing file is replaced."""
+    networks = LayeredNetworks(head.d_motion, segmenter.widths)
+    tensors = {f"head.{name}": value.float().cpu().contiguous() for name, value in head.state_dict().items()}
+    for name, value in segmenter.state_dict().items():
+        tensors[f"segmenter.{name}"] = value.detach().half().cpu().contiguous()
+    card = {"license": "CC0-1.0", "extractor": head.extractor_id}
+    path = folder / LAYERED_FILE
+    with atomic_write(path, overwrite=True) as temporary:
+        temporary.write_bytes(save(tensors, {"format": "pt", GEOMETRY: networks.geometry, **card}))
+    return path

@@ -20,6 +20,7 @@ def two_processes(folder, shards, schedule, **options):
     script = Path(__file__).parent / "micro.py"
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    environment["PYTHONFAULTHANDLER"] = "1"  # a process that aborts says where
     words = [str(folder), str(shards), json.dumps(schedule), json.dumps(options)]
     done = subprocess.run([*command, *words], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
