@@ -79,6 +79,14 @@ BENCHMARKS = (
         ("--frames", "25", "120", "--published", "25"),
     ),
     Benchmark(
+        "layered",
+        (
+            Figure("layered model: drawing, of encoding and decoding", "ratio", 2.0, at_most=True),
+            Figure("layered model: peak by length, largest over least", "flat", 1.05, at_most=True),
+        ),
+        ("--repeats", "1", "--frames", "25", "121"),
+    ),
+    Benchmark(
         "decoding",
         (
             Figure("times as fast as FFmpeg's command line", "of_ffmpeg", 0.9, limit="of_decoding"),

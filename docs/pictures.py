@@ -1,7 +1,7 @@
-"""Make the pictures that show results of the bundled weights again: thumbnails of the workflows, and those of the help pages.
+"""Make the pictures that show results of the bundled weights again: the README's, thumbnails of workflows, those of help pages.
 
 Run `python docs/pictures.py` when the weights, the examples or the plots have changed. The screenshots are made by the
-browser test, see `docs/development.md`; `docs/demo.png` is the `contact_sheet.png` of `dismo demo`.
+browser test, see `docs/development.md`.
 """
 
 from __future__ import annotations
@@ -12,20 +12,31 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+import numpy as np  # noqa: E402
 import torch  # noqa: E402
+from PIL import Image, ImageDraw, ImageFont  # noqa: E402
 from torch import Tensor  # noqa: E402
+from torch.nn.functional import pad  # noqa: E402
 
 import dismo_core as dismo  # noqa: E402
-from dismo_core.assets.examples import example, example_names  # noqa: E402
+from dismo_core.assets.examples import example, example_mask, example_names  # noqa: E402
 from dismo_core.dismo import edit  # noqa: E402
+from dismo_core.dismo.layered.camera_path import plot_camera  # noqa: E402
+from dismo_core.dismo.layered.renderer import BORDERS  # noqa: E402
+from dismo_core.dismo.layered.tracks import motion_tracks  # noqa: E402
 from dismo_core.dismo.plots import PANELS, plot_motions  # noqa: E402
-from dismo_core.video import read_image  # noqa: E402
-from dismo_core.video.picture import fit_image, shown_part  # noqa: E402
+from dismo_core.evaluation.clip_tracks import clip_tracks  # noqa: E402
+from dismo_core.evaluation.track_json import draw_tracks  # noqa: E402
+from dismo_core.video import read_image, read_video  # noqa: E402
+from dismo_core.video.picture import fit_image, to_uint8  # noqa: E402
 from dismo_core.video.sheets import contact_sheet, save_picture  # noqa: E402
 
 THUMBNAILS, HELP = ROOT / "workflows", ROOT / "web/docs"
 EXTRACTOR = dismo.load_motion_extractor("tiny")
-MODEL = dismo.FrameGeneratorModel(dismo.load_frame_generator("tiny"))
+MODEL = dismo.load_layered_model("tiny")
+CROPPED = dismo.load_layered_model("tiny", borders="crop")
+GENERATOR = dismo.FrameGeneratorModel(dismo.load_frame_generator("tiny"))
+CPU = dismo.Runtime.cpu()
 
 
 def read(name: str, reverse: bool = False) -> tuple[dismo.Motion, Tensor]:
@@ -33,13 +44,46 @@ def read(name: str, reverse: bool = False) -> tuple[dismo.Motion, Tensor]:
     return dismo.extract_motion(EXTRACTOR, example(name)[0], reverse=reverse, return_frames=True)
 
 
-def moved(name: str, motion: dismo.Motion, fit: str = "crop", strength: float = 1.0) -> Tensor:
-    """The picture of an example, moved as the nodes do it."""
-    picture = read_image(example(name)[1])
-    rows, columns = shown_part(*picture.shape[:2], MODEL.defaults.size, fit)
-    fitted = fit_image(picture, MODEL.defaults.size, fit)
-    frames = MODEL.transfer(motion, fitted, strength=strength, runtime=dismo.Runtime.cpu())
-    return frames[:, rows, columns]
+def moved(name: str, motion: dismo.Motion, model: dismo.LayeredModel = MODEL, strength: float = 1.0) -> Tensor:
+    """The picture of an example, moved by a layered model."""
+    masked = example_mask(name)
+    mask = None if masked is None else read_image(masked)[..., 0]
+    return model.transfer(motion, read_image(example(name)[1]), mask=mask, strength=strength, runtime=CPU)
+
+
+def generated(name: str, motion: dismo.Motion) -> Tensor:
+    """Frames that the frame generator makes of the picture of an example."""
+    picture = fit_image(read_image(example(name)[1]), GENERATOR.size, "crop")
+    return GENERATOR.transfer(motion, picture, runtime=CPU)
+
+
+def strip(clip: Tensor, picture: Tensor, result: Tensor, height: int = 200) -> Tensor:
+    """One line that explains itself: the clip, the picture, the picture moved so."""
+    parts = []
+    for title, video, count in (
+        ("a clip", clip, 3),
+        ("your picture", picture, 1),
+        ("the picture, moved so", result, 3),
+    ):
+        sheet = contact_sheet([video], count, height)
+        canvas = Image.new("RGB", (sheet.shape[1] + 24, height + 34), "white")
+        canvas.paste(Image.fromarray(sheet.numpy()), (0, 30))
+        ImageDraw.Draw(canvas).text((0, 2), title, fill="black", font=ImageFont.load_default(20))
+        parts.append(torch.from_numpy(np.array(canvas)))
+    return torch.cat(parts, dim=1)
+
+
+def tracks_of_motion(motion: dismo.Motion) -> Tensor:
+    """The picture of the camera example with the tracks of a motion, as Motion Tracks shows it."""
+    tracks, shown = motion_tracks(MODEL, motion, read_image(example("camera")[1]), size=(320, 560), fps=40)
+    return draw_tracks(shown, tracks)
+
+
+def tracks_of_clip(name: str) -> Tensor:
+    """The first frame of a clip with its tracks, as Tracks from Video shows it."""
+    clip = read_video(example(name)[0])
+    tracks = clip_tracks(clip.frames, clip.fps, size=(320, 560), fps=40)
+    return draw_tracks(to_uint8(fit_image(clip.frames[0].float() / 255, (320, 560), "crop"), 0), tracks)
 
 
 def still(name: str) -> Tensor:
@@ -58,21 +102,36 @@ def main() -> None:
     clips = {name: read(name) for name in example_names()}
     (drawn, drawn_clip), (camera, camera_clip) = clips["drawn"], clips["camera"]
     backwards, backwards_clip = read("drawn", reverse=True)
-    drawn_video, camera_video = moved("drawn", drawn), moved("camera", camera)
-    both = edit.blend(camera, drawn)
+    cutout_video, camera_video = moved("cutout", drawn), moved("camera", camera, CROPPED)
     plots = {"1 drawn_clip.mp4": drawn, "2 drawn_clip.mp4": edit.reverse_order(drawn), "3 drawn_clip.mp4": backwards}
 
-    save(contact_sheet([drawn_clip, drawn_video], 3, 128), THUMBNAILS / "motion_transfer_tiny.jpg")
-    padded = moved("camera", camera, fit="pad")
-    save(contact_sheet([camera_clip, padded], 3, 128), THUMBNAILS / "camera_motion_to_photo_tiny.jpg")
-    library = [camera_clip, drawn_clip, moved("camera", both)]
+    lines = [strip(drawn_clip, still("cutout"), cutout_video), strip(camera_clip, still("camera"), camera_video)]
+    width = max(line.shape[1] for line in lines)
+    lines = [pad(line, (0, 0, 0, width - line.shape[1]), value=255) for line in lines]
+    save(torch.cat(lines), ROOT / "docs/demo.png")
+
+    save(contact_sheet([drawn_clip, cutout_video], 3, 128), THUMBNAILS / "motion_transfer_tiny.jpg")
+    save(contact_sheet([camera_clip, camera_video], 3, 128), THUMBNAILS / "camera_motion_to_photo_tiny.jpg")
+    save(contact_sheet([drawn_clip, generated("drawn", drawn)], 3, 128), THUMBNAILS / "frame_generator_tiny.jpg")
+    library = [camera_clip, drawn_clip, moved("cutout", edit.blend(camera, drawn))]
     save(contact_sheet(library, 4, 96), THUMBNAILS / "motion_library_tiny.jpg")
     save(plot_motions(plots, PANELS, 640), THUMBNAILS / "motion_analysis_tiny.jpg")
+    save(tracks_of_motion(camera), THUMBNAILS / "motion_to_wan_tracks.jpg")
 
     rows = [(contact_sheet([clip], 3, 96), contact_sheet([still(name)], 1, 96)) for name, (_, clip) in clips.items()]
-    save(torch.cat([torch.cat(row, dim=1) for row in rows]), HELP / "example.jpg")
+    joined = [torch.cat(row, dim=1) for row in rows]
+    width = max(row.shape[1] for row in joined)
+    save(torch.cat([pad(row, (0, 0, 0, width - row.shape[1]), value=255) for row in joined]), HELP / "example.jpg")
     save(contact_sheet([drawn_clip, backwards_clip], 4, 96), HELP / "extract.jpg")
-    weaker = moved("camera", camera, strength=0.5)
+    bordered = [moved("camera", camera, dismo.load_layered_model("tiny", borders=name)) for name in BORDERS]
+    save(contact_sheet(bordered, 4, 128), HELP / "layered.jpg")
+    save(tracks_of_motion(camera), HELP / "motion_tracks.jpg")
+    save(tracks_of_clip("camera"), HELP / "video_tracks.jpg")
+    save(plot_camera(MODEL.path(camera), 500), HELP / "camera_path.png")
+    masks = torch.stack([MODEL.find(frame.float() / 255) for frame in drawn_clip])
+    masked = to_uint8(masks[..., None].repeat(1, 1, 1, 3), 0)
+    save(contact_sheet([drawn_clip, masked], 4, 96), HELP / "what_moves.jpg")
+    weaker = moved("camera", camera, CROPPED, strength=0.5)
     save(contact_sheet([camera_clip, camera_video, weaker], 4, 96), HELP / "transfer.jpg")
     edits = {"pause: 8 frames at frame 12": edit.pause(camera, 12, 8), "loop: twice": edit.loop(camera, 2)}
     edits = {"camera clip": camera, **edits, "strength 0.5": camera.with_strength(0.5)}

@@ -5,14 +5,17 @@ from __future__ import annotations
 from comfy_api.latest import ComfyExtension, io
 
 from .dismo import cogvideox_files, model_files, motion_files
+from .dismo.camera_plot import CameraPath
 from .dismo.extract import ExtractMotion
 from .dismo.load_cogvideox import LoadCogVideoXMotionAdapter
-from .dismo.loaders import LoadDisMoExtractor, LoadFrameGenerator
+from .dismo.loaders import LoadDisMoExtractor, LoadFrameGenerator, LoadLayeredModel
 from .dismo.motion_edit import EditMotion, MixMotion
 from .dismo.motion_library import LoadMotion, SaveMotion
 from .dismo.motion_plot import PlotMotion
+from .dismo.motion_tracks import MotionTracks, TracksFromVideo
 from .dismo.sample import MotionTransferSample
 from .dismo.video_lora import VideoLoRA
+from .dismo.what_moves import WhatMoves
 from .shared.example import ExampleInputs
 from .shared.hints import explained
 from .shared.save import SaveVideo
@@ -40,5 +43,10 @@ class DisMoExtension(ComfyExtension):
             PlotMotion,
             LoadCogVideoXMotionAdapter,
             VideoLoRA,
+            LoadLayeredModel,
+            MotionTracks,
+            CameraPath,
+            TracksFromVideo,
+            WhatMoves,
         ]
         return [explained(node) for node in nodes]

@@ -148,7 +148,7 @@ def load_layered_model(
     make = networks_of(file.metadata, str(file.path))
     if make is None or not (extractor_id := file.metadata.get("extractor")):
         raise DisMoError(
-            f"{file.path} does not say which extractor it belongs to. Write it anew with `dismo train layered`."
+            f"{file.path} does not say which extractor it belongs to. Write it again with `dismo train layered`."
         )
     networks = build(file, {"its own": make}).to(device).eval().requires_grad_(False)
     networks.head.extractor_id = extractor_id

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
 from ..video.picture import centre_crop
-from ..video.track_json import check_tracks
+from .track_json import check_tracks
 from .tracks import SIDE, track_points
 
 Array = NDArray[np.float64]
@@ -22,6 +24,7 @@ def clip_tracks(
     size: tuple[int, int] = (480, 832),
     frames: int = 121,
     fps: float = 24.0,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Array:
     """Follow points of a clip by optical flow; after its end, and where one is lost, it stays where it is.
 
@@ -33,6 +36,7 @@ def clip_tracks(
         size: (height, width) of the video, px; the clip is cropped in its middle to this shape.
         frames: positions of each point.
         fps: positions per second.
+        progress: called with (frames of the clip done, in all); what it raises passes through.
 
     Returns:
         [N, frames, 2], px of the video.
@@ -52,7 +56,7 @@ def clip_tracks(
     to_clip = np.array([inner_columns / width, inner_rows / height])
     corner, scale = np.array([left, top]), SIDE / min(rows, columns)
     start = (own_points * to_clip + corner) * scale - 0.5
-    found = track_points(clip, start.astype(np.float32)).points.astype(np.float64)
+    found = track_points(clip, start.astype(np.float32), progress).points.astype(np.float64)
     way = ((found + 0.5) / scale - corner) / to_clip
     times = np.minimum(np.arange(frames) * clip_fps / fps, len(clip) - 1)
     first = np.minimum(times.astype(int), len(clip) - 2)

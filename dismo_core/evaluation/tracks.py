@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,7 +48,9 @@ def track_grid(frames: Tensor) -> Tracks:
     return track_points(frames, np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2))
 
 
-def track_points(frames: Tensor, start: Array) -> Tracks:
+def track_points(
+    frames: Tensor, start: Array, progress: Callable[[int, int], None] = lambda done, total: None
+) -> Tracks:
     """Follow points from the first frame on by DIS optical flow (Kroeger et al. 2016).
 
     A point is lost where it leaves the picture or where flow forward and back again misses it by more than 1 px.
@@ -55,6 +58,7 @@ def track_points(frames: Tensor, start: Array) -> Tracks:
     Args:
         frames: uint8 [T, H, W, 3], T >= 2.
         start: where they are in the first frame, (x, y) px on frames of shorter side 256, [N, 2].
+        progress: called with (frames done, in all); what it raises passes through.
 
     Raises:
         DisMoError: OpenCV is missing, or there is a single frame.
@@ -77,7 +81,7 @@ def track_points(frames: Tensor, start: Array) -> Tracks:
 
     points = [np.asarray(start, dtype=np.float32)]
     visible = [np.ones(len(start), dtype=bool)]
-    for before, after in zip(grey, grey[1:], strict=False):
+    for number, (before, after) in enumerate(zip(grey, grey[1:], strict=False), 2):
         here = points[-1]
         step = at(flow.calc(before, after, None), here)
         there = here + step
@@ -86,6 +90,7 @@ def track_points(frames: Tensor, start: Array) -> Tracks:
         seen = visible[-1] & inside & (np.linalg.norm(step + back, axis=1) <= CONSISTENT)
         points.append(np.where(seen[:, None], there, here))
         visible.append(seen)
+        progress(number, len(grey))
     return Tracks(np.stack(points, axis=1), np.stack(visible, axis=1))
 
 

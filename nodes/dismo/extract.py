@@ -98,7 +98,7 @@ class ExtractMotion(io.ComfyNode):
         """Choose the source, then leave it to `dismo_core.extract_motion`."""
         from ...dismo_core import extract_motion
 
-        clips.require_one(video, images)
+        clips.require_one("Extract Motion", video, images)
         if video is not None:
             source, start, frame_count = clips.from_video(video, fps, start, frame_count, InputImpl.VideoFromFile)
         else:

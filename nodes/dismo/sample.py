@@ -33,17 +33,18 @@ class MotionTransferSample(io.ComfyNode):
             category="DisMo",
             description="Moves a picture as the clip moved from which the motion was extracted.",
             inputs=[
-                VideoModel.Input("model", tooltip="From Load Frame Generator, or another video model loader."),
+                VideoModel.Input("model", tooltip="From Load Layered Model, or another video model loader."),
                 Motion.Input("motion", tooltip="From Extract Motion, with the extractor that this model knows."),
                 io.Image.Input(
                     "image",
-                    tooltip="The picture to move; one, not a batch. It is scaled to the model's size, see fit.",
+                    tooltip="The picture to move; one, not a batch. It is scaled to the model's size, see fit; the layered model "
+                    "keeps its size.",
                 ),
                 io.String.Input(
                     "prompt",
                     default="",
                     multiline=True,
-                    tooltip="What the video shows. Empty = no prompt = guidance 1. The frame generator takes no text.",
+                    tooltip="What the video shows. Empty = no prompt = guidance 1. Only CogVideoX takes text.",
                 ),
                 io.String.Input(
                     "negative_prompt",
@@ -107,9 +108,18 @@ class MotionTransferSample(io.ComfyNode):
                         tooltip="What shows through transparent pixels.",
                     )
                 ),
+                io.Mask.Input(
+                    "mask",
+                    optional=True,
+                    tooltip="What of the picture moves, white; for the layered model. Without one it finds that itself.",
+                ),
             ],
             outputs=[
-                io.Video.Output("video", display_name="video", tooltip="At the frame rate of the motion."),
+                io.Video.Output(
+                    "video",
+                    display_name="video",
+                    tooltip="At the frame rate of the motion, or at the one that the layered model was given.",
+                ),
                 io.Image.Output("frames", display_name="frames", tooltip="The frames of the video."),
             ],
             **compat.aliases("dismo", "motion transfer", "animate picture", "image to video"),
@@ -131,6 +141,7 @@ class MotionTransferSample(io.ComfyNode):
         length: str,
         background: str = "black",
         audio: Input.Audio | None = None,
+        mask: Input.Mask | None = None,
     ) -> io.NodeOutput:
         """Fit picture and motion to the model, then leave it to `model.transfer`."""
         from ...dismo_core.dismo.video_model import fit_motion
@@ -157,11 +168,12 @@ class MotionTransferSample(io.ComfyNode):
                     strength=strength,
                     seed=seed,
                 ),
+                mask=mask,
                 runtime=host.runtime(model),
             )
         frames = frames.cpu()[:, rows, columns]
         host.notify(quality_warning(frames, picture, strength))
         images = frames.float().div_(255)
-        rate = Fraction(fitted.fps).limit_denominator(1001)
+        rate = Fraction(model.output_fps(fitted)).limit_denominator(1001)
         components = Types.VideoComponents(images=images, frame_rate=rate, audio=cut(audio, len(images) / rate))
         return io.NodeOutput(InputImpl.VideoFromComponents(components), images)

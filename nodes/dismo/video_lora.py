@@ -45,6 +45,10 @@ class WithLoRAs:
         """As the model's."""
         return self.model.valid_lengths(motion)
 
+    def output_fps(self, motion: Motion) -> float:
+        """As the model's."""
+        return self.model.output_fps(motion)
+
     def transfer(
         self,
         motion: Motion,

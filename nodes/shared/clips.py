@@ -1,4 +1,4 @@
-"""From ComfyUI's VIDEO to what `dismo_core.extract_motion` reads."""
+"""From ComfyUI's VIDEO to what `dismo_core` reads."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+import torch
+
 from ...dismo_core import DisMoError
-from ...dismo_core.video import probe
+from ...dismo_core.video import probe, read_video
+from ...dismo_core.video.picture import to_rgb, to_uint8
 from ...dismo_core.video.read import check_sampling
 
 if TYPE_CHECKING:
@@ -18,12 +21,12 @@ if TYPE_CHECKING:
     Source = str | BinaryIO | Tensor
 
 
-def require_one(video: Input.Video | None, images: Tensor | None) -> None:
-    """Refuse both or neither."""
+def require_one(node: str, video: Input.Video | None, images: Tensor | None) -> None:
+    """Refuse both or neither, in the name of a node."""
     if (video is None) == (images is None):
         found = "neither is" if video is None else "both are"
         raise DisMoError(
-            f"Extract Motion needs exactly one clip, but of video and images {found} connected. "
+            f"{node} needs exactly one clip, but of video and images {found} connected. "
             "Connect a video, or a batch of images, not both."
         )
 
@@ -43,16 +46,72 @@ def from_video(
         (source, start, frame count), to be given to `extract_motion` with the same fps.
     """
     check_sampling(fps, start, None)  # ComfyUI checks typed-in numbers only, not linked ones
-    if isinstance(video, file_type):  # type: ignore[arg-type]
-        probe(video.get_stream_source())  # its errors say what to do; ComfyUI's own reader shows FFmpeg's
-        window = _only_trimmed(video, file_type)
-        if window is not None:
-            begin, length = window
-            source = video.get_stream_source()  # again: reading has moved the position of a file object
-            return source, begin + start, _within(length - start, fps, frame_count) if length else frame_count
+    if (window := _window(video, file_type)) is not None:
+        begin, length, _ = window
+        source = video.get_stream_source()  # again: reading has moved the position of a file object
+        return source, begin + start, _within(length - start, fps, frame_count) if length else frame_count
     components = video.get_components()
     frames = sample(components.images, components.frame_rate, fps, start, frame_count)
     return frames, 0.0, frame_count
+
+
+def beginning(
+    video: Input.Video, fps: float, frame_count: int, file_type: Callable[[Any], Input.Video]
+) -> tuple[Tensor, float]:
+    """The beginning of a VIDEO, as long as `frame_count` frames at `fps` last.
+
+    Args:
+        fps: at which the frames are read where the video has more of them; one with fewer is read as it is.
+        frame_count: at least 1.
+        file_type: see `from_video`.
+
+    Returns:
+        (uint8 [T,H,W,3], its frames per second).
+    """
+    check_sampling(fps, 0.0, None)
+    window = _window(video, file_type)
+    if window is None:
+        components = video.get_components()
+        rate = min(Fraction(fps), Fraction(components.frame_rate))
+        count = _lasting(frame_count, fps, rate)
+        return to_bytes(sample(components.images, components.frame_rate, rate, 0.0, count)), float(rate)
+    begin, length, own_rate = window
+    rate = min(fps, own_rate)
+    count = _lasting(frame_count, fps, rate)
+    if length:
+        count = min(count, max(1, math.ceil(round(length * rate, 6))))
+    clip = read_video(video.get_stream_source(), fps=rate, start=begin, frames=count)
+    return clip.frames, rate
+
+
+def frames_of(video: Input.Video, file_type: Callable[[Any], Input.Video]) -> Tensor:
+    """All frames of a VIDEO, [T,H,W,C], 0..1."""
+    _window(video, file_type)  # for its errors
+    images: Tensor = video.get_components().images
+    return images
+
+
+def to_bytes(images: Tensor) -> Tensor:
+    """A batch of IMAGE [T,H,W,C], of any precision, as uint8 [T,H,W,3]."""
+    return torch.stack([to_uint8(to_rgb(image), 0.0) for image in images])
+
+
+def _lasting(frame_count: int, fps: float, rate: float | Fraction) -> int:
+    """Frames at `rate` that last as long as `frame_count` at `fps`."""
+    return math.ceil((frame_count - 1) * (Fraction(rate) / Fraction(fps))) + 1
+
+
+def _window(video: Input.Video, file_type: Callable[[Any], Input.Video]) -> tuple[float, float, float] | None:
+    """(start, length, frames per second) of what a VIDEO shows of its file; None where it must be decoded by ComfyUI.
+
+    Raises:
+        DisMoError: its file is no video.
+    """
+    if not isinstance(video, file_type):  # type: ignore[arg-type]
+        return None
+    rate = probe(video.get_stream_source()).fps  # its errors say what to do; ComfyUI's own reader shows FFmpeg's
+    window = _only_trimmed(video, file_type)
+    return None if window is None else (*window, rate)
 
 
 def _only_trimmed(video: Input.Video, file_type: Callable[[Any], Input.Video]) -> tuple[float, float] | None:

@@ -19,18 +19,24 @@ class ExampleInputs(io.ComfyNode):
             node_id="DisMoExample",
             display_name="Example Clip and Picture (DisMo)",
             category="DisMo",
-            description="A driving clip and a picture that come with this pack, to try motion transfer with.",
+            description="A driving clip, a picture and what moves in it, to try motion transfer with; they come with this pack.",
             inputs=[
                 io.Combo.Input(
                     "example",
                     options=example_names(),
                     default="drawn",
-                    tooltip="drawn = a moving drawn shape and a drawn scene; camera = a camera move and a photograph.",
+                    tooltip="drawn = a moving drawn shape and a drawn scene; camera = a camera move and a photograph; cutout = the drawn "
+                    "shape and a photograph of a flower, with its mask.",
                 ),
             ],
             outputs=[
                 io.Video.Output("clip", display_name="clip", tooltip="The clip whose motion to take."),
                 io.Image.Output("picture", display_name="picture", tooltip="The picture to move."),
+                io.Mask.Output(
+                    "mask",
+                    display_name="mask",
+                    tooltip="What moves in the picture, for Transfer Motion; all of it where there is no mask.",
+                ),
             ],
             **compat.aliases("dismo", "demo", "sample input"),
         )
@@ -38,8 +44,13 @@ class ExampleInputs(io.ComfyNode):
     @classmethod
     def execute(cls, example: str) -> io.NodeOutput:
         """Open the files of the example."""
+        import torch
+
         from ...dismo_core.assets.examples import example as files_of
+        from ...dismo_core.assets.examples import example_mask
         from ...dismo_core.video import read_image
 
-        clip, picture = files_of(example)
-        return io.NodeOutput(InputImpl.VideoFromFile(str(clip)), read_image(picture)[None])
+        clip, file = files_of(example)
+        picture, masked = read_image(file), example_mask(example)
+        mask = torch.ones(picture.shape[:2]) if masked is None else read_image(masked)[..., 0]
+        return io.NodeOutput(InputImpl.VideoFromFile(str(clip)), picture[None], mask[None])

@@ -191,6 +191,10 @@ class ComfyPage:
         if not WRITE_PICTURES:
             return
         self.tab.evaluate("app.extensionManager.setting.set('Comfy.Minimap.Visible', false)")
+        self.tab.evaluate(
+            "app.extensionManager.setting.set('LiteGraph.Canvas.MinFontSizeForLOD', 0)"
+        )  # small texts, too
+        self.tab.wait_for_timeout(300)
         clip = self.tab.evaluate(BOX, list(types)) if types else None
         file = ROOT / path
         file.parent.mkdir(exist_ok=True)

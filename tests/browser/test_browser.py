@@ -42,7 +42,7 @@ def test_three_actions_to_a_video(page):
     assert not any(node["red"] for node in page.nodes())
     page.picture("docs/screens/result.jpg")
     page.picture("web/docs/save_video.jpg", "DisMoSaveVideo")
-    page.picture("web/docs/load_models.jpg", "LoadDisMoExtractor", "ExtractMotion", "DisMoLoadFrameGenerator")
+    page.picture("web/docs/load_models.jpg", "LoadDisMoExtractor", "ExtractMotion", "DisMoLoadLayeredModel")
 
     saved = page.server.base / "output/video/dismo_00001_.mp4"
     assert page.tab.locator("video").get_attribute("src").count(saved.name) == 1
@@ -81,12 +81,16 @@ def test_a_dropped_workflow_opens_whole(page, file):
     page.picture(f"docs/screens/{file.stem}.jpg")
     if file.stem == "motion_transfer_cogvideox":
         page.picture("web/docs/load_cogvideox.jpg", "LoadCogVideoXMotionAdapter", "ExtractMotion")
+    if file.stem == "frame_generator_tiny":
+        page.picture("web/docs/load_generator.jpg", "DisMoLoadFrameGenerator")
     if file.stem == "motion_library_tiny":
         page.picture("web/docs/motion_library.jpg", "ExtractMotion", "DisMoSaveMotion", "DisMoLoadMotion")
     assert page.faults == []
 
 
-@pytest.mark.parametrize("name", ["camera_motion_to_photo_tiny", "motion_library_tiny", "motion_analysis_tiny"])
+@pytest.mark.parametrize(
+    "name", ["camera_motion_to_photo_tiny", "motion_library_tiny", "motion_analysis_tiny", "frame_generator_tiny"]
+)
 def test_other_workflows_run_in_the_page(page, name):
     """What they show keeps clear of other nodes, too."""
     file = ROOT / f"workflows/{name}.json"
@@ -183,9 +187,9 @@ def test_the_blueprint_is_one_node_and_makes_a_video(page):
     assert page.faults == []
 
 
-NEW_SEED = """() => {
+NEW_STRENGTH = """() => {
     const sample = app.graph.nodes.find(node => node.type == 'MotionTransferSample')
-    sample.widgets.find(widget => widget.name == 'seed').value = 7
+    sample.widgets.find(widget => widget.name == 'strength').value = 0.7
 }"""
 
 
@@ -199,7 +203,7 @@ def test_app_mode_shows_the_inputs_that_matter(page):
         page.wait_until_open(file.stem, len(graph["nodes"]))
         shown = [widget for _, widget in graph["extra"]["linearData"]["inputs"]]
         if graph == TINY:
-            page.tab.evaluate(NEW_SEED)  # else all is in the cache
+            page.tab.evaluate(NEW_STRENGTH)  # else all is in the cache
         with page.app_mode() as inputs:
             inputs.nth(len(shown) - 1).wait_for()
             assert [text.split("\n")[0] for text in inputs.all_inner_texts()] == shown

@@ -21,6 +21,13 @@ import websocket
 
 ROOT = Path(__file__).resolve().parents[2]
 PACK = "dismo-pack"
+FOLDERS = {  # in models, of the files that a loader names
+    "CLIPLoader": "text_encoders",
+    "CLIPVisionLoader": "clip_vision",
+    "DisMoLoadLayeredModel": "dismo",
+    "UNETLoader": "diffusion_models",
+    "VAELoader": "vae",
+}
 START_SECONDS, RUN_SECONDS = 180, 300
 PREVIEW_IMAGE = 1  # binary websocket event
 
@@ -65,6 +72,7 @@ class Server:
         (self.base / "custom_nodes").mkdir()
         (self.base / "custom_nodes" / PACK).symlink_to(ROOT, target_is_directory=True)
         (self.base / "custom_nodes/probe").symlink_to(Path(__file__).parent / "probe", target_is_directory=True)
+        put_named_files(self.base / "models")
         command = [os.environ.get("COMFYUI_PYTHON", sys.executable), "main.py", "--cpu", "--listen", "127.0.0.1"]
         command += ["--port", self.address.split(":")[1], "--base-directory", str(self.base), "--disable-api-nodes"]
         command += ["--disable-auto-launch", "--dont-print-server", "--database-url", "sqlite:///:memory:"]
@@ -164,3 +172,14 @@ class Server:
         while any(entry[1] == run.id for entry in self.json("/queue")["queue_running"]):
             time.sleep(0.02)  # what it holds is let go of after its last event
         return run
+
+
+def put_named_files(models: Path) -> None:
+    """Empty files under the names that the workflow files have in their loaders: so they stand in the lists, and none is missing."""
+    for file in (ROOT / "workflows").glob("*.json"):
+        for node in json.loads(file.read_text("utf-8"))["nodes"]:
+            for name in node.get("widgets_values") or ():
+                if node["type"] in FOLDERS and str(name).endswith(".safetensors"):
+                    path = models / FOLDERS[node["type"]] / name
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.touch()

@@ -117,7 +117,7 @@ def test_the_long_workflow_runs_and_saves_a_video(server):
 
 def test_the_picture_may_have_another_shape(server):
     """A square one in a wide model: padded, and cut back to a square."""
-    run = server.run(changed(WHOLE, n3={"frame_count": FRAMES}, n4={"fit": "pad"}))
+    run = server.run(changed(WHOLE, n1={"example": "drawn"}, n3={"frame_count": FRAMES}, n4={"fit": "pad"}))
     assert video(server, run) == (FRAMES, 64, 64, 3)
 
 

@@ -53,7 +53,7 @@ def test_a_motion_is_saved_loaded_edited_mixed_drawn_and_transferred(server):
     run = server.run(prompt)
     assert run.events[-1]["type"] == "execution_success", run.events[-1]
 
-    with safe_open(server.base / "models/dismo/motions/camera_00001_.safetensors", "pt") as file:
+    with safe_open(server.base / "models/dismo/motions/flying_00001_.safetensors", "pt") as file:
         assert file.metadata()["frames"] == "25"
     (video,) = files_of(server, run, VIDEO)
     assert frame_count(video) == 13 + 25 - 1 - 4
@@ -64,24 +64,24 @@ def test_a_motion_is_saved_loaded_edited_mixed_drawn_and_transferred(server):
 def test_a_saved_motion_can_be_chosen_by_name(server):
     from safetensors.torch import load_file
 
-    assert "camera_00001_.safetensors" in library_names(server)
+    assert "flying_00001_.safetensors" in library_names(server)
     prompt = {
-        "1": {"class_type": "DisMoLoadMotion", "inputs": {"file": "camera_00001_.safetensors"}},
+        "1": {"class_type": "DisMoLoadMotion", "inputs": {"file": "flying_00001_.safetensors"}},
         "2": {
             "class_type": "DisMoSaveMotion",
-            "inputs": {"motion": ["1", 0], "filename_prefix": "again/camera", "place": "output"},
+            "inputs": {"motion": ["1", 0], "filename_prefix": "again/flying", "place": "output"},
         },
     }
     run = server.run(prompt)
     assert run.events[-1]["type"] == "execution_success", run.events[-1]
     first, second = (
-        load_file(server.base / folder / "camera_00001_.safetensors")
+        load_file(server.base / folder / "flying_00001_.safetensors")
         for folder in ("models/dismo/motions", "output/motions/again")
     )
     assert len(first["embeddings"]) == 21 and first["embeddings"].equal(second["embeddings"])
-    assert "again/camera_00001_.safetensors [output]" in library_names(server)
+    assert "again/flying_00001_.safetensors [output]" in library_names(server)
     models = server.json("/object_info/LoadDisMoExtractor")["LoadDisMoExtractor"]["input"]["required"]["model"]
-    assert "camera_00001_" not in json.dumps(models)
+    assert "flying_00001_" not in json.dumps(models)
 
 
 @pytest.mark.parametrize("name", ["../../../secret.safetensors", "../../secret.safetensors [output]"])
@@ -104,17 +104,27 @@ def test_no_file_outside_is_read(server, port, name):
 CAMERA = json.loads((ROOT / "tests/comfyui/camera_motion_to_photo_tiny.api.json").read_text("utf-8"))
 
 
-def test_the_camera_workflow_is_served_and_runs(server):
-    """The photo moved, and the same beside the clip, 2 x 256 px and a gap of 4."""
+def size_of(data):
     import av
+
+    with av.open(io.BytesIO(data)) as container:
+        return container.streams.video[0].width, container.streams.video[0].height
+
+
+def test_the_camera_workflow_is_served_and_runs(server):
+    """The photo moved, in its own size; and the same beside the square clip, as high as the photo, with a gap of 4 px."""
+    from PIL import Image
+
+    from dismo_core.assets.examples import example
 
     assert server.json("/api/workflow_templates/dismo-pack/camera_motion_to_photo_tiny.json")["nodes"]
     run = server.run(CAMERA)
     assert run.events[-1]["type"] == "execution_success", run.events[-1]
     (result,), (beside,) = files_of(server, run, "7"), files_of(server, run, "10")
     assert frame_count(result) == frame_count(beside) == 25
-    with av.open(io.BytesIO(beside)) as container:
-        assert (container.streams.video[0].width, container.streams.video[0].height) == (516, 256)
+    width, height = Image.open(example("camera")[1]).size
+    assert min(width, height) >= 768
+    assert size_of(result) == (width, height) and size_of(beside) == (height + 4 + width, height)
 
 
 @pytest.mark.parametrize("name", ["motion_library_tiny", "motion_analysis_tiny"])

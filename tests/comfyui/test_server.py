@@ -17,12 +17,13 @@ from schema_reader import CONTRACT, OBJECT_INFO, contract_of_server, read_schema
 
 GRAPH = json.loads((ROOT / "workflows/motion_transfer_tiny.json").read_text("utf-8"))
 PROMPT = json.loads((ROOT / "tests/comfyui/motion_transfer_tiny.api.json").read_text("utf-8"))
-EXTRACT, SAMPLE, SAVE = "3", "5", "6"  # node ids in both
+GENERATOR = json.loads((ROOT / "tests/comfyui/frame_generator_tiny.api.json").read_text("utf-8"))
+EXTRACT, SAMPLE, SAVE = "3", "5", "6"  # node ids in all
 
 
-def changed(node, **inputs):
-    """The prompt with other inputs at one node."""
-    prompt = copy.deepcopy(PROMPT)
+def changed(node, whole=PROMPT, **inputs):
+    """A prompt with other inputs at one node."""
+    prompt = copy.deepcopy(whole)
     prompt[node]["inputs"] |= inputs
     return prompt
 
@@ -100,16 +101,17 @@ def test_workflow_runs_and_saves_a_video_with_its_graph(server):
     import av
     from PIL import Image
 
+    from dismo_core.assets.examples import example
+
     run = server.run(PROMPT, GRAPH)
     assert run.events[-1]["type"] == "execution_success", run.events[-1]
 
     steps = [event for event in run.data("progress") if event["node"] == SAMPLE]
-    assert len(steps) == steps[-1]["max"] > 1
     assert [step["value"] for step in steps] == sorted(step["value"] for step in steps)
-    assert steps[-1]["value"] == steps[-1]["max"]
-    assert len(run.previews) >= len(steps)
-    previews = [Image.open(io.BytesIO(preview)) for preview in run.previews]
-    assert {(preview.format, preview.size) for preview in previews} == {("JPEG", (64, 64))}, "as large as the video"
+    assert steps[-1]["value"] == steps[-1]["max"] == 25
+    (size,) = {Image.open(io.BytesIO(preview)).size for preview in run.previews}
+    width, height = Image.open(example(PROMPT["1"]["inputs"]["example"])[1]).size
+    assert max(size) <= 512 and size[0] / size[1] == pytest.approx(width / height, rel=0.01), "the shape of the picture"
 
     name, data = saved_file(server, run)
     assert name == "dismo_00001_.mp4"
@@ -118,6 +120,7 @@ def test_workflow_runs_and_saves_a_video_with_its_graph(server):
         tags = dict(container.metadata)
         frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
     assert len(frames) == 25
+    assert frames[0].shape == (height + height % 2, width + width % 2, 3), "its size, but for what H.264 asks for"
     assert json.loads(tags["workflow"]) == GRAPH
     prompt = json.loads(tags["prompt"])
     for node in prompt.values():
@@ -129,6 +132,25 @@ def test_a_second_run_is_cached(server):
     run = server.run(PROMPT, GRAPH)
     assert run.data("progress") == []
     assert sorted(run.data("execution_cached")[0]["nodes"]) == sorted(PROMPT)
+
+
+def test_the_frame_generator_runs_too(server):
+    """Each of its steps shows, with a preview in the size of the video."""
+    import av
+    from PIL import Image
+
+    run = server.run(GENERATOR)
+    assert run.events[-1]["type"] == "execution_success", run.events[-1]
+    steps = [event for event in run.data("progress") if event["node"] == SAMPLE]
+    assert len(steps) == steps[-1]["max"] > 1
+    assert [step["value"] for step in steps] == sorted(step["value"] for step in steps)
+    assert len(run.previews) >= len(steps)
+    previews = [Image.open(io.BytesIO(preview)) for preview in run.previews]
+    assert {(preview.format, preview.size) for preview in previews} == {("JPEG", (64, 64))}
+    name, data = saved_file(server, run)
+    assert name == "frame_generator_00001_.mp4"
+    with av.open(io.BytesIO(data)) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 25
 
 
 @pytest.mark.parametrize("format", ["webm", "webp", "gif"])
@@ -160,7 +182,7 @@ def test_interrupt_half_way(server):
                 cancelled.append(time.monotonic())
 
     before = sorted((server.base / "output").rglob("*.*"))
-    run = server.run(changed(SAMPLE, steps=1000, seed=1), watch=cancel)
+    run = server.run(changed(SAMPLE, GENERATOR, steps=1000, seed=1), watch=cancel)
     assert run.events[-1]["type"] == "execution_interrupted"
     assert run.events[-1]["data"]["node_id"] == SAMPLE
     assert time.monotonic() - cancelled[0] < 5

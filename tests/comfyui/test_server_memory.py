@@ -13,6 +13,10 @@ RUNS, WARM = 20, 4  # after the first few, allocators and caches have what they 
 CHANGES = {
     "motion_transfer_tiny": {
         "ExtractMotion": {"frame_count": 9},
+        "DisMoSaveVideo": {"filename_prefix": "video/memory"},
+    },
+    "frame_generator_tiny": {
+        "ExtractMotion": {"frame_count": 9},
         "MotionTransferSample": {"steps": 4},
         "DisMoSaveVideo": {"filename_prefix": "video/memory"},
     },

@@ -31,7 +31,7 @@ MIX = (  # in turn
     lambda: graph("motion_library_tiny"),
     lambda: with_lora(graph("motion_transfer_cogvideox")),
     lambda: graph(
-        "motion_transfer_tiny", DisMoSaveVideo={"format": "webm"}, MotionTransferSample={"fit": "pad", "steps": 4}
+        "frame_generator_tiny", DisMoSaveVideo={"format": "webm"}, MotionTransferSample={"fit": "pad", "steps": 4}
     ),
     lambda: graph("motion_transfer_cogvideox", LoadCogVideoXMotionAdapter=TOY | {"memory": "group offload"}),
 )

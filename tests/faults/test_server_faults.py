@@ -15,7 +15,7 @@ from pages import ENDS, Page
 
 COGVIDEOX, TINY = (
     with_frames(graph(name, DisMoSaveVideo={"filename_prefix": "video/faults"}))
-    for name in ("motion_transfer_cogvideox", "motion_transfer_tiny")
+    for name in ("motion_transfer_cogvideox", "frame_generator_tiny")
 )
 TEXT = 3  # binary websocket event
 NODE = {"extract": "ExtractMotion", "save": "DisMoSaveVideo"}  # of a stage; of the others MotionTransferSample

@@ -12,7 +12,7 @@ import pytest
 from comfy_page import ROOT, ComfyPage
 
 RUNS = 4  # of each browser
-WORKFLOWS = {"first": "motion_transfer_tiny", "second": "camera_motion_to_photo_tiny"}  # by browser
+WORKFLOWS = {"first": "frame_generator_tiny", "second": "camera_motion_to_photo_tiny"}  # by browser
 SIZE = {"width": 1600, "height": 900}
 
 # What the page is told of its runs, and what it shows of them, noted from here on.

@@ -100,7 +100,7 @@ def installed(base: Path) -> Iterator[None]:
         Custom=lambda name: kind,
         Hidden=types.SimpleNamespace(prompt="PROMPT", extra_pnginfo="EXTRA_PNGINFO"),
         FolderType=types.SimpleNamespace(output="output"),
-        **dict.fromkeys(("Int", "Float", "String", "Boolean", "Combo", "Image", "Video", "Audio"), kind),
+        **dict.fromkeys(("Int", "Float", "String", "Boolean", "Combo", "Image", "Mask", "Video", "Audio"), kind),
     )
     modules = {
         "comfy": {},

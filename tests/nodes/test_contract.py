@@ -59,6 +59,16 @@ def test_chinese_locale_is_complete(node_id):
     assert _keys(chinese) == _keys(english)
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_texts_hold_no_sign_that_the_page_reads_as_a_placeholder(language):
+    """It takes them for message formats; with one of these, the node is not drawn in what it calls Nodes 2.0."""
+    assert not re.search("[{}|@]", "".join(_texts(_locale(language))))
+
+
+def _texts(tree):
+    return [text for part in tree.values() for text in (_texts(part) if isinstance(part, dict) else [part])]
+
+
 def _locale(language):
     return json.loads((ROOT / f"locales/{language}/nodeDefs.json").read_text("utf-8"))
 

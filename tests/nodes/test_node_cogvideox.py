@@ -92,6 +92,7 @@ def test_what_comes_from_another_node_does_not_disturb_the_cache(files, pack):
     nodes = (
         pack("nodes.dismo.loaders").LoadDisMoExtractor,
         pack("nodes.dismo.loaders").LoadFrameGenerator,
+        pack("nodes.dismo.loaders").LoadLayeredModel,
         pack("nodes.dismo.video_lora").VideoLoRA,
         pack("nodes.dismo.motion_library").LoadMotion,
         pack("nodes.dismo.load_cogvideox").LoadCogVideoXMotionAdapter,

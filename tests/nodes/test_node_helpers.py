@@ -23,7 +23,7 @@ def clips(pack):
 @pytest.mark.parametrize(("video", "images", "found"), [(None, None, "neither is"), ("a video", "images", "both are")])
 def test_exactly_one_clip(pack, clips, video, images, found):
     with pytest.raises(pack("dismo_core").DisMoError, match=found):
-        clips.require_one(video, images)
+        clips.require_one("Extract Motion", video, images)
 
 
 def test_a_file_is_streamed(clips, real_clip):
@@ -81,6 +81,27 @@ def test_frames_are_sampled_at_the_time_they_are_shown(clips):
     source, start, count = clips.from_video(VideoFromComponents(components), 10.0, 0.25, 0, VideoFromFile)
     assert source.flatten().tolist() == [6, 8, 10, 13, 15, 18, 20, 22]
     assert (start, count) == (0, 0)
+
+
+@pytest.mark.parametrize(("fps", "asked", "rate", "read"), [(24, 25, 8, 9), (4, 9, 4, 9), (4, 100, 4, 13)])
+def test_the_beginning_is_read_at_no_more_than_the_rate_of_the_clip(clips, fps, asked, rate, read):
+    """3.125 s at 8 frames a second: from its file, and where it is in memory."""
+    from dismo_core.assets.examples import example
+    from dismo_core.video import read_video
+
+    file = str(example("drawn")[0])
+    frames, told = clips.beginning(VideoFromFile(file), fps, asked, VideoFromFile)
+    assert (len(frames), told, frames.dtype) == (read, rate, torch.uint8)
+    whole = read_video(file).frames
+    assert torch.equal(frames, whole[:: 8 // rate][:read])
+    components = types.SimpleNamespace(images=whole.float() / 255, frame_rate=Fraction(8))
+    in_memory, told = clips.beginning(VideoFromComponents(components), fps, asked, VideoFromFile)
+    assert torch.equal(in_memory, frames) and told == rate
+
+
+def test_the_beginning_of_a_trimmed_file_ends_with_its_window(clips, real_clip):
+    frames, rate = clips.beginning(VideoFromFile(real_clip, window=(2.0, 1.0)), 8, 100, VideoFromFile)
+    assert (len(frames), rate) == (8, 8)
 
 
 def test_sampling_after_the_end_gives_no_frames(clips):

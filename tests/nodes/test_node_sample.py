@@ -24,8 +24,11 @@ class Model:
     def valid_lengths(self, motion):
         return list(range(5, 14))
 
-    def transfer(self, motion, image, settings=None, *, runtime):
-        self.motion, self.image, self.settings = motion, image, settings
+    def output_fps(self, motion):
+        return motion.fps
+
+    def transfer(self, motion, image, settings=None, *, mask=None, runtime):
+        self.motion, self.image, self.settings, self.mask = motion, image, settings, mask
         return torch.full((motion.frames, 6, 8, 3), 255, dtype=torch.uint8)
 
 
@@ -78,6 +81,27 @@ def test_padding_is_cut_off_the_video_again(sample):
     model, (video, frames) = sample(image=torch.rand(1, 12, 12, 3), fit="pad")
     assert model.image.shape == (6, 8, 3)
     assert frames.shape == (9, 6, 6, 3) and video.get_components().images is frames
+
+
+def test_a_mask_is_passed_on(sample):
+    assert sample()[0].mask is None
+    mask = torch.ones(1, 6, 8)
+    assert sample(mask=mask)[0].mask is mask
+
+
+def test_a_model_of_any_size_and_its_own_rate(sample, monkeypatch):
+    """As the layered model: the picture keeps its size, whatever fit says."""
+    monkeypatch.setattr(Model, "defaults", types.SimpleNamespace(**vars(Model.defaults) | {"size": None}))
+    monkeypatch.setattr(Model, "output_fps", lambda self, motion: 30000 / 1001)
+    monkeypatch.setattr(
+        Model,
+        "transfer",
+        lambda self, motion, image, *_, **__: (image * 255).byte()[None].repeat(motion.frames, 1, 1, 1),
+    )
+    for fit in ("crop", "pad"):
+        _, (video, frames) = sample(image=torch.rand(1, 11, 7, 3), fit=fit)
+        assert frames.shape == (9, 11, 7, 3)
+        assert video.get_components().frame_rate == Fraction(30000, 1001)
 
 
 def test_audio_is_cut(sample):

@@ -17,9 +17,11 @@ VALUES = {  # what a linked number or text can be: ComfyUI checks the ranges of 
 }
 NODES = ("ExtractMotion", "MotionTransferSample", "DisMoSaveVideo", "DisMoSaveMotion", "DisMoLoadMotion")
 NODES += ("DisMoEditMotion", "DisMoMixMotion", "DisMoPlotMotion")
+NODES += ("DisMoLoadLayeredModel", "DisMoMotionTracks", "DisMoTracksFromVideo", "DisMoWhatMoves")
+ONE_CLIP = ("ExtractMotion", "DisMoTracksFromVideo", "DisMoWhatMoves")  # of the two that they can take
 OPERATIONS = ("trim", "loop", "hold", "pause", "concatenate", "reverse order", "strength")
-GRAPHS = [(node, {}) for node in NODES if node not in ("DisMoEditMotion", "ExtractMotion")]
-GRAPHS += [("ExtractMotion", {"video": None}), ("ExtractMotion", {"images": None})]
+GRAPHS = [(node, {}) for node in NODES if node not in ("DisMoEditMotion", *ONE_CLIP)]
+GRAPHS += [(node, {other: None}) for node in ONE_CLIP for other in ("video", "images")]
 GRAPHS += [("DisMoEditMotion", {"operation": operation}) for operation in OPERATIONS]
 GRAPHS += [("DisMoMixMotion", {"mode": "chain"}), ("DisMoSaveMotion", {"place": "output"})]
 
@@ -53,6 +55,7 @@ def comfy(pack, monkeypatch):
     pack("nodes.dismo.motion_files").register_folder()
     extractor = core.load_motion_extractor("tiny")
     model = pack("dismo_core.dismo.rollout").FrameGeneratorModel(core.load_frame_generator("tiny"))
+    layered = core.load_layered_model("tiny")
     motion = core.Motion(torch.randn(5, 32), 8.0, "clip.mp4", extractor.extractor_id, torch.ones(32))
     components = types.SimpleNamespace(images=torch.rand(6, 32, 32, 3), frame_rate=Fraction(8), audio=None)
     video = types.SimpleNamespace(get_components=lambda: components)
@@ -66,13 +69,17 @@ def comfy(pack, monkeypatch):
             "dismo.motion_library",
             "dismo.motion_edit",
             "dismo.motion_plot",
+            "dismo.loaders",
+            "dismo.motion_tracks",
+            "dismo.what_moves",
         ):
             for found in vars(pack(f"nodes.{name}")).values():
                 if isinstance(found, type) and found.__name__ == read_schemas()[node]["class"]:
                     found.hidden = types.SimpleNamespace(prompt=None, extra_pnginfo=None)
-                    images = torch.rand(5 if node == "ExtractMotion" else 1, 32, 32, 3)
+                    images = torch.rand(5 if node in ONE_CLIP else 1, 32, 32, 3)
                     short = {"DISMO_MOTION": motion.trimmed(5)} if node == "MotionTransferSample" else {}
-                    return found, sockets | {"IMAGE": images} | short
+                    other = {"DISMO_VIDEO_MODEL": layered} if node == "DisMoMotionTracks" else {}
+                    return found, sockets | {"IMAGE": images} | short | other
         raise AssertionError(node)
 
     return find

@@ -30,14 +30,15 @@ def api_form(graph):
         if node["type"] in PAGE_ONLY:
             continue
         widgets, inputs = iter(node["widgets_values"]), {}
-        sockets = {socket["name"]: socket["link"] for socket in node["inputs"]}
+        sockets = {port["name"]: port["link"] for port in node["inputs"] if "widget" not in port}
+        linked = {port["name"]: port["link"] for port in node["inputs"] if port["link"] is not None}
         for port in SCHEMAS[node["type"]]["inputs"]:
             if port["id"] not in sockets:
                 inputs[port["id"]] = next(widgets)
                 if port.get("control_after_generate"):
                     next(widgets)  # the page stores what happens to the seed after a run
-            elif sockets[port["id"]] is not None:
-                _, source, slot, *_ = links[sockets[port["id"]]]
+            if port["id"] in linked:
+                _, source, slot, *_ = links[linked[port["id"]]]
                 inputs[port["id"]] = [str(source), slot]
         assert not list(widgets), f"{node['type']} has more widget values than widgets"
         prompt[str(node["id"])] = {

@@ -43,7 +43,7 @@ def add_layered(parser: argparse.ArgumentParser, *, video: bool = True) -> None:
         type=float,
         default=0.0,
         metavar="DEGREES",
-        help="motion blur: how long of 360 degrees the shutter is open; 180 as in films (default 0: none)",
+        help="motion blur: how long of 360 degrees the shutter is open; 180 is usual (default 0: none)",
     )
 
 

@@ -57,10 +57,10 @@ def add_parser(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Check, extract where needed, follow, write."""
+    from ...evaluation.track_json import check_tracks, draw_tracks, read_points, tracks_json
     from ...files import atomic_write
     from ...video import read_image
     from ...video.sheets import save_picture
-    from ...video.track_json import check_tracks, draw_tracks, read_points, tracks_json
     from ..layered.camera_path import camera_text
     from ..layered.tracks import motion_tracks
 

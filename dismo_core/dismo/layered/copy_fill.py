@@ -13,9 +13,9 @@ from torch.nn.functional import interpolate, pad, unfold
 
 from .fill import dilated, push_pull
 
-LONGEST = 160  # px of the small version
+LONGEST = 128  # px of the small version
 RADIUS = 3  # of a patch, px
-ROUNDS = 6  # of matching and mixing at each scale
+ROUNDS, LAST_ROUNDS = 6, 3  # of matching and mixing at each scale, and at the finest, where they cost most
 LEAST = 24  # px; below it there is no coarser scale
 SEED = 0
 
@@ -28,8 +28,11 @@ def copy_fill(image: Tensor, hole: Tensor) -> Tensor:
         hole: [H, W], 0 or 1, what is to be filled; not looked at.
 
     Returns:
-        [3, H, W]: the picture where there is no hole. Smooth (`push_pull`) where no patch lies outside the hole.
+        [3, H, W]: the picture where there is no hole. Smooth (`push_pull`) where no patch lies outside the hole; the picture
+        itself where nothing at all does.
     """
+    if not bool((hole == 0).any()):
+        return image
     factor = min(1.0, LONGEST / max(hole.shape))
     size = max(1, round(hole.shape[0] * factor)), max(1, round(hole.shape[1] * factor))
     rim = max(1, round(RADIUS / factor) - 1)
@@ -83,7 +86,7 @@ def _sources(small: Tensor, gap: Tensor) -> Tensor | None:
             continue
         if found is not None:
             guess = _finer(found, hole.shape)
-        matched = _matched(picture, hole, guess, rng)
+        matched = _matched(picture, hole, guess, LAST_ROUNDS if picture is small else ROUNDS, rng)
         if matched is None:
             return None
         found = matched
@@ -104,7 +107,7 @@ def _places(h: int, w: int) -> Tensor:
     return torch.stack(torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij"))
 
 
-def _matched(picture: Tensor, hole: Tensor, guess: Tensor | None, rng: torch.Generator) -> Tensor | None:
+def _matched(picture: Tensor, hole: Tensor, guess: Tensor | None, rounds: int, rng: torch.Generator) -> Tensor | None:
     """`_sources` at one scale, from a guess."""
     h, w = hole.shape
     whole = ~(dilated(hole.float(), RADIUS) > 0)
@@ -126,7 +129,7 @@ def _matched(picture: Tensor, hole: Tensor, guess: Tensor | None, rng: torch.Gen
             whole.flatten()[source], source, choices[torch.randint(0, len(choices), (len(targets),), generator=rng)]
         )
     image = picture
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         wanted = _patches(image)[targets]
         source, distance = _searched(wanted, known, source, targets, place, whole.flatten(), choices, w, rng)
         image = _mixed(picture, hole, targets, source, distance, w)
@@ -164,16 +167,15 @@ def _searched(
         source = torch.where(new < distance, candidate, source)
         distance = torch.minimum(new, distance)
 
-    for _ in range(2):
-        for step in (1, -1, width, -width, 4, -4, 4 * width, -4 * width):
-            neighbor = place[(targets - step).clamp(0, len(place) - 1)]
-            offer(torch.where(neighbor >= 0, source[neighbor.clamp_min(0)] + step, source))
-        reach = max(width, len(whole) // width)
-        while reach >= 1:
-            rows, columns = (torch.randint(-reach, reach + 1, source.shape, generator=rng) for _ in range(2))
-            offer(source + rows * width + columns)
-            reach //= 2
-        offer(choices[torch.randint(0, len(choices), source.shape, generator=rng)])
+    for step in (1, -1, width, -width, 4, -4, 4 * width, -4 * width):
+        neighbor = place[(targets - step).clamp(0, len(place) - 1)]
+        offer(torch.where(neighbor >= 0, source[neighbor.clamp_min(0)] + step, source))
+    reach = max(width, len(whole) // width)
+    while reach >= 1:
+        rows, columns = (torch.randint(-reach, reach + 1, source.shape, generator=rng) for _ in range(2))
+        offer(source + rows * width + columns)
+        reach //= 2
+    offer(choices[torch.randint(0, len(choices), source.shape, generator=rng)])
     return source, distance
 
 

@@ -296,7 +296,7 @@ def check_choices(moves: str, borders: str, shutter: float, fps: float) -> None:
         raise DisMoError(f"There are no borders {borders!r}. Choose one of: {', '.join(BORDERS)}.")
     if not 0 <= shutter <= 360:
         raise DisMoError(
-            f"The shutter angle must be 0 to 360 degrees (0 = no motion blur, 180 = as in films), not {shutter}."
+            f"The shutter angle must be 0 to 360 degrees (0 = no motion blur, 180 is usual), not {shutter}."
         )
     if not 0 <= fps <= MAX_FPS:
         raise DisMoError(f"fps must be above 0 and at most {MAX_FPS:g} (0 = that of the motion), not {fps}.")

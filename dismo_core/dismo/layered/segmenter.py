@@ -8,6 +8,7 @@ from torch.nn.functional import interpolate, pad
 
 WIDTHS = (16, 32, 64, 96, 128)
 LONGEST = 256  # px: larger pictures are scaled down
+UNSURE = 0.1
 
 
 class _Block(nn.Sequential):
@@ -78,6 +79,7 @@ class Segmenter(nn.Module):
         missing = (-size[0]) % step, (-size[1]) % step
         x = pad(x, (0, missing[1], 0, missing[0]), mode="replicate")
         mask = torch.sigmoid(self(x))[:, : size[0], : size[1]]
+        mask = (mask - UNSURE) / (1 - 2 * UNSURE)  # what it is nearly sure of counts as sure
         if size != (height, width):
             mask = interpolate(mask[None], (height, width), mode="bicubic", align_corners=False)[0]
         return mask[0].clamp(0, 1)

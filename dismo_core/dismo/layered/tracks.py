@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ...evaluation.track_json import check_tracks
 from ...video.picture import centre_crop, fit_image, to_uint8
-from ...video.track_json import check_tracks
 from ..motion import Motion
 from .model import FOUND, LayeredModel, check_image, fitted_mask
 from .path import Path

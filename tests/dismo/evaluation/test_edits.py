@@ -59,7 +59,9 @@ def test_a_perfect_video_scores_one(name: str, scenes: list[Scene]) -> None:
 def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "edits.json"
     chosen = ["--edits", "no edit", "pause: 8 at frame 8"]
-    assert main(["evaluate", "edits", "--scenes", "2", "--steps", "1", *chosen, "--out", str(out)]) == 0
+    assert (
+        main(["evaluate", "edits", "--scenes", "2", "--model", "tiny", "--steps", "1", *chosen, "--out", str(out)]) == 0
+    )
     result = json.loads(out.read_text())
     assert [(video["edit"], video["family"]) for video in result["videos"]] == [
         (name, family) for name in ("no edit", "pause: 8 at frame 8") for family in ("translation", "pan")

@@ -11,7 +11,7 @@ import torch
 from dismo_core import DisMoError
 from dismo_core.dismo.layered.camera_path import camera_text, plot_camera
 from dismo_core.dismo.layered.tracks import motion_tracks
-from dismo_core.video.track_json import draw_tracks, read_points, tracks_json
+from dismo_core.evaluation.track_json import draw_tracks, read_points, tracks_json
 
 IMAGE = torch.rand(64, 96, 3, generator=torch.Generator().manual_seed(0))
 
