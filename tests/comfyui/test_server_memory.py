@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import statistics
 
 import pytest
 import toy_base
@@ -48,4 +49,6 @@ def test_twenty_runs_leave_memory_flat(server, toy, name):
     assert len({state["modules"] for state in warm}) == 1
     assert len({state["tensor_bytes"] for state in warm}) == 1
     assert len({json.dumps(state["registered"]) for state in warm}) == 1
-    assert warm[-1]["rss"] - warm[0]["rss"] < 32e6, [state["rss"] for state in states]
+    sizes = [state["rss"] for state in warm]  # some are read while frames are still held: medians
+    half = len(sizes) // 2
+    assert statistics.median(sizes[half:]) - statistics.median(sizes[:half]) < 32e6, sizes
