@@ -141,7 +141,8 @@ def load_layered_model(
     Raises:
         DisMoError: no such name or file, a damaged file, or a choice that there is not.
     """
-    from .layered.model import LayeredModel, check_choices
+    from .layered.checks import check_choices
+    from .layered.model import LayeredModel
 
     check_choices(moves, borders, shutter, fps)
     file = open_weights(name_or_path, {"tiny": BUNDLED["dismo_tiny_layered"]}, LAYERED)

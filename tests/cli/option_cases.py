@@ -15,8 +15,9 @@ import torch
 
 from dismo_core.dismo.layered.head import MotionHead
 from dismo_core.dismo.layered.layers import Layers
-from dismo_core.dismo.layered.model import LayeredModel, RenderedFrames
+from dismo_core.dismo.layered.model import LayeredModel
 from dismo_core.dismo.layered.path import Path
+from dismo_core.dismo.layered.rendered import RenderedFrames
 from dismo_core.dismo.layered.renderer import Renderer
 from dismo_core.dismo.layered.segmenter import Segmenter
 from dismo_core.dismo.motion import Motion

@@ -13,8 +13,8 @@ from ...evaluation.score import Goal
 from ...imports import importing
 from ...synthetic.held_out.scenes import MIDDLE, SIZE, Frames, Scene
 from ..layered.layers import take_apart
-from ..layered.model import RenderedFrames
 from ..layered.path import Path
+from ..layered.rendered import RenderedFrames
 from ..layered.renderer import Renderer
 from .pipeline import FPS
 

@@ -50,10 +50,6 @@ class Path:
         """F."""
         return len(self.steps) + 1
 
-    def scaled(self, strength: float) -> Path:
-        """Every step `strength` times as far."""
-        return replace(self, steps=self.steps * strength)
-
     def only(self, ground: bool, thing: bool) -> Path:
         """With what does not move set still."""
         steps = self.steps.clone()
@@ -141,6 +137,11 @@ def _solved(readings: Tensor, weight: Tensor) -> Tensor:
     matrix += SMOOTHNESS * weight[0][:, None, None] * (changes.T @ changes)
     solved: Tensor = torch.linalg.solve(matrix, right.T[..., None])
     return solved[..., 0].T
+
+
+def moving(steps: Tensor) -> tuple[bool, bool]:
+    """Whether the ground and whether the thing moves at all in steps [S, 8]."""
+    return bool((steps[:, GROUND] != 0).any()), bool((steps[:, THING] != 0).any())
 
 
 def quieted(steps: Tensor) -> Tensor:

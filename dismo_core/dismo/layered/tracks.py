@@ -12,8 +12,9 @@ from torch import Tensor
 from ...evaluation.track_json import check_tracks
 from ...video.picture import centre_crop, fit_image, to_uint8
 from ..motion import Motion
-from .model import FOUND, LayeredModel, check_image, fitted_mask
-from .path import Path
+from .checks import FOUND, check_image, fitted_mask
+from .model import LayeredModel
+from .path import Path, moving
 
 Array = NDArray[np.float64]
 
@@ -54,7 +55,7 @@ def motion_tracks(
     check_tracks(len(own_points) if own_points is not None else points, size[1], size[0], frames, fps)
     check_image(image)
     path = model.path(motion, strength)
-    thing_moves, ground_moves = (bool((path.steps[:, part] != 0).any()) for part in (slice(4, 8), slice(0, 4)))
+    ground_moves, thing_moves = moving(path.steps)
     if mask is not None:
         mask = fitted_mask(mask, image)
     elif thing_moves:

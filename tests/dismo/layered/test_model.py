@@ -8,7 +8,7 @@ import torch
 
 import dismo_core as dismo
 from dismo_core import DisMoError, Runtime
-from dismo_core.dismo.layered.model import frame_count
+from dismo_core.dismo.layered.rendered import frame_count
 
 CPU = Runtime.cpu()
 

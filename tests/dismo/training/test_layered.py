@@ -107,3 +107,17 @@ def test_the_command_writes_a_model_that_loads(tmp_path, capsys, monkeypatch):
     assert all(torch.equal(value, bundled[name]) for name, value in model.segmenter.state_dict().items())
     assert main(["train", "layered", "--out", str(tmp_path), "--clips", "10"]) == 2
     assert "at least 1000" in capsys.readouterr().err
+
+
+def test_a_head_of_any_width_is_written_and_read(tmp_path):
+    """Another extractor has embeddings of another width; its id goes along, and motions of others are refused."""
+    from dismo_core import Motion
+    from dismo_core.dismo.training.export import export_layered
+
+    rng = torch.Generator().manual_seed(1)
+    head, _ = fit_head(torch.randn(300, 4, 12, generator=rng), torch.randn(300, 4, 4, 8, generator=rng), "b" * 16)
+    model = load_layered_model(export_layered(head, load_layered_model("tiny").segmenter, tmp_path), moves="scene")
+    embeddings = torch.randn(9, 12, generator=rng)
+    assert model.extractor_id == "b" * 16 and model.path(Motion(embeddings, 8.0, "", "b" * 16)).frames == 13
+    with pytest.raises(DisMoError, match="Extract the motion again"):
+        model.path(Motion(embeddings, 8.0, "", "c" * 16))
