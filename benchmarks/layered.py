@@ -24,7 +24,7 @@ from benchmarks.report import OUT, table, write_json
 from benchmarks.suite import verdict
 
 SIDE, FRAMES = 1024, 25
-MEMORY_SIDE = 512
+MEMORY_SIDE = PREVIEW_SIDE = 512
 KINDS = {
     "camera": "the camera moves over the whole picture",
     "thing": "a thing moves, its mask is given",
@@ -62,13 +62,13 @@ def seconds(work: Callable[[], Any]) -> tuple[float, Any]:
     return time.process_time() - start, result
 
 
-def measure(kind: str, repeats: int) -> dict[str, float]:
+def measure(kind: str, repeats: int, side: int = SIDE) -> dict[str, float]:
     """Best processor seconds: taking the picture apart and drawing; encoding and decoding what was drawn."""
     import torch
 
     import dismo_core as dismo
 
-    frames_of = inputs(kind, SIDE)
+    frames_of = inputs(kind, side)
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for number in range(repeats):
@@ -119,12 +119,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ]
     headings = ("what", "drawing s", "encoding s", "decoding s", "drawing / both")
     print(table(f"{FRAMES} frames of {SIDE}x{SIDE} px, one core, processor time", headings, rows))
+    preview = measure("thing", options.repeats, PREVIEW_SIDE)["drawing"]
+    print(f"A widget changed at {PREVIEW_SIDE}x{PREVIEW_SIDE} px, a thing moves: drawn again in {preview:.2f} s.")
     megabytes = {frames: peak(frames) / 1e6 for frames in options.frames}
     least, most = (megabytes[n] for n in options.frames)
     print(f"Memory of the process: {', '.join(f'{n} frames {mb:.0f} MB' for n, mb in megabytes.items())}.")
     result = {
         "seconds": times,
         "ratio": max(row["ratio"] for row in times.values()),
+        "preview": preview,
         "megabytes": megabytes,
         "flat": most / least,
     }

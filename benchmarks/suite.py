@@ -82,6 +82,7 @@ BENCHMARKS = (
         "layered",
         (
             Figure("layered model: drawing, of encoding and decoding", "ratio", 2.0, at_most=True),
+            Figure("layered model: drawn again at 512 px, s", "preview", 1.0, at_most=True),
             Figure("layered model: peak by length, largest over least", "flat", 1.05, at_most=True),
         ),
         ("--repeats", "1", "--frames", "25", "121"),

@@ -148,9 +148,7 @@ def load_layered_model(
     file = open_weights(name_or_path, {"tiny": BUNDLED["dismo_tiny_layered"]}, LAYERED)
     make = networks_of(file.metadata, str(file.path))
     if make is None or not (extractor_id := file.metadata.get("extractor")):
-        raise DisMoError(
-            f"{file.path} does not say which extractor it belongs to. Write it again with `dismo train layered`."
-        )
+        raise DisMoError(f"{file.path} does not say which extractor it belongs to. It is damaged; train it again.")
     networks = build(file, {"its own": make}).to(device).eval().requires_grad_(False)
     networks.head.extractor_id = extractor_id
     return LayeredModel(networks.head, networks.segmenter, moves, borders, shutter, fps)

@@ -94,8 +94,8 @@ def test_more_frames_than_the_motion_has(server):
     assert video(server, said[SAVE]["images"]) == (73, 512, 768, 24)
 
 
-def test_a_changed_widget_draws_again_within_a_second(server):
-    """512 px a side, from pressing Run to the end of the transfer; the motion comes from ComfyUI's cache."""
+def test_a_changed_widget_runs_the_transfer_alone(server):
+    """The motion and the picture come from ComfyUI's cache; how long it takes is in benchmarks/layered.py."""
     prompt = tiny()
     prompt["21"] = {
         "class_type": "ImageScale",
@@ -104,15 +104,12 @@ def test_a_changed_widget_draws_again_within_a_second(server):
     prompt[SAMPLE]["inputs"]["image"] = ["21", 0]
     del prompt[SAVE]
     prompt["30"] = {"class_type": "PreviewAny", "inputs": {"source": [SAMPLE, 0]}}
-    took = []
-    for strength in (1.0, 0.8, 0.6, 0.4, 0.2):
+    for number, strength in enumerate((1.0, 0.8)):
         prompt[SAMPLE]["inputs"]["strength"] = strength
         run = server.run(prompt)
         assert run.events[-1]["type"] == "execution_success", run.events[-1]
-        assert [event["node"] for event in run.data("executing") if event["node"]][-2:] == [SAMPLE, "30"]
-        begin, end = (run.data(f"execution_{name}")[0]["timestamp"] for name in ("start", "success"))
-        took.append(end - begin)
-    assert min(took) < 1000, took  # milliseconds; a machine may be busy
+        ran = [event["node"] for event in run.data("executing") if event["node"]]
+        assert ran[-2:] == [SAMPLE, "30"] and (len(ran) == 2) == (number > 0)
 
 
 def test_a_painted_mask_says_what_moves(server):

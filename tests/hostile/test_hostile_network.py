@@ -47,7 +47,9 @@ def test_work_calls_nobody(tmp_path):
         clip, picture = example("drawn")
         out = {str(tmp_path)!r}
         attempt(main, ["extract", str(clip), "-o", out + "/m.safetensors", "--frames", "5"])
-        attempt(main, ["transfer", "--motion", out + "/m.safetensors", "--image", str(picture), "-o", out + "/v.mp4", "--steps", "1"])
+        moved = ["transfer", "--motion", out + "/m.safetensors", "--image", str(picture), "-o"]
+        attempt(main, [*moved, out + "/v.mp4"])
+        attempt(main, [*moved, out + "/w.mp4", "--model", "tiny", "--steps", "1"])
         assert len(dismo.read_video(out + "/v.mp4").frames) == 5
         attempt(main, ["weights"])
         attempt(main, ["weights", "verify"])

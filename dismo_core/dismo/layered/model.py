@@ -122,7 +122,9 @@ class LayeredModel:
         if mask is not None:
             mask = fitted_mask(mask, image)
             if not thing_moves:
-                log.info("The mask changes nothing: only the camera moves. To move the thing, choose 'thing' or 'both'.")
+                log.info(
+                    "The mask changes nothing: only the camera moves. To move the thing, choose 'thing' or 'both'."
+                )
         if thing_moves and mask is None:
             mask = self.find(image)
             if float(mask.max()) < FOUND:
