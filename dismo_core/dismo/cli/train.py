@@ -66,7 +66,7 @@ def add_parser(subparsers: Any) -> None:
         description="Train a motion extractor with its frame generator on video shards (--data), or dismo-tiny on drawn clips: that "
         "takes about 14 hours of one CPU core. Others are made for GPUs; after some steps it says how long it will take. Goes on "
         "where it was stopped. Several GPUs: torchrun --nproc-per-node 8 -m dismo_core train ... `layered` fits a layered model to an "
-        "extractor on drawn clips: about 75 minutes of one CPU core for the tiny one.",
+        "extractor on drawn clips: about 70 minutes of one CPU core for the tiny one.",
     )
     parser.add_argument("preset", choices=("tiny", "small", "large", "layered"), help="what to train")
     add_run(parser)
