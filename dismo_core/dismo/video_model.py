@@ -52,7 +52,8 @@ class MotionVideoModel(Protocol):
             keywords: fields of `SamplingSettings`, in place of those in `settings`.
 
         Returns:
-            uint8 [T,H,W,3], RGB, frame 0 = the picture; T = motion.frames, or as many as `output_fps` gives in the same time.
+            uint8 [T,H,W,3], RGB, frame 0 = the picture (without motion blur and zoom); T = motion.frames, or as many as
+            `output_fps` gives in the same time.
         """
         ...
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import colorsys
 import json
-import math
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ from torch import Tensor
 from ..errors import DisMoError
 
 MOST = 10_000  # points, and frames
+FARTHEST = 1e6  # px of a point from the corner
 MOST_POSITIONS = 2_000_000  # points times frames: some 60 MB of text
 
 Array = NDArray[np.float64]
@@ -72,7 +72,7 @@ def read_points(text: str) -> Array | None:
     wanted = 'Write them as [[120, 80], [200, 95]] or [{"x": 120, "y": 80}].'
     try:
         listed = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # the first also of numbers with thousands of digits
         raise DisMoError(f"The points are no JSON ({error}). {wanted}") from error
     if not isinstance(listed, list) or not 1 <= len(listed) <= MOST:
         count = f"{len(listed):,} of them" if isinstance(listed, list) else type(listed).__name__
@@ -89,7 +89,7 @@ def read_points(text: str) -> Array | None:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= FARTHEST
 
 
 def draw_tracks(picture: Tensor, tracks: Array) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -28,6 +28,10 @@ class Trajectories:
     object_turn: Tensor
     camera: Tensor
     camera_turn: Tensor
+
+    def cpu(self) -> Trajectories:
+        """The same on the CPU."""
+        return Trajectories(*(getattr(self, part.name).cpu() for part in fields(self)))
 
     def of_camera(self, times: Tensor) -> Trajectory:
         """The camera at times [B, N] (frame steps)."""

@@ -35,6 +35,22 @@ class CameraPath(io.ComfyNode):
                     default="json",
                     tooltip="json = with frame rate and units; csv = a table for spreadsheets.",
                 ),
+                io.Int.Input(
+                    "width",
+                    default=0,
+                    min=0,
+                    max=16384,
+                    optional=True,
+                    tooltip="Of the picture, in pixels; with height it says its shape, where shifts meet zoom or rotation. 0 = square.",
+                ),
+                io.Int.Input(
+                    "height",
+                    default=0,
+                    min=0,
+                    max=16384,
+                    optional=True,
+                    tooltip="Of the picture, in pixels. 0 = square.",
+                ),
             ],
             outputs=[
                 io.String.Output(
@@ -48,11 +64,13 @@ class CameraPath(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, model: MotionVideoModel, motion: dismo_core.Motion, format: str) -> io.NodeOutput:
+    def execute(
+        cls, model: MotionVideoModel, motion: dismo_core.Motion, format: str, width: int = 0, height: int = 0
+    ) -> io.NodeOutput:
         """Leave it to the model's path."""
         from ...dismo_core.dismo.layered.camera_path import camera_text, plot_camera
 
         layered = require_layered(model, "Camera Path")
         host.bring_to_device(layered)
-        path = layered.path(motion)
-        return io.NodeOutput(camera_text(path, format), plot_camera(path)[None].float().div_(255))
+        path, size = layered.path(motion), (height, width) if width and height else (1, 1)
+        return io.NodeOutput(camera_text(path, format, size), plot_camera(path, size=size)[None].float().div_(255))

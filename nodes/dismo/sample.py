@@ -172,7 +172,8 @@ class MotionTransferSample(io.ComfyNode):
                 runtime=host.runtime(model),
             )
         frames = frames.cpu()[:, rows, columns]
-        host.notify(quality_warning(frames, picture, strength))
+        if model.defaults.size is not None:  # those that make frames; a warped picture is as good as it was
+            host.notify(quality_warning(frames, picture, strength))
         images = frames.float().div_(255)
         rate = Fraction(model.output_fps(fitted)).limit_denominator(1001)
         components = Types.VideoComponents(images=images, frame_rate=rate, audio=cut(audio, len(images) / rate))

@@ -73,7 +73,7 @@ class WhatMoves(io.ComfyNode):
         masks = torch.empty(frames.shape[:3])
         pictures = torch.empty(*frames.shape[:3], 3)
         for number, frame in enumerate(frames):
-            picture = to_rgb(frame)
+            picture = to_rgb(frame).cpu()
             masks[number] = feathered(model.find(picture), feather)
             pictures[number] = laid_over(picture, masks[number])
             runtime.progress(number + 1, len(frames), None)

@@ -124,7 +124,10 @@ TINY = WRITTEN | {
     "dismo_core.dismo.weights.load_frame_generator": None,
     "dismo_core.dismo.rollout.FrameGeneratorModel": Model(),
 }
-LAYERED = WRITTEN | {"dismo_core.dismo.weights.load_layered_model": Layered()}
+LAYERED = WRITTEN | {
+    "dismo_core.dismo.weights.load_layered_model": Layered(),
+    "dismo_core.dismo.weights.load_motion_extractor": SimpleNamespace(extractor_id=""),
+}
 LARGE = WRITTEN | {"dismo_core.dismo.adapter.load.load_video_model": Model()}
 
 SAMPLED = [
@@ -165,7 +168,7 @@ TRACKED = [
     used("--image {wide}", "motion_tracks"),
     used("-o {video}", "exists already"),
     used("--overwrite", "motion_tracks", beside="-o {video}"),
-    used("--drawn {video}", "exists already"),
+    used("--drawn {wide}", "exists already"),
     used("--camera {weights}", "writes .json or .csv"),
     used("--points 5", "points=5"),
     used("--own-points {points}", "[[1., 2.]]"),
@@ -304,7 +307,7 @@ SITUATIONS = {
             used("--model tiny", "FrameGeneratorModel"),
             used("--base {base}", "weights download cogvideox5b_i2v_large"),
         ],
-        LAYERED | TINY,
+        TINY | LAYERED,
     ),
     "transfer of a motion": Situation(
         "transfer --motion {motion} --image {picture}",
@@ -322,7 +325,7 @@ SITUATIONS = {
             used("--model tiny", "FrameGeneratorModel"),
             used("--base {base}", "weights download cogvideox5b_i2v_large"),
         ],
-        LAYERED | TINY,
+        TINY | LAYERED,
     ),
     "transfer of a clip by the frame generator": Situation(
         "transfer --motion {clip} --image {picture} --model tiny",

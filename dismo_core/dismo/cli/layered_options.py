@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ..layered.model import LayeredModel
 
 LAYERED_NAME = "layered"  # of the bundled one
+OPAQUE = 0.99  # a picture that is nowhere less covered has no transparency
 LAYERED = ("mask", "moves", "borders", "shutter")
 
 
@@ -22,7 +23,8 @@ def add_layered(parser: argparse.ArgumentParser, *, video: bool = True) -> None:
     group.add_argument(
         "--mask",
         metavar="PICTURE",
-        help="what of the picture is the thing: white = thing, black = ground; of any size (default: found by itself)",
+        help="what of the picture is the thing: white = thing, black = ground, or a cut-out on transparency; of any size (default: "
+        "found by itself)",
     )
     group.add_argument(
         "--moves",
@@ -83,4 +85,6 @@ def read_mask(arguments: argparse.Namespace) -> Tensor | None:
         return None
     from ...video import read_image
 
-    return read_image(arguments.mask).mean(dim=-1)
+    on_black, on_white = (read_image(arguments.mask, background=color) for color in ("black", "white"))
+    covered = 1 - (on_white - on_black).mean(dim=-1)
+    return covered if float(covered.min()) < OPAQUE else on_black.mean(dim=-1)

@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.own_points is not None:
         check_input(arguments.own_points, "points")
         refuse(arguments, ("points",), "does not go with --own-points.")
-        own = read_points(Path(arguments.own_points).read_text("utf-8"))
+        own = read_points(_text_of(arguments.own_points))
         if own is None:
             raise DisMoError(
                 f"The file {arguments.own_points} is empty. Write points into it, or leave --own-points away."
@@ -111,7 +111,11 @@ def run(arguments: argparse.Namespace) -> None:
         save_picture(draw_tracks(shown, tracks), arguments.drawn, overwrite=arguments.overwrite)
         print(f"{arguments.drawn}: the tracks on the picture.")
     if arguments.camera:
-        text = camera_text(model.path(motion, arguments.strength), Path(arguments.camera).suffix.lower()[1:])
+        text = camera_text(
+            model.path(motion, arguments.strength),
+            Path(arguments.camera).suffix.lower()[1:],
+            (picture.shape[0], picture.shape[1]),
+        )
         with atomic_write(arguments.camera, overwrite=arguments.overwrite) as temporary:
             temporary.write_text(text, "utf-8")
         print(f"{arguments.camera}: the camera's way.")
@@ -135,6 +139,17 @@ def _check(arguments: argparse.Namespace, kept: Motion | None) -> None:
     check_range(arguments, "strength", 0, 2)
     if arguments.camera and Path(arguments.camera).suffix.lower()[1:] not in FORMATS:
         raise DisMoError(f"--camera writes .json or .csv, not {arguments.camera}.")
-    for path in (arguments.output, arguments.drawn, arguments.camera):
-        if path:
-            check_free(path, overwrite=arguments.overwrite)
+    if arguments.drawn and Path(arguments.drawn).suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        raise DisMoError(f"--drawn writes .png or .jpg, not {arguments.drawn}.")
+    paths = [path for path in (arguments.output, arguments.drawn, arguments.camera) if path]
+    if len({Path(path).resolve() for path in paths}) < len(paths):
+        raise DisMoError(f"The files to write must have different names, not {', '.join(paths)}.")
+    for path in paths:
+        check_free(path, overwrite=arguments.overwrite)
+
+
+def _text_of(path: str) -> str:
+    try:
+        return Path(path).read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DisMoError(f"Cannot read points from {path} ({error}). It must be a text file.") from error

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 
+from ...cli.given import refuse
 from ...cli.options import check_device
 from ...cli.progress import display
+from ...cli.training_options import SCHEDULE as SCHEDULE_OPTIONS
 from ...cli.training_options import changed_schedule, check_folder
 from ...cli.training_report import TrainingReport
 from ...errors import DisMoError
@@ -25,6 +27,12 @@ def train_layered(arguments: argparse.Namespace) -> None:
     if clips < 1000:
         raise DisMoError(f"--clips must be at least 1000, not {clips}: with fewer the head learns the clips by heart.")
     keeps_segmenter = arguments.steps == 0
+    if keeps_segmenter:
+        refuse(
+            arguments,
+            [name for name in SCHEDULE_OPTIONS if name != "steps"],
+            "belongs to the segmenter, which --steps 0 keeps.",
+        )
     schedule = SCHEDULE if keeps_segmenter else changed_schedule(SCHEDULE, arguments)
     check_folder(arguments)
     device = check_device(arguments.device or "cpu")

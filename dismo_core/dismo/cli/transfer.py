@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+LAYERED_FPS = 8.0  # at which clips are read for the layered model: the pace that its head knows
 LAYERED_KIND, GENERATOR_KIND, COGVIDEOX_KIND = "layered model", "frame generator", "CogVideoX"
 TEXT = ("prompt", "negative_prompt", "guidance", "positions", "long_keep_tail", "long_match_colors")
 
@@ -203,6 +204,8 @@ def _refuse_unused(arguments: argparse.Namespace, kind: str, kept: Motion | None
 
 def _check_numbers(arguments: argparse.Namespace, kind: str, kept: Motion | None) -> None:
     """Raise for numbers that cannot be; the numbers of CogVideoX alone are `check_cogvideox`'s."""
+    from ..layered.checks import MAX_FPS
+
     if kept is None:
         check_sampling_of_clip(arguments)
     else:
@@ -211,6 +214,8 @@ def _check_numbers(arguments: argparse.Namespace, kind: str, kept: Motion | None
     check_range(arguments, "strength", 0, 2)
     if kind == LAYERED_KIND:
         check_layered(arguments)
+        if not 0 < arguments.fps <= MAX_FPS:
+            raise DisMoError(f"--fps must be above 0 and at most {MAX_FPS:g}, not {arguments.fps:g}.")
     if kind == COGVIDEOX_KIND:
         check_range(arguments, "guidance", 0, 30)
 
@@ -228,6 +233,7 @@ def _transferred(
     from ..video_model import fit_motion
 
     picture = read_image(arguments.image, background=arguments.background)
+    mask = read_mask(arguments)
     load = {COGVIDEOX_KIND: _cogvideox, GENERATOR_KIND: _frame_generator, LAYERED_KIND: _layered}[kind]
     model, motion = load(arguments, kept, runtime)
     fitted = fit_motion(model, motion, "trim")
@@ -247,7 +253,7 @@ def _transferred(
         seed=arguments.seed,
     )
     if isinstance(model, LayeredModel):  # its frames are drawn as they are written: any length fits into memory
-        frames_to_draw = model.render(fitted, picture, settings, mask=read_mask(arguments), runtime=runtime)
+        frames_to_draw = model.render(fitted, picture, settings, mask=mask, runtime=runtime)
         return frames_to_draw, frames_to_draw.fps, sound
     size = model.defaults.size
     if kind == GENERATOR_KIND:  # CogVideoX tells its stages itself
@@ -286,10 +292,22 @@ def _frame_generator(
 
 
 def _layered(arguments: argparse.Namespace, kept: Motion | None, runtime: Runtime) -> tuple[MotionVideoModel, Motion]:
-    arguments.extractor = arguments.extractor or "tiny"
-    fps = arguments.fps if kept is not None and "fps" in arguments.given else 0.0
+    from ..weights import load_motion_extractor
+
+    fps = arguments.fps if "fps" in arguments.given else 0.0
     model = load_layered(arguments, arguments.model, arguments.device, fps)
-    return model, kept or motion_of(arguments.motion, arguments, runtime)
+    if kept is not None:
+        return model, kept
+    name = arguments.extractor or "tiny"
+    runtime.stage("loading the extractor")
+    extractor = load_motion_extractor(name, arguments.device)
+    if extractor.extractor_id != model.extractor_id:
+        raise DisMoError(
+            f"The layered model {arguments.model} reads motions of extractor {model.extractor_id}; --extractor {name} is "
+            f"{extractor.extractor_id}. Give the extractor that it was fitted to."
+        )
+    arguments.fps = LAYERED_FPS  # of the clip; --fps is the video's
+    return model, motion_of(arguments.motion, arguments, runtime, extractor)
 
 
 def _extractor_beside(model: str) -> str:

@@ -1,4 +1,4 @@
-"""The layered model: the original picture, warped as a motion says; sharp at any size, on any device."""
+"""The layered model: the original picture, warped as a motion says; sharp at any size."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ...errors import DisMoError
 from ...settings import SamplingDefaults, SamplingSettings
 from ..motion import LOOK_AHEAD, Motion
 from .checks import FOUND, check_choices, check_image, fitted_mask
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PREVIEW = 512  # px
+DRAWING = ("cpu", "cuda")  # kinds of devices that interpolate as this does; for others it is drawn on the CPU
+STRONGEST = 100.0
 
 
 class LayeredModel:
@@ -74,16 +77,20 @@ class LayeredModel:
         Args:
             motion: of the head's extractor. Without `still`, what is read of a standstill cannot be taken away, and paths
                 are a little less exact.
-            strength: factor on every step.
+            strength: factor on every step, 0 to 100.
 
         Raises:
-            DisMoError: a motion of another extractor.
+            DisMoError: a motion of another extractor, or a strength out of range.
         """
         motion.require_extractor(self.extractor_id)
+        if not 0 <= strength <= STRONGEST:
+            raise DisMoError(f"The strength must be 0 (still) to {STRONGEST:g} (1 = as in the clip), not {strength}.")
         device = self.head.spread.device
         readings = self.head(motion.embeddings.to(device))
         if motion.still is not None:
             readings = readings - self.head(motion.still.to(device)[None])
+        else:
+            log.info("The motion does not hold how its first frame looks held still, so paths are a little less exact.")
         both, alone = (Path(integrate(case, self.head.spread), motion.fps) for case in readings)
         steps = quieted(both.steps)
         ground, thing = self.moves in ("scene", "both"), self.moves in ("thing", "both")
@@ -118,10 +125,15 @@ class LayeredModel:
         settings = SamplingSettings.of(settings, keywords)
         check_image(image)
         path = self.path(motion, settings.strength)
-        _, thing_moves = moving(path.steps)
+        ground_moves, thing_moves = moving(path.steps)
+        if not (ground_moves or thing_moves) and settings.strength:
+            log.warning(
+                "Nothing moves in this motion%s.",
+                "" if self.moves == "auto" else f" that the choice '{self.moves}' takes",
+            )
         if mask is not None:
             mask = fitted_mask(mask, image)
-            if not thing_moves:
+            if ground_moves and not thing_moves:
                 log.info(
                     "The mask changes nothing: only the camera moves. To move the thing, choose 'thing' or 'both'."
                 )
@@ -132,8 +144,10 @@ class LayeredModel:
                     "Nothing that stands out was found in the picture, so all of it moves. Give a mask of what is to move."
                 )
                 mask = torch.ones_like(mask)
-        image = image.to(runtime.device, torch.float32)
-        layers = take_apart(image, mask.to(image) if thing_moves and mask is not None else None)
+        device = runtime.device if runtime.device.type in DRAWING else torch.device("cpu")
+        image = image.to(device, torch.float32)
+        whole = thing_moves and mask is not None and float(mask.min()) >= FOUND  # all of the picture is thing
+        layers = take_apart(image, mask.to(image) if thing_moves and mask is not None and not whole else None)
         return RenderedFrames(
             Renderer(layers, self.borders),
             path,
@@ -141,6 +155,7 @@ class LayeredModel:
             self.output_fps(motion),
             self.shutter,
             self.borders == "crop",
+            whole,
         )
 
     def transfer(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -44,6 +44,7 @@ class Path:
 
     steps: Tensor
     fps: float
+    _sums: dict[tuple[int, int], Similarity] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def frames(self) -> int:
@@ -69,12 +70,18 @@ class Path:
         Returns:
             Complex [N], px from the middle of the screen.
         """
-        steps = exponential(self._rate(GROUND), self._shift(GROUND, size))
-        scale = torch.cat((torch.ones(1).to(steps.scale), steps.scale.cumprod(0)))
-        shift = torch.cat((torch.zeros(1).to(steps.scale), (steps.shift / scale[1:]).cumsum(0))) * scale
         index, part = self._split(times)
         step = exponential(self._rate(GROUND)[index] * part, self._shift(GROUND, size)[index] * part)
-        return step.after(Similarity(scale[index], shift[index]))
+        return step.after(self._whole_steps(size)[index])
+
+    def _whole_steps(self, size: tuple[int, int]) -> Similarity:
+        """`ground` at all frames; kept, as a video asks for it at every frame."""
+        if size not in self._sums:
+            steps = exponential(self._rate(GROUND), self._shift(GROUND, size))
+            scale = torch.cat((torch.ones(1).to(steps.scale), steps.scale.cumprod(0)))
+            shift = torch.cat((torch.zeros(1).to(steps.scale), (steps.shift / scale[1:]).cumsum(0))) * scale
+            self._sums[size] = Similarity(scale, shift)
+        return self._sums[size]
 
     def thing(self, times: Tensor, size: tuple[int, int], centre: complex) -> Similarity:
         """How the thing has moved on the ground, about its `centre` (px from the middle); see `ground`."""
@@ -110,7 +117,10 @@ def integrate(readings: Tensor, spread: Tensor) -> Tensor:
     Returns:
         float64 [P + 3, 8].
     """
-    readings, weight = readings.double().cpu(), spread.double().cpu().square().reciprocal()
+    readings, weight = (
+        readings.cpu().double(),
+        spread.cpu().double().square().reciprocal(),
+    )  # GPUs of Apple have no float64
     steps = torch.zeros(len(readings) + LOOK_AHEAD - 1, NUMBERS, dtype=torch.float64)
     for start in range(0, len(steps), PIECE):
         first, last = max(0, start - OVERLAP), min(len(steps), start + PIECE + OVERLAP)

@@ -29,6 +29,7 @@ class RenderedFrames(Sequence[Tensor]):
         fps: of the video.
         shutter: degrees of 360.
         zoom_in: whether the camera is to zoom in until nothing beyond the picture shows.
+        whole: the thing is all of the picture, which then has no other layer and moves as ground and thing together.
     """
 
     def __init__(
@@ -39,13 +40,14 @@ class RenderedFrames(Sequence[Tensor]):
         fps: float,
         shutter: float = 0.0,
         zoom_in: bool = False,
+        whole: bool = False,
     ) -> None:
-        self._renderer, self._path, self._centre = renderer, path, complex(*centre)
+        self._renderer, self._path, self._centre, self._whole = renderer, path, complex(*centre), whole
         self.fps, self._shutter = fps, shutter
         self._count = frame_count(path.frames, path.fps, fps)
         self.zoom = 1.0
         if zoom_in:
-            self.zoom = least_zoom(path.ground(self._times(), renderer.size), renderer.size, MAX_ZOOM)
+            self.zoom = least_zoom(self._moved(self._times())[0], renderer.size, MAX_ZOOM)
             if self.zoom >= MAX_ZOOM:
                 log.warning(
                     "The camera goes so far that even a zoom of %gx shows borders; there the picture is mirrored.",
@@ -82,10 +84,15 @@ class RenderedFrames(Sequence[Tensor]):
     @torch.no_grad()
     def _frame(self, number: int) -> Tensor:
         frame_step = self._path.fps / self.fps
-        begin, open_for = number * frame_step, self._shutter / 360 * frame_step
+        open_for = self._shutter / 360 * frame_step
+        begin = max(0.0, min(number * frame_step, self._path.frames - 1 - open_for))  # it closes before the motion ends
         ends = self._moved(torch.tensor([begin, begin + open_for], dtype=torch.float64))
         steps = min(BLUR_STEPS, max(1, math.ceil(_farthest(ends, self._renderer.size))))
-        shares = (torch.arange(steps, dtype=torch.float64) + 0.5) / steps if steps > 1 else torch.zeros(1)
+        shares = (
+            (torch.arange(steps, dtype=torch.float64) + 0.5) / steps
+            if steps > 1
+            else torch.zeros(1, dtype=torch.float64)
+        )
         ground, thing = self._moved(begin + shares * open_for)
         return self._renderer.frame([(ground[k], thing[k]) for k in range(steps)])
 
@@ -95,7 +102,8 @@ class RenderedFrames(Sequence[Tensor]):
         ground = self._path.ground(times, size)
         if self.zoom > 1:
             ground = Similarity(ground.scale * self.zoom, ground.shift * self.zoom)
-        return ground, ground.after(self._path.thing(times, size, self._centre))
+        thing = ground.after(self._path.thing(times, size, self._centre))
+        return (thing if self._whole else ground), thing
 
 
 def _farthest(ends: tuple[Similarity, Similarity], size: tuple[int, int]) -> float:

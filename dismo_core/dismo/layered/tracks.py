@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ...errors import DisMoError
 from ...evaluation.track_json import check_tracks
 from ...video.picture import centre_crop, fit_image, to_uint8
 from ..motion import Motion
@@ -16,6 +18,7 @@ from .checks import FOUND, check_image, fitted_mask
 from .model import LayeredModel
 from .path import Path, moving
 
+log = logging.getLogger(__name__)
 Array = NDArray[np.float64]
 
 
@@ -54,8 +57,10 @@ def motion_tracks(
     """
     check_tracks(len(own_points) if own_points is not None else points, size[1], size[0], frames, fps)
     check_image(image)
+    image, mask = image.cpu(), None if mask is None else mask.cpu()
     path = model.path(motion, strength)
     ground_moves, thing_moves = moving(path.steps)
+    given = mask is not None
     if mask is not None:
         mask = fitted_mask(mask, image)
     elif thing_moves:
@@ -66,7 +71,14 @@ def motion_tracks(
     if thing_moves and mask is not None:
         part = mask[top : top + rows, left : left + columns]
         thing = torch.nn.functional.interpolate(part[None, None], size, mode="bilinear", antialias=True)[0, 0]
+        if float(thing.max()) < FOUND and given:
+            raise DisMoError(
+                "The mask lies outside the part of the picture that the video shows. Choose another shape of the video."
+            )
         if float(thing.max()) < FOUND:
+            log.warning(
+                "Nothing that stands out was found in the picture, so all of it moves. Give a mask of what is to move."
+            )
             thing = torch.ones_like(thing)
     if own_points is None:
         own_points = _grid(points, size, None if ground_moves or thing is None else thing)

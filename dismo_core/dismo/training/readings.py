@@ -22,16 +22,17 @@ def true_readings(seen: SeenMotion, size: int) -> Tensor:
         seen: the clips.
         size: side of their frames, px.
     """
-    moves = seen.trajectories
+    moves = seen.trajectories.cpu()
+    view, first = seen.view.cpu(), seen.start[:, 0].cpu()  # complex numbers are not for every device
     clips = len(seen.frames)
-    times = torch.arange(SOURCES + LOOK_AHEAD, device=seen.view.device).float().expand(clips, -1)
+    times = torch.arange(SOURCES + LOOK_AHEAD, device=view.device).float().expand(clips, -1)
     camera = moves.of_camera(times)
     scale = torch.complex(camera.log_scale, camera.angle).exp()
     place = _complex(camera.place)
-    zoom, shift = seen.view[:, 2, None], _complex(seen.view[:, :2])[:, None]
-    seen_from = Similarity(1 / zoom + 0j, -shift / zoom)  # the screen in pixels of the view
-    to_pixels = seen_from.after(Similarity(scale, scale * place))  # from the world
-    thing = moves.of_object(0, seen.start[:, 0], times)
+    zoom, shift = view[:, 2, None], _complex(view[:, :2])[:, None]
+    viewed = Similarity(1 / zoom + 0j, -shift / zoom)  # the screen in pixels of the view
+    to_pixels = viewed.after(Similarity(scale, scale * place))  # from the world
+    thing = moves.of_object(0, first, times)
     where = _complex(thing.place)
     rows = []
     for gap in range(1, LOOK_AHEAD + 1):

@@ -223,3 +223,31 @@ def test_the_bundled_one_follows_a_clip_and_returns_the_picture_itself():
     assert float(((found > 0.5) & (mask > 0.5)).sum() / ((found > 0.5) | (mask > 0.5)).sum()) > 0.7
     assert frames[0].shape == image.shape
     assert (frames[0].float() / 255 - image).abs().mean() < 0.004
+
+
+@pytest.mark.parametrize("borders", ["mirror", "crop"])
+def test_a_mask_of_everything_moves_the_picture_as_a_camera_would(model, motion, borders):
+    """No second copy of it stands still behind: the borders are those of a moving camera."""
+    image = picture()
+    by_thing = model(borders=borders).transfer(motion(thing_x=1 / 64), image, mask=torch.ones(48, 64), runtime=CPU)
+    by_camera = model(borders=borders).transfer(motion(x=1 / 64), image, runtime=CPU)
+    assert (by_thing.int() - by_camera.int()).abs().max() <= 1
+
+
+@pytest.mark.parametrize("strength", [-0.1, 101.0, float("nan"), float("inf")])
+def test_strengths_that_cannot_be(model, motion, strength):
+    with pytest.raises(DisMoError, match="strength must be 0"):
+        model().path(motion(x=0.01), strength)
+
+
+def test_nothing_that_moves_is_said(model, motion, caplog):
+    with caplog.at_level(logging.WARNING):
+        model(moves="scene").transfer(motion(thing_x=0.02), picture(), runtime=CPU)
+    assert "Nothing moves in this motion that the choice 'scene' takes" in caplog.text
+
+
+def test_the_last_frame_is_blurred_too(model, motion):
+    image = torch.rand(48, 64, 3, generator=torch.Generator().manual_seed(4))
+    blurred = model(shutter=360).transfer(motion(x=0.05), image, runtime=CPU).float()
+    across = blurred.diff(dim=2).abs().mean(dim=(1, 2, 3))
+    assert across[-1] < 1.3 * across[-2]

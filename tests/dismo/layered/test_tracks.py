@@ -116,3 +116,20 @@ def test_the_camera_path_counts_turns_and_zoom(model, motion):
 def test_the_plot_shows_it(model, motion):
     picture = plot_camera(model().path(motion(x=0.02)), 350)
     assert picture.shape[1:] == (350, 3) and picture.float().std() > 10
+
+
+def test_the_camera_path_is_that_of_the_pictures_shape(model, motion):
+    """Where a shift meets a turn: the numbers are what the renderer does."""
+    path = model().path(motion(x=0.01, turn=0.03))
+    last = json.loads(camera_text(path, size=(90, 160)))["frames"][-1]
+    moved = path.ground(torch.tensor([12.0]), (90, 160)).shift[0]
+    assert (last["shift_x"] * 160, last["shift_y"] * 90) == pytest.approx(
+        (float(moved.real), float(moved.imag)), abs=1e-3
+    )
+
+
+def test_a_mask_outside_the_video_is_refused(model, motion):
+    mask = torch.zeros(64, 96)
+    mask[:, :8] = 1
+    with pytest.raises(DisMoError, match="outside the part"):
+        motion_tracks(model(), motion(thing_y=0.01), IMAGE, mask=mask, size=(100, 40))
