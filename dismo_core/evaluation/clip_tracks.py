@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..video.picture import centre_crop
-from .track_json import check_tracks
+from .track_json import check_tracks, point_grid
 from .tracks import SIDE, track_points
 
 Array = NDArray[np.float64]
@@ -47,10 +47,7 @@ def clip_tracks(
     height, width = size
     check_tracks(len(own_points) if own_points is not None else points, width, height, frames, fps)
     if own_points is None:
-        across = max(1, round(np.sqrt(points * width / height)))
-        down = max(1, points // across)
-        xs, ys = ((np.arange(n) + 0.5) * side / n for n, side in ((min(across, points), width), (down, height)))
-        own_points = np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2)
+        own_points = point_grid(points, np.ones(size, bool))
     rows, columns = clip.shape[1:3]
     top, left, inner_rows, inner_columns = centre_crop(rows, columns, size)
     to_clip = np.array([inner_columns / width, inner_rows / height])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import colorsys
 import json
+import math
 
 import numpy as np
 import torch
@@ -90,6 +91,27 @@ def read_points(text: str) -> Array | None:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= FARTHEST
+
+
+def point_grid(points: int, inside: NDArray[np.bool_]) -> Array:
+    """At most `points` places [N, 2], px, on a square grid over where a mask [H, W] is true; at least one."""
+    rows, columns = (np.flatnonzero(inside.any(axis)) for axis in (1, 0))
+    spacing = math.sqrt(int(inside.sum()) / points)
+    while True:
+        axes = (_places(int(at[0]), int(at[-1]) + 1, spacing) for at in (columns, rows))
+        grid: Array = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2)
+        grid = grid[inside[grid[:, 1].astype(int), grid[:, 0].astype(int)]]
+        if len(grid) == 0:  # narrower than the spacing
+            grid = (np.argwhere(inside)[:1, ::-1] + 0.5).astype(np.float64)
+        if len(grid) <= points:
+            return np.asarray(grid, dtype=np.float64)
+        spacing *= 1.02
+
+
+def _places(first: int, last: int, spacing: float) -> Array:
+    """Places of about that spacing, with half of it before and after them."""
+    count = max(1, round((last - first) / spacing))
+    return first + (np.arange(count) + 0.5) * (last - first) / count
 
 
 def draw_tracks(picture: Tensor, tracks: Array) -> Tensor:

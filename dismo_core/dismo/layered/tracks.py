@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 
 import numpy as np
 import torch
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...errors import DisMoError
-from ...evaluation.track_json import check_tracks
+from ...evaluation.track_json import check_tracks, point_grid
 from ...video.picture import centre_crop, fit_image, to_uint8
 from ..motion import Motion
 from .checks import FOUND, check_image, fitted_mask
@@ -81,7 +80,8 @@ def motion_tracks(
             )
             thing = torch.ones_like(thing)
     if own_points is None:
-        own_points = _grid(points, size, None if ground_moves or thing is None else thing)
+        inside = np.ones(size, bool) if ground_moves or thing is None else (thing >= FOUND).numpy()
+        own_points = point_grid(points, inside)
     tracks = _followed(path, own_points, thing, size, frames, fps)
     return tracks, to_uint8(shown, 0)
 
@@ -111,26 +111,3 @@ def _centre(thing: Tensor) -> complex:
     x = float((thing.sum(0) * (torch.arange(width) + 0.5)).sum()) / total - width / 2
     y = float((thing.sum(1) * (torch.arange(height) + 0.5)).sum()) / total - height / 2
     return complex(x, y)
-
-
-def _grid(points: int, size: tuple[int, int], within: Tensor | None) -> Array:
-    """At most `points` places [N, 2] on a square grid over the picture, or over where a mask is 0.5 and more."""
-    inside = torch.ones(size, dtype=torch.bool) if within is None else within >= FOUND
-    rows, columns = (torch.nonzero(inside.any(axis)).flatten() for axis in (1, 0))
-    top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
-    spacing = math.sqrt(int(inside.sum()) / points)
-    while True:
-        xs, ys = _places(left, right, spacing), _places(top, bottom, spacing)
-        grid = np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2)
-        grid = grid[inside.numpy()[grid[:, 1].astype(int), grid[:, 0].astype(int)]]
-        if len(grid) == 0:  # narrower than the spacing
-            grid = torch.nonzero(inside).numpy()[:, ::-1].astype(np.float64)[:1] + 0.5
-        if len(grid) <= points:
-            return np.asarray(grid, dtype=np.float64)
-        spacing *= 1.02
-
-
-def _places(first: int, last: int, spacing: float) -> Array:
-    """Places of about that spacing, with half of it before and after them."""
-    count = max(1, round((last - first) / spacing))
-    return first + (np.arange(count) + 0.5) * (last - first) / count
