@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -75,18 +76,40 @@ class Motion:
         Raises:
             DisMoError: no `still` embedding is stored (needed unless k is 1), or a k beyond all use.
         """
-        if not abs(k) <= 100:
-            raise DisMoError(f"A strength of {k} is out of range: 0 = still, 1 = unchanged, 2 = exaggerated.")
-        if k == 1:
+        return self.scaled([k] * self.frames)
+
+    def scaled(self, factors: Sequence[float]) -> Motion:
+        """Scale the motion by another factor at each frame; see `with_strength`.
+
+        An embedding looks over four steps, so it is scaled by the mean of the factors at the frames where these begin.
+
+        Args:
+            factors: one for each frame: on the step that begins there.
+
+        Raises:
+            DisMoError: not as many factors as frames, factors beyond all use, or no `still` embedding is stored (needed
+                unless all are 1).
+        """
+        import torch
+
+        if len(factors) != self.frames:
+            raise DisMoError(f"A motion of {self.frames} frames needs as many strengths, not {len(factors)}.")
+        if beyond := [k for k in factors if not abs(k) <= 100]:
+            raise DisMoError(f"A strength of {beyond[0]} is out of range: 0 = still, 1 = unchanged, 2 = exaggerated.")
+        if all(k == 1 for k in factors):
             return self
         if self.still is None:
+            changed = next(k for k in factors if k != 1)
             raise DisMoError(
-                f"Strength {k} needs the embedding of the still first frame, which this motion does not hold. "
+                f"Strength {changed} needs the embedding of the still first frame, which this motion does not hold. "
                 "Extract the motion again with this version, or use strength 1."
             )
+        each = torch.tensor(list(factors[:-1]), dtype=torch.float64).unfold(0, LOOK_AHEAD, 1).mean(dim=1)[:, None]
+        k = each.to(self.embeddings)
         moved = self.still + k * (self.embeddings - self.still)
         length = self.embeddings.norm(dim=-1, keepdim=True)
-        return replace(self, embeddings=moved * length / moved.norm(dim=-1, keepdim=True).clamp_min(1e-12))
+        moved = moved * length / moved.norm(dim=-1, keepdim=True).clamp_min(1e-12)
+        return replace(self, embeddings=torch.where(k == 1, self.embeddings, moved))
 
     def trimmed(self, frames: int, start: int = 0) -> Motion:
         """The motion of `frames` frames from frame `start` on (at least 5, within the motion).

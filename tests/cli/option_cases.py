@@ -144,6 +144,7 @@ WRITING = [
     used("--crf 30", "crf=30"),
     used("--ping-pong", "16 frames"),
     used("--strength 0.5", "strength=0.5"),
+    used("--curve 0:1,4:0.5", "needs the embedding of the still first frame"),
     used("--device cpu:0", "index=0"),
 ]
 RESULT = [

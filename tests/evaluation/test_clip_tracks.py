@@ -16,7 +16,9 @@ def pan(frames=13, shift=3):
     """A texture of 192x256 px that moves to the right by whole pixels."""
     white = torch.rand(1, 3, 24, 48, generator=torch.Generator().manual_seed(0))
     wide = torch.nn.functional.interpolate(white, (192, 384), mode="bicubic").clamp(0, 1)[0].movedim(0, -1)
-    return torch.stack([(wide[:, 100 - shift * t : 356 - shift * t] * 255).round().to(torch.uint8) for t in range(frames)])
+    return torch.stack(
+        [(wide[:, 100 - shift * t : 356 - shift * t] * 255).round().to(torch.uint8) for t in range(frames)]
+    )
 
 
 def test_points_follow_a_pan_at_the_times_of_the_other_video():
@@ -28,7 +30,9 @@ def test_points_follow_a_pan_at_the_times_of_the_other_video():
     assert tracks.shape == (2, 30, 2) and seen[-1] == (13, 13)
     np.testing.assert_allclose(tracks[:, 0], own, atol=1e-6)
     way = (tracks - tracks[:, :1])[:, :, 0]
-    np.testing.assert_allclose(way[:, 12], 6 * 3 * 2.5, atol=2.5)  # half a second: six frames of three px, 2.5 times as large
+    np.testing.assert_allclose(
+        way[:, 12], 6 * 3 * 2.5, atol=2.5
+    )  # half a second: six frames of three px, 2.5 times as large
     np.testing.assert_allclose(way[:, 24:], way[:, 24:25].repeat(6, 1), atol=1e-6)  # the clip is over
 
 

@@ -81,6 +81,12 @@ def add_parser(subparsers: Any) -> None:
         help="0 to 2: 0 = still, 1 = as in the clip, 2 = exaggerated (default 1). With CogVideoX how much the adapter does: 0 = "
         "the bare model, which moves as it likes",
     )
+    parser.add_argument(
+        "--curve",
+        metavar="KEYS",
+        help='strength over time, beside --strength: "0:1, 12:0.2, 24:1" (frame:strength, straight between them), or ease-in, '
+        "ease-out, ease-in-out, ping-pong",
+    )
     parser.add_argument("--seed", type=int, default=0, help="any whole number: same seed, same video (default 0)")
     parser.add_argument(
         "--fit", choices=("crop", "pad"), default="crop", help="how a picture of another shape fits (default crop)"
@@ -204,6 +210,7 @@ def _refuse_unused(arguments: argparse.Namespace, kind: str, kept: Motion | None
 
 def _check_numbers(arguments: argparse.Namespace, kind: str, kept: Motion | None) -> None:
     """Raise for numbers that cannot be; the numbers of CogVideoX alone are `check_cogvideox`'s."""
+    from ..curve import read_curve
     from ..layered.checks import MAX_FPS
 
     if kept is None:
@@ -212,6 +219,10 @@ def _check_numbers(arguments: argparse.Namespace, kind: str, kept: Motion | None
         check_background(arguments)  # of the picture
     check_range(arguments, "steps", 0, 1000)
     check_range(arguments, "strength", 0, 2)
+    if arguments.curve is not None:
+        curve = read_curve(arguments.curve)
+        if kept is not None:
+            curve(kept.frames)
     if kind == LAYERED_KIND:
         check_layered(arguments)
         if not 0 < arguments.fps <= MAX_FPS:
@@ -229,6 +240,7 @@ def _transferred(
     from ...video.audio import read_audio
     from ...video.picture import fit_image, shown_part
     from ...video.quality import quality_warning
+    from ..curve import read_curve
     from ..layered.model import LayeredModel
     from ..video_model import fit_motion
 
@@ -239,6 +251,8 @@ def _transferred(
     fitted = fit_motion(model, motion, "trim")
     if fitted.frames != motion.frames:
         log.info("This model makes %d frames of the motion's %d.", fitted.frames, motion.frames)
+    if arguments.curve is not None:
+        fitted = fitted.scaled(read_curve(arguments.curve)(fitted.frames))
     sound = None
     if arguments.audio == "keep":
         sound = read_audio(arguments.motion, arguments.start, fitted.frames / motion.fps)

@@ -14,6 +14,7 @@ from ...evaluation.score import velocity_cosine
 from ...synthetic.held_out.scenes import SIZE, Frames, Scene, Stage
 from ...synthetic.held_out.shapes import room
 from .. import edit as motion_edit
+from ..curve import Curve
 
 if TYPE_CHECKING:
     from ..motion import Motion
@@ -48,6 +49,7 @@ def _crossfaded(a: Array, b: Array, steps: int) -> Array:
 
 
 STILL = np.zeros((8, 2))
+CURVE = Curve(((0, 1.0), (12, 0.2), (24, 1.0))).values(25)
 EDITS = {
     "no edit": Edit(lambda m, o: m, lambda v, w: v),
     "trim: frames 8 to 24": Edit(lambda m, o: m.trimmed(17, 8), lambda v, w: v[8:]),
@@ -73,6 +75,9 @@ EDITS = {
     ),
     "strength 0.5": Edit(lambda m, o: m.with_strength(0.5), lambda v, w: 0.5 * v),
     "strength 1.5": Edit(lambda m, o: m.with_strength(1.5), lambda v, w: 1.5 * v),
+    "strength over time: 1, 0.2, 1": Edit(
+        lambda m, o: m.scaled(CURVE), lambda v, w: v * np.array(CURVE[: len(v)])[:, None]
+    ),
     "blend, balance 0.25": Edit(lambda m, o: motion_edit.blend(m, o, 0.25), lambda v, w: 0.75 * v + 0.25 * w),
     "blend, balance 0.5": Edit(lambda m, o: motion_edit.blend(m, o, 0.5), lambda v, w: 0.5 * v + 0.5 * w),
 }
