@@ -131,7 +131,7 @@ def load_layered_model(
     """A layered model, which warps the original picture: for motions of the extractor that its head was fitted to.
 
     Args:
-        name_or_path: "tiny" (bundled, for the tiny extractor), or a file that `dismo train layered` wrote.
+        name_or_path: "tiny" or "layered" (bundled, for the tiny extractor), or a file that `dismo train layered` wrote.
         device: where its networks run.
         moves: see `LayeredModel`.
         borders: likewise.
@@ -145,7 +145,7 @@ def load_layered_model(
     from .layered.model import LayeredModel
 
     check_choices(moves, borders, shutter, fps)
-    file = open_weights(name_or_path, {"tiny": BUNDLED["dismo_tiny_layered"]}, LAYERED)
+    file = open_weights(name_or_path, dict.fromkeys(("tiny", "layered"), BUNDLED["dismo_tiny_layered"]), LAYERED)
     make = networks_of(file.metadata, str(file.path))
     if make is None or not (extractor_id := file.metadata.get("extractor")):
         raise DisMoError(f"{file.path} does not say which extractor it belongs to. It is damaged; train it again.")

@@ -181,11 +181,11 @@ def _interpolate(x: Tensor, count: int, first: int, length: int) -> Tensor:
     return torch.lerp(x[low], x[high], (at - low)[:, None, None])
 
 
-def check_picture(image: Tensor, size: tuple[int, int]) -> None:
-    """Raise unless image is a finite float [H,W,3] in 0..1 of exactly `size`."""
+def check_picture(image: Tensor, size: tuple[int, int] | None) -> None:
+    """Raise unless image is a finite float [H,W,3] in 0..1 of exactly `size`; None = of any."""
     if image.ndim != 3 or image.shape[-1] != 3:
         raise DisMoError(f"The picture has shape {list(image.shape)}; expected one RGB picture [height, width, 3].")
-    if tuple(image.shape[:2]) != size:
+    if size is not None and tuple(image.shape[:2]) != size:
         raise DisMoError(
             f"The picture is {image.shape[1]}x{image.shape[0]} px; this model takes {size[1]}x{size[0]}. Fit it first (fit_image)."
         )

@@ -12,7 +12,6 @@ from .layered_options import LAYERED_NAME
 
 if TYPE_CHECKING:
     from ...synthetic.held_out.scenes import Frames
-    from ..layered.model import LayeredModel
     from ..motion import Motion
 
 
@@ -51,22 +50,17 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _load(arguments: argparse.Namespace, device: str) -> LayeredModel:
-    from ..weights import load_layered_model
-
-    return load_layered_model("tiny" if arguments.model == LAYERED_NAME else arguments.model, device)
-
-
 def masks(arguments: argparse.Namespace) -> None:
     """Find, compare, print, write."""
     import numpy as np
 
     from ..evaluation.masks import WANTED, judge_masks
+    from ..weights import load_layered_model
 
     if arguments.scenes < 1:
         raise DisMoError(f"--scenes is {arguments.scenes}; there must be at least one.")
     check_free(arguments)
-    model = _load(arguments, check_device(arguments.device))
+    model = load_layered_model(arguments.model, check_device(arguments.device))
     with progress_runtime("Finding things", arguments.device) as runtime:
         rows, shown = judge_masks(model.find, arguments.scenes, lambda done, total: runtime.progress(done, total, None))
     drawn = [row["overlap"] for row in rows if row["picture"].startswith("drawn")]
@@ -86,14 +80,14 @@ def drift(arguments: argparse.Namespace) -> None:
     from ..evaluation.drift import LENGTHS, measure_camera, measure_drift, medians
     from ..evaluation.pipeline import FPS
     from ..extract import extract_motion
-    from ..weights import load_motion_extractor
+    from ..weights import load_layered_model, load_motion_extractor
 
     if arguments.clips < 1:
         raise DisMoError(f"--clips is {arguments.clips}; there must be at least one.")
     check_free(arguments)
     device = check_device(arguments.device)
     extractor = load_motion_extractor(arguments.extractor, device)
-    model = _load(arguments, device)
+    model = load_layered_model(arguments.model, device)
 
     def extract(clip: Frames) -> Motion:
         return extract_motion(extractor, torch.from_numpy(clip), fps=FPS, frames=0)

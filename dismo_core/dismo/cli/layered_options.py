@@ -68,9 +68,8 @@ def load_layered(arguments: argparse.Namespace, model: str, device: str, fps: fl
     """
     from ..weights import load_layered_model
 
-    name = "tiny" if model == LAYERED_NAME else model
     return load_layered_model(
-        name,
+        model,
         device,
         moves=arguments.moves,
         borders=getattr(arguments, "borders", "mirror"),

@@ -47,7 +47,7 @@ class Pipeline:
         self.extractor = load_motion_extractor(extractor).to(device).eval()
         self.model: LayeredModel | FrameGeneratorModel
         if model == "layered" or is_layered(model):
-            self.model = load_layered_model("tiny" if model == "layered" else model, device)
+            self.model = load_layered_model(model, device)
         else:
             self.model = FrameGeneratorModel(load_frame_generator(model).to(device).eval())
         self.runtime = Runtime.on(device)

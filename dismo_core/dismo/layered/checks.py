@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 from ...errors import DisMoError
+from ...video.picture import check_picture
 from .path import MOVES
 from .renderer import BORDERS
 
 SMALLEST, LARGEST = 16, 16_384  # px, sides of a picture
 MAX_FPS = 240.0
 FOUND = 0.5  # a mask that nowhere reaches it shows nothing
+NOTHING_FOUND = "Nothing that stands out was found in the picture, so all of it moves. Give a mask of what is to move."
 
 
 def check_choices(moves: str, borders: str, shutter: float, fps: float) -> None:
@@ -31,18 +32,12 @@ def check_choices(moves: str, borders: str, shutter: float, fps: float) -> None:
 
 def check_image(image: Tensor) -> None:
     """Raise unless it is a finite float picture [H, W, 3], 0..1, of 16 to 16,384 px a side."""
-    if image.ndim != 3 or image.shape[-1] != 3:
-        raise DisMoError(f"The picture has shape {list(image.shape)}; expected one RGB picture [height, width, 3].")
-    height, width = image.shape[:2]
-    if not all(SMALLEST <= side <= LARGEST for side in (height, width)):
+    if image.ndim == 3 and not all(SMALLEST <= side <= LARGEST for side in image.shape[:2]):
+        height, width = image.shape[:2]
         raise DisMoError(
             f"The picture is {width}x{height} px; its sides must be {SMALLEST} to {LARGEST:,} px. Scale it first."
         )
-    if not image.is_floating_point() or not bool(torch.isfinite(image).all()):
-        raise DisMoError(f"The picture must hold finite floating values in 0..1 (dtype {image.dtype}).")
-    low, high = (float(v) for v in image.aminmax())
-    if low < -1e-3 or high > 1 + 1e-3:
-        raise DisMoError(f"The picture holds values from {low:.3g} to {high:.3g}; expected 0..1.")
+    check_picture(image, None)
 
 
 def fitted_mask(mask: Tensor, image: Tensor) -> Tensor:

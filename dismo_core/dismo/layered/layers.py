@@ -65,10 +65,14 @@ def take_apart(picture: Tensor, mask: Tensor | None) -> Layers:
     top, bottom = int(rows[0]), int(rows[-1]) + 1
     left, right = int(columns[0]), int(columns[-1]) + 1
     part = torch.cat((color * alpha, alpha[None]))[:, top:bottom, left:right].contiguous()
-    y, x = (torch.arange(n, device=alpha.device) + 0.5 - n / 2 for n in alpha.shape)
-    total = alpha.sum()
-    centre = float((alpha.sum(0) * x).sum() / total), float((alpha.sum(1) * y).sum() / total)
-    return Layers(whole, ground, part, (left, top), centre)
+    return Layers(whole, ground, part, (left, top), centre_of_gravity(alpha))
+
+
+def centre_of_gravity(mask: Tensor) -> tuple[float, float]:
+    """(x, y) of what a mask [H, W] covers, px from the middle of the picture."""
+    y, x = (torch.arange(n, device=mask.device) + 0.5 - n / 2 for n in mask.shape)
+    total = mask.sum()
+    return float((mask.sum(0) * x).sum() / total), float((mask.sum(1) * y).sum() / total)
 
 
 def _soft(mask: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor
 from ...errors import DisMoError
 from ...settings import SamplingDefaults, SamplingSettings
 from ..motion import LOOK_AHEAD, Motion
-from .checks import FOUND, check_choices, check_image, fitted_mask
+from .checks import FOUND, NOTHING_FOUND, check_choices, check_image, fitted_mask
 from .head import MotionHead
 from .layers import take_apart
 from .path import LARGEST_ZOOM, Path, integrate, moving, quieted, stopped_zoom
@@ -140,9 +140,7 @@ class LayeredModel:
         if thing_moves and mask is None:
             mask = self.find(image)
             if float(mask.max()) < FOUND:
-                log.warning(
-                    "Nothing that stands out was found in the picture, so all of it moves. Give a mask of what is to move."
-                )
+                log.warning(NOTHING_FOUND)
                 mask = torch.ones_like(mask)
         device = runtime.device if runtime.device.type in DRAWING else torch.device("cpu")
         image = image.to(device, torch.float32)

@@ -44,7 +44,9 @@ class Path:
 
     steps: Tensor
     fps: float
-    _sums: dict[tuple[int, int], Similarity] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _sums: dict[tuple[str, tuple[int, int]], Similarity] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @property
     def frames(self) -> int:
@@ -71,32 +73,36 @@ class Path:
             Complex [N], px from the middle of the screen.
         """
         index, part = self._split(times)
-        step = exponential(self._rate(GROUND)[index] * part, self._shift(GROUND, size)[index] * part)
-        return step.after(self._whole_steps(size)[index])
-
-    def _whole_steps(self, size: tuple[int, int]) -> Similarity:
-        """`ground` at all frames; kept, as a video asks for it at every frame."""
-        if size not in self._sums:
-            steps = exponential(self._rate(GROUND), self._shift(GROUND, size))
-            scale = torch.cat((torch.ones(1).to(steps.scale), steps.scale.cumprod(0)))
-            shift = torch.cat((torch.zeros(1).to(steps.scale), (steps.shift / scale[1:]).cumsum(0))) * scale
-            self._sums[size] = Similarity(scale, shift)
-        return self._sums[size]
+        step = exponential(self._rate(GROUND, index) * part, self._shift(GROUND, size, index) * part)
+        return step.after(self._at_frames("ground", size)[index])
 
     def thing(self, times: Tensor, size: tuple[int, int], centre: complex) -> Similarity:
         """How the thing has moved on the ground, about its `centre` (px from the middle); see `ground`."""
         index, part = self._split(times)
-        sums = []
-        for step in (self._rate(THING), self._shift(THING, size)):
-            whole = torch.cat((torch.zeros(1).to(step), step.cumsum(0)))
-            sums.append(whole[index] + step[index] * part)
-        return Similarity(sums[0].exp(), sums[1]).about(centre)
+        whole = self._at_frames("thing", size)[index]
+        rate, shift = (step * part for step in (self._rate(THING, index), self._shift(THING, size, index)))
+        return Similarity((whole.scale + rate).exp(), whole.shift + shift).about(centre)
 
-    def _rate(self, part: slice) -> Tensor:
-        return torch.complex(self.steps[:, part][:, 2], self.steps[:, part][:, 3])
+    def _at_frames(self, part: str, size: tuple[int, int]) -> Similarity:
+        """How the ground has moved at all frames; of the thing rate and shift summed up. Kept: a video asks at every frame."""
+        if (part, size) not in self._sums:
+            if part == "ground":
+                steps = exponential(self._rate(GROUND), self._shift(GROUND, size))
+                scale = torch.cat((torch.ones(1).to(steps.scale), steps.scale.cumprod(0)))
+                shift = torch.cat((torch.zeros(1).to(steps.scale), (steps.shift / scale[1:]).cumsum(0))) * scale
+            else:
+                rate, glide = self._rate(THING), self._shift(THING, size)
+                scale, shift = (torch.cat((torch.zeros(1).to(step), step.cumsum(0))) for step in (rate, glide))
+            self._sums[part, size] = Similarity(scale, shift)
+        return self._sums[part, size]
 
-    def _shift(self, part: slice, size: tuple[int, int]) -> Tensor:
-        return torch.complex(self.steps[:, part][:, 0] * size[1], self.steps[:, part][:, 1] * size[0])
+    def _rate(self, part: slice, index: Tensor | slice = slice(None)) -> Tensor:
+        steps = self.steps[index, part]
+        return torch.complex(steps[:, 2], steps[:, 3])
+
+    def _shift(self, part: slice, size: tuple[int, int], index: Tensor | slice = slice(None)) -> Tensor:
+        steps = self.steps[index, part]
+        return torch.complex(steps[:, 0] * size[1], steps[:, 1] * size[0])
 
     def _split(self, times: Tensor) -> tuple[Tensor, Tensor]:
         """Step that a time lies in, and how much of it has passed."""
@@ -117,10 +123,8 @@ def integrate(readings: Tensor, spread: Tensor) -> Tensor:
     Returns:
         float64 [P + 3, 8].
     """
-    readings, weight = (
-        readings.cpu().double(),
-        spread.cpu().double().square().reciprocal(),
-    )  # GPUs of Apple have no float64
+    readings, spread = (x.cpu().double() for x in (readings, spread))  # on the CPU: GPUs of Apple have no float64
+    weight = spread.square().reciprocal()
     steps = torch.zeros(len(readings) + LOOK_AHEAD - 1, NUMBERS, dtype=torch.float64)
     for start in range(0, len(steps), PIECE):
         first, last = max(0, start - OVERLAP), min(len(steps), start + PIECE + OVERLAP)

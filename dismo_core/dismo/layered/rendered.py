@@ -11,12 +11,10 @@ import torch
 from torch import Tensor
 
 from .path import Path
-from .renderer import BLUR_STEPS, Renderer, least_zoom
+from .renderer import BLUR_STEPS, MAX_ZOOM, Renderer, corners_of, least_zoom
 from .similarity import Similarity
 
 log = logging.getLogger(__name__)
-
-MAX_ZOOM = 8.0  # that borders "crop" may need
 
 
 class RenderedFrames(Sequence[Tensor]):
@@ -47,7 +45,7 @@ class RenderedFrames(Sequence[Tensor]):
         self._count = frame_count(path.frames, path.fps, fps)
         self.zoom = 1.0
         if zoom_in:
-            self.zoom = least_zoom(self._moved(self._times())[0], renderer.size, MAX_ZOOM)
+            self.zoom = least_zoom(self._moved(self._times())[0], renderer.size)
             if self.zoom >= MAX_ZOOM:
                 log.warning(
                     "The camera goes so far that even a zoom of %gx shows borders; there the picture is mirrored.",
@@ -108,9 +106,7 @@ class RenderedFrames(Sequence[Tensor]):
 
 def _farthest(ends: tuple[Similarity, Similarity], size: tuple[int, int]) -> float:
     """How many px a corner of the picture, or what moves on it, goes between two moments."""
-    height, width = size
-    corners = torch.tensor([complex(x, y) for x in (-width / 2, width / 2) for y in (-height / 2, height / 2)])
-    corners = corners.to(ends[0].scale)
+    corners = corners_of(size).to(ends[0].scale)
     return max(float((move[1](corners) - move[0](corners)).abs().max()) for move in ends)
 
 

@@ -18,6 +18,7 @@ ROWS = 256  # that are drawn at once
 EXTENSION = 0.5  # of the picture's sides, on each side, beyond which the blurred border goes on unchanged
 DOUBLED = 300_000  # pixels; of larger pictures no double is made: it costs time, and their finest detail is small
 TAPS = 6  # of the interpolation that doubles, on each side
+MAX_ZOOM = 8.0  # that borders "crop" may need
 BLUR_STEPS = 16  # pictures, at most, that make one with motion blur
 
 
@@ -206,31 +207,36 @@ def _is_still(move: Similarity) -> bool:
     return bool(move.scale == 1) and bool(move.shift == 0)
 
 
-def least_zoom(grounds: Similarity, size: tuple[int, int], most: float = 8.0) -> float:
+def corners_of(size: tuple[int, int]) -> Tensor:
+    """Corners of a picture of `size` (height, width), complex [4], px from the middle."""
+    height, width = size
+    return torch.tensor([complex(x, y) for x in (-width / 2, width / 2) for y in (-height / 2, height / 2)])
+
+
+def least_zoom(grounds: Similarity, size: tuple[int, int]) -> float:
     """How far a camera must zoom in about the middle so that it never sees beyond the picture.
 
     Args:
         grounds: how the ground has moved at every moment, complex [N], px from the middle.
         size: (height, width), px.
-        most: where even that does not do, this is returned.
 
     Returns:
-        1 where nothing beyond the picture shows.
+        1 where nothing beyond the picture shows; `MAX_ZOOM` where even that does not do.
     """
     height, width = size
-    corners = torch.tensor([complex(x, y) for x in (-width / 2, width / 2) for y in (-height / 2, height / 2)])
     back = grounds.inverse()
     scale, shift = back.scale.cpu()[:, None], back.shift.cpu()[:, None]
+    corners = corners_of(size).to(scale)
 
     def fits(zoom: float) -> bool:
-        seen = scale * corners.to(scale) / zoom + shift
+        seen = scale * corners / zoom + shift
         return bool((seen.real.abs() <= width / 2 + 1e-3).all()) and bool((seen.imag.abs() <= height / 2 + 1e-3).all())
 
     if fits(1.0):
         return 1.0
-    low, high = 1.0, most
-    if not fits(most):
-        return most
+    low, high = 1.0, MAX_ZOOM
+    if not fits(MAX_ZOOM):
+        return MAX_ZOOM
     while high - low > 1e-4:
         middle = (low + high) / 2
         low, high = (low, middle) if fits(middle) else (middle, high)

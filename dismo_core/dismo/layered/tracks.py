@@ -13,7 +13,8 @@ from ...errors import DisMoError
 from ...evaluation.track_json import check_tracks, point_grid
 from ...video.picture import centre_crop, fit_image, to_uint8
 from ..motion import Motion
-from .checks import FOUND, check_image, fitted_mask
+from .checks import FOUND, NOTHING_FOUND, check_image, fitted_mask
+from .layers import centre_of_gravity
 from .model import LayeredModel
 from .path import Path, moving
 
@@ -75,9 +76,7 @@ def motion_tracks(
                 "The mask lies outside the part of the picture that the video shows. Choose another shape of the video."
             )
         if float(thing.max()) < FOUND:
-            log.warning(
-                "Nothing that stands out was found in the picture, so all of it moves. Give a mask of what is to move."
-            )
+            log.warning(NOTHING_FOUND)
             thing = torch.ones_like(thing)
     if own_points is None:
         inside = np.ones(size, bool) if ground_moves or thing is None else (thing >= FOUND).numpy()
@@ -97,17 +96,8 @@ def _followed(path: Path, points: Array, thing: Tensor | None, size: tuple[int, 
     if thing is not None:
         rows, columns = (np.clip(points[:, axis].astype(int), 0, size[1 - axis] - 1) for axis in (1, 0))
         on_it = thing[torch.from_numpy(rows), torch.from_numpy(columns)] >= FOUND
-        own = path.thing(times, size, _centre(thing))
+        own = path.thing(times, size, complex(*centre_of_gravity(thing)))
         both = ground.after(own)
         moved = torch.where(on_it[:, None], both.scale[None] * start[:, None] + both.shift[None], moved)
     moved = moved + middle
     return np.stack((moved.real.numpy(), moved.imag.numpy()), axis=-1)
-
-
-def _centre(thing: Tensor) -> complex:
-    """Centre of gravity, px from the middle."""
-    height, width = thing.shape
-    total = float(thing.sum())
-    x = float((thing.sum(0) * (torch.arange(width) + 0.5)).sum()) / total - width / 2
-    y = float((thing.sum(1) * (torch.arange(height) + 0.5)).sum()) / total - height / 2
-    return complex(x, y)
