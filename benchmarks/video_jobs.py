@@ -20,6 +20,7 @@ from dismo_core.cogvideox.sampling import Guidance, rotary_positions, sample_vid
 from dismo_core.dismo.adapter.adapter_parts import adapter_parts
 from dismo_core.memory.plan import MemoryPlan
 from dismo_core.memory.speed import compile_blocks, set_step_cache
+from dismo_core.video.picture import to_uint8
 
 CAP = 7e9  # bytes of GPU memory that the capped rows may reserve
 GUIDANCE = 6.0
@@ -108,7 +109,7 @@ class Bench:
                 texts = adapter.encode_prompts([prompt, "negative"], self.device).split(1)
                 guidance = Guidance(texts[0], texts[1], GUIDANCE)
                 picture = self.picture[0].to(self.device, adapter.dtype)
-                return sample_video(self.base, picture, self.frames, guidance, steps, generator, progress)
+                return to_uint8(sample_video(self.base, picture, self.frames, guidance, steps, generator, progress))
         driving: dict[str, Any] = {"motion_videos": self.clip} if row.memory else {"motions": self.embeddings}
         if row.loop == "straightforward":
             stack.enter_context(straightforward(adapter, self.embeddings.to(self.device)))

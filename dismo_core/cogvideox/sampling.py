@@ -12,7 +12,6 @@ from torch import Tensor
 
 from ..diffusion.finite import require_finite
 from ..imports import importing
-from ..video.picture import to_uint8
 from .base import CogVideoXBase
 
 Progress = Callable[[int, int, Tensor], None]  # steps done, steps in all, clean latents as guessed [B,K,C,h,w]
@@ -91,6 +90,7 @@ def denoise(
     steps: int,
     generator: torch.Generator | None = None,
     progress: Progress | None = None,
+    before_step: Callable[[int], None] = lambda step: None,
 ) -> Tensor:
     """Latents from noise; nothing in the loop waits for the device.
 
@@ -100,6 +100,7 @@ def denoise(
         steps: of the solver.
         generator: draws the solver's noise.
         progress: called after each step; what it raises passes through.
+        before_step: called before each step with its number, from 0.
 
     Returns:
         [1,K,C,h,w], in the dtype of the noise.
@@ -112,6 +113,7 @@ def denoise(
     clean: Tensor | None = None
     try:
         for i, t in enumerate(times):
+            before_step(i)
             x = torch.cat((latents, picture), dim=2)
             velocity = guidance.velocity(transformer, x, on_device[i : i + 1], rotary)
             back = times[i - 1] if i else None
@@ -135,6 +137,7 @@ def sample_video(
     progress: Progress | None = None,
     using: Using = nullcontext,
     stage: Callable[[str], None] = lambda label: None,
+    before_step: Callable[[int], None] = lambda step: None,
 ) -> Tensor:
     """One video from noise; draws, in order: VAE posterior of the picture, noise, the solver's noise at every step.
 
@@ -147,9 +150,10 @@ def sample_video(
         progress: see `denoise`.
         using: makes the parts "transformer" and "vae" of the base ready to run.
         stage: called with what begins, see `Runtime`.
+        before_step: see `denoise`.
 
     Returns:
-        uint8 [frames,H,W,3] on the CPU.
+        float32 [frames,H,W,3], -1..1, on the CPU.
 
     Raises:
         DisMoError: NaN after encoding the picture, denoising or decoding.
@@ -167,13 +171,13 @@ def sample_video(
     first = in_first_frame(first, latent_frames)
     stage("denoising")
     with using("transformer"):
-        latents = denoise(base.transformer, scheduler, noise, first, guidance, steps, generator, progress)
+        latents = denoise(base.transformer, scheduler, noise, first, guidance, steps, generator, progress, before_step)
     require_finite(latents, "denoising")
     stage("decoding the video")
     with using("vae"):
         video = decode(base, latents)[0]
     require_finite(video, "decoding")
-    return to_uint8(video)
+    return video.float().clamp(-1, 1).cpu()
 
 
 def in_first_frame(latents: Tensor, latent_frames: int) -> Tensor:

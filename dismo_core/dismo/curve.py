@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..errors import DisMoError
+from ..settings import STRONGEST
 
-STRONGEST = 2.0  # as everywhere a user sets a strength
 EXAMPLE = 'Write keys as "0:1, 12:0.2, 24:1": frame and strength.'
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -17,10 +18,12 @@ from ..video.picture import check_picture, to_uint8
 from .models.generator import FrameGenerator
 from .models.space_to_depth import SpaceToDepth
 from .motion import LOOK_AHEAD, Motion
-from .video_model import leave_mask_unused
+from .video_model import leave_mask_unused, only_picture
 
 if TYPE_CHECKING:
     from ..runtime import Runtime
+
+log = logging.getLogger(__name__)
 
 PIXEL_STEPS = 3  # on pixels fewer are blurred, more go astray (benchmarks/RESULTS.md)
 LATENT_STEPS = 50  # as published
@@ -89,7 +92,12 @@ class FrameGeneratorModel:
         settings = SamplingSettings.of(settings, keywords)
         leave_mask_unused(mask, "frame generator")
         motion.require_extractor(self.extractor_id)
+        if (settings.start_percent, settings.end_percent) != (0, 1):
+            log.warning(
+                "start_percent and end_percent change nothing: the frame generator follows the motion in all of its few steps."
+            )
         steps = settings.steps or self.defaults.steps
+        image = only_picture(image, "frame generator")
         check_picture(image, self.size)
         if not 1 <= steps <= MAX_STEPS:
             raise DisMoError(
@@ -97,7 +105,7 @@ class FrameGeneratorModel:
             )
         device = runtime.device
         generator = self.generator.to(device)
-        embeddings = motion.with_strength(settings.strength).embeddings.to(device, generator.dtype)
+        embeddings = motion.scaled(settings.strengths(motion.frames)).embeddings.to(device, generator.dtype)
         still = None
         if motion.still is not None and self.motion_guidance != 1:
             still = motion.still.to(device, generator.dtype)

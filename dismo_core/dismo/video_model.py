@@ -45,7 +45,8 @@ class MotionVideoModel(Protocol):
 
         Args:
             motion: of the extractor this model was trained with; `motion.frames` must be one of `valid_lengths`.
-            image: [H,W,3] float, 0..1, RGB, of exactly `defaults.size`, where that is not None.
+            image: [H,W,3] float, 0..1, RGB, of exactly `defaults.size`, where that is not None; or several of them,
+                [N,H,W,3], for models that make a long video in segments: each begins with its own, as far as they go.
             settings: of the sampling; None = `SamplingSettings()`.
             mask: [H,W], 0..1, what of the picture moves; models that cannot use it say so once.
             runtime: device, progress, cancel, memory.
@@ -62,6 +63,15 @@ def leave_mask_unused(mask: Tensor | None, model: str) -> None:
     """Say that a mask changes nothing, where there is one."""
     if mask is not None:
         log.warning("The mask changes nothing: the %s moves the whole picture. The layered model uses masks.", model)
+
+
+def only_picture(image: Tensor, model: str) -> Tensor:
+    """[H,W,3], or several [N,H,W,3] -> the first, with a word about the rest."""
+    if image.ndim != 4:
+        return image
+    if len(image) > 1:
+        log.warning("The %s makes no segments: of %d pictures it takes the first.", model, len(image))
+    return image[0]
 
 
 def fit_motion(model: MotionVideoModel, motion: Motion, mode: str) -> Motion:

@@ -4,7 +4,8 @@ With the frozen linear W x + b, and h_k the condition of latent frame k:
 
     u = A x;   image tokens of frame k:  u <- (1 + G h_k) * u + Bt h_k;   y = W x + b + scale * B u
 
-Text tokens, which come first in the sequence, keep u as it is. `MotionLoRA` holds A and B and lies inside the frozen
+Text tokens, which come first in the sequence, keep u as it is. With a strength f_k for every latent frame, u of its tokens
+is multiplied by f_k, and that of the text by their mean. `MotionLoRA` holds A and B and lies inside the frozen
 linear as its child `motion`, called by a forward hook: names and types of the base stay what they were, so PEFT,
 quantisation and offloading still find their linears, and A and B travel with the block they belong to. G and Bt are
 needed once per video; they stay with the adapter, which gives their products to the layers as small tables.
@@ -48,7 +49,9 @@ class MotionLoRA(nn.Module):
         strength: factor on the whole update; 1 = reference.
         exact: round after every operation as the reference does. Otherwise the operations are fused and rounded
             less often: in bfloat16 the output then differs by about 0.3 % (root mean square), towards the true value.
+        acting: False = leave the output as it is for now.
         gain, shift: 1 + G h and Bt h, [videos, K, 1, rank]; None = off.
+        text_gain: factor on the update of text tokens, a scalar; None = 1.
         text_tokens: how many tokens come before those of the image.
     """
 
@@ -59,8 +62,10 @@ class MotionLoRA(nn.Module):
         self.scale = scale
         self.strength = 1.0
         self.exact = True
+        self.acting = True
         self.gain: Tensor | None = None
         self.shift: Tensor | None = None
+        self.text_gain: Tensor | None = None
         self.text_tokens = 0
 
     def forward(self, x: Tensor, output: Tensor) -> Tensor:
@@ -68,7 +73,7 @@ class MotionLoRA(nn.Module):
 
         B is a multiple of the number of videos that the tables are for: [video 1, 2, ..., video 1, 2, ...].
         """
-        if self.gain is None or self.shift is None or self.strength == 0:
+        if self.gain is None or self.shift is None or self.strength == 0 or not self.acting:
             return output
         scale = self.scale * self.strength
         u = self.lora_A(x)
@@ -78,7 +83,10 @@ class MotionLoRA(nn.Module):
             image = image * self.gain + self.shift
         else:
             image = torch.addcmul(self.shift, image, self.gain)
-        u = torch.cat((u[:, : self.text_tokens], image.flatten(2, 3).flatten(0, 1)), dim=1)
+        text = u[:, : self.text_tokens]
+        if self.text_gain is not None:
+            text = text * self.text_gain
+        u = torch.cat((text, image.flatten(2, 3).flatten(0, 1)), dim=1)
         if self.exact:
             # A factor that is a power of two, as the released 0.5, rounds nothing: one pass gives the bits of two.
             return torch.add(output, self.lora_B(u), alpha=scale)

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .picture import to_uint8
-
 
 @dataclass(frozen=True)
 class Colors:
@@ -36,14 +34,14 @@ def match_colors(frames: Tensor, wanted: Colors) -> Tensor:
     The change grows from nothing at the first frame, so that there is no jump where a segment goes on from another.
 
     Args:
-        frames: uint8 [T,H,W,3], of which the first has the right colors already.
+        frames: float [T,H,W,3], 0..1, of which the first has the right colors already.
 
     Returns:
-        uint8 [T,H,W,3].
+        float32 [T,H,W,3], 0..1.
     """
     found = Colors.of(frames[-1])
     gain = wanted.deviation / found.deviation.clamp_min(1 / 255)
     share = torch.linspace(0, 1, len(frames))[:, None, None, None]
-    x = frames.float() / 255
+    x = frames.float()
     matched = (x - found.mean) * gain + wanted.mean
-    return to_uint8(torch.lerp(x, matched, share), 0)
+    return torch.lerp(x, matched, share).clamp(0, 1)

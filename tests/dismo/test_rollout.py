@@ -98,7 +98,6 @@ def test_one_progress_call_a_step_with_a_preview_and_it_may_stop(video_model, mo
 
 
 BAD = {
-    "batch": (lambda p: p[None], r"\[1, 64, 64, 3\]"),
     "alpha": (lambda p: torch.cat((p, p[..., :1]), dim=-1), r"\[64, 64, 4\]"),
     "one channel": (lambda p: p[..., :1], r"\[64, 64, 1\]"),
     "size": (lambda p: p[:32], "64x32"),
@@ -106,6 +105,25 @@ BAD = {
     "nan": (lambda p: p * float("nan"), "finite"),
     "integers": (lambda p: (p * 255).to(torch.uint8), "uint8"),
 }
+
+
+def test_of_several_pictures_the_first_is_taken_and_it_is_said(video_model, motion, picture, caplog):
+    found = roll(video_model, motion.trimmed(5), torch.stack((picture, 1 - picture)), steps=1)
+    assert torch.equal(found, roll(video_model, motion.trimmed(5), picture, steps=1))
+    assert any("of 2 pictures it takes the first" in line for line in caplog.messages)
+
+
+def test_a_curve_is_a_strength_for_every_frame(video_model, motion, picture):
+    curve = (1.0,) * 6 + (0.0,) * 6
+    found = roll(video_model, motion.trimmed(12), picture, steps=1, curve=curve)
+    expected = roll(video_model, motion.trimmed(12).scaled(curve), picture, steps=1)
+    assert torch.equal(found, expected)
+
+
+def test_a_range_of_steps_is_said_to_change_nothing(video_model, motion, picture, caplog):
+    found = roll(video_model, motion.trimmed(5), picture, steps=1, end_percent=0.5)
+    assert torch.equal(found, roll(video_model, motion.trimmed(5), picture, steps=1))
+    assert any("start_percent and end_percent change nothing" in line for line in caplog.messages)
 
 
 @pytest.mark.parametrize("name", BAD)

@@ -16,7 +16,7 @@ from ...cogvideox.sampling import Guidance, Progress, sample_video
 from ...diffusion.finite import require_finite
 from ...errors import DisMoError
 from ...settings import SamplingSettings
-from ...video.picture import fit_picture
+from ...video.picture import fit_picture, to_uint8
 from ..models.inputs import check_frames, check_video, resize_frames
 from ..motion import LOOK_AHEAD, Motion
 from . import motion_checks
@@ -103,6 +103,9 @@ class CogVideoXMotionAdapter(AdapterModule):
         positions: Positions = "auto",
         strength: float = 1.0,
         progress: Progress | None = None,
+        start_percent: float = 0.0,
+        end_percent: float = 1.0,
+        curve: Sequence[float] = (),
     ) -> Tensor:
         """Videos that begin with the pictures and move as the motions do.
 
@@ -119,6 +122,9 @@ class CogVideoXMotionAdapter(AdapterModule):
             positions: additive table of the base, see `PositionTables`.
             strength: factor on the adapter's update; 1 = as trained, 0 = the bare base.
             progress: called after each step with (steps done, steps of all samples, clean latents as guessed so far [1,K,C,h,w]).
+            start_percent: share of the steps before the adapter begins to act, 0..1.
+            end_percent: share of them after which it acts no more, 0..1.
+            curve: factor on its update at each of the `num_frames` frames, 0..2; a latent frame has the mean of its frames.
 
         Returns:
             uint8 [B,T,H,W,3] on the CPU.
@@ -136,11 +142,16 @@ class CogVideoXMotionAdapter(AdapterModule):
             steps=n_steps,
             guidance=text_guidance_scale,
             strength=strength,
+            start_percent=start_percent,
+            end_percent=end_percent,
+            curve=tuple(curve),
         )
         prompts = [prompts] if isinstance(prompts, str) else list(prompts)
         self._check_sampling(pictures, num_frames, settings, positions)
         conditions = self.encode_motion(motion_videos, motions)
-        return self._sample(conditions, pictures, prompts, num_frames, settings, generator, positions, progress)
+        return to_uint8(
+            self._sample(conditions, pictures, prompts, num_frames, settings, generator, positions, progress)
+        )
 
     @torch.inference_mode(False)
     @torch.no_grad()
@@ -164,7 +175,7 @@ class CogVideoXMotionAdapter(AdapterModule):
             stage: called with what begins, see `Runtime`.
 
         Returns:
-            uint8 [T,H,W,3] on the CPU.
+            float32 [T,H,W,3], -1..1, on the CPU.
 
         Raises:
             DisMoError: as `sample`.
@@ -188,6 +199,7 @@ class CogVideoXMotionAdapter(AdapterModule):
         checks.require_length(frames, self.base.transformer.config["sample_frames"])
         checks.require_steps(settings.steps)
         checks.require_factors(settings.guidance, settings.strength)
+        settings.strengths(frames)
         require_positions(positions)
         for picture in pictures:
             check_frames(picture[None], "images")
@@ -204,7 +216,7 @@ class CogVideoXMotionAdapter(AdapterModule):
         progress: Progress | None,
         stage: Callable[[str], None] = lambda label: None,
     ) -> Tensor:
-        """Conditions [B,K,d_cond], B pictures and prompts -> uint8 [B,T,H,W,3]. Everything is checked but the counts."""
+        """Conditions [B,K,d_cond], B pictures and prompts -> [B,T,H,W,3], -1..1. Everything is checked but the counts."""
         require_finite(conditions, "encoding the motion")
         motion_checks.require_motion_length((conditions.shape[1] - 1) * 4 + 1, frames)
         motion_checks.warn_of_length(frames)
@@ -220,12 +232,13 @@ class CogVideoXMotionAdapter(AdapterModule):
         tiled = self.base.vae.use_tiling
         if "vae" in low_memory:
             self.base.vae.enable_tiling()
+        by_frame = latent_means(settings.curve, conditions.shape[1]) if settings.curve else None
         one_by_one = self.sequential_guidance or "transformer" in low_memory
         self._positions.mode = positions
         videos = []
         try:
             for i, picture in enumerate(pictures):
-                self.set_conditions(conditions[i : i + 1], settings.strength)
+                self.set_conditions(conditions[i : i + 1], settings.strength, by_frame)
                 guidance = Guidance(texts[i], texts[-1] if guided else None, settings.guidance, one_by_one)
                 first = fit_picture(picture, self.size).to(device, self.dtype)
 
@@ -235,10 +248,20 @@ class CogVideoXMotionAdapter(AdapterModule):
 
                 videos.append(
                     sample_video(
-                        self.base, first, frames, guidance, settings.steps, generators[i], step, self._using, stage
+                        self.base,
+                        first,
+                        frames,
+                        guidance,
+                        settings.steps,
+                        generators[i],
+                        step,
+                        self._using,
+                        stage,
+                        before_step=lambda number: self.set_acting(settings.acts(number, settings.steps)),
                     )
                 )
         finally:
+            self.set_acting(True)
             self.base.vae.use_tiling = tiled  # tiles change the pixels: they are not for later videos with more memory
             self.set_conditions(None)
             self._positions.forget()
@@ -274,6 +297,12 @@ class CogVideoXMotionAdapter(AdapterModule):
         self.set_conditions(self.encode_motion(motion_videos=clips))
         batch = torch.stack([clip.to(self.device, self.dtype) for clip in clips])
         return denoising_loss(self.base, batch, text, generator)
+
+
+def latent_means(curve: Sequence[float], latent_frames: int) -> Tensor:
+    """One value each frame -> [latent_frames]: the first is that of the first frame, each other the mean of its frames."""
+    first, others = curve[:1], torch.tensor(curve[1:], dtype=torch.float32)
+    return torch.cat((torch.tensor(first), others.view(latent_frames - 1, -1).mean(dim=1)))
 
 
 def _listed(samples: Any, rank: int) -> list[Any]:

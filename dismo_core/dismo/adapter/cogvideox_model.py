@@ -14,12 +14,13 @@ from torch import Tensor, nn
 from ...cogvideox.checks import require_steps, valid_lengths
 from ...cogvideox.geometry import LATENT_COLORS
 from ...cogvideox.positions import Positions, require_positions
+from ...diffusion.per_segment import PerSegment
 from ...diffusion.previews import latent_preview
 from ...diffusion.segments import plan_segments, possible_lengths
 from ...memory.plan import MemoryPlan
 from ...settings import SamplingDefaults, SamplingSettings
 from ...video.color_drift import Colors, match_colors
-from ...video.picture import check_picture
+from ...video.picture import check_picture, to_uint8
 from ..motion import LOOK_AHEAD
 from ..video_model import leave_mask_unused
 from .adapter import NEGATIVE_PROMPT, CogVideoXMotionAdapter
@@ -85,8 +86,9 @@ class CogVideoXModel:
     ) -> Tensor:
         """See `MotionVideoModel.transfer`.
 
-        An empty prompt means no prompt, and a guidance of 1. The random numbers are drawn on the CPU, so a seed stands for
-        the same noise on every device. The plan's device is where it runs.
+        Prompt and negative prompt may hold one text for each segment, see `PerSegment.read`. Several pictures begin a
+        segment each; later segments go on from the last of them. An empty prompt means no prompt, and a guidance of 1. The
+        random numbers are drawn on the CPU, so a seed stands for the same noise on every device. The plan's device is where it runs.
 
         Raises:
             DisMoError: another extractor, a length or a number of steps that cannot be made, a picture that does not fit,
@@ -95,7 +97,11 @@ class CogVideoXModel:
         settings = SamplingSettings.of(settings, keywords)
         leave_mask_unused(mask, "CogVideoX adapter")
         motion.require_extractor(self.extractor_id)
-        check_picture(image, self.size)
+        pictures = image if image.ndim == 4 else image[None]
+        for picture in pictures:
+            check_picture(picture, self.size)
+        prompts, negatives = PerSegment.read(settings.prompt), PerSegment.read(settings.negative_prompt)
+        settings.strengths(motion.frames)  # refuses a curve of another length
         segments = plan_segments(
             motion.frames, self._direct, min(TRAINED_FRAMES, self._direct[-1]), 0 if self.keep_tail else LOOK_AHEAD
         )
@@ -105,13 +111,16 @@ class CogVideoXModel:
             guidance=settings.guidance or self.defaults.guidance,
         )
         require_steps(settings.steps, strict=True)
-        if not settings.prompt.strip():
-            log.info("The prompt is empty: no prompt, and a guidance of 1.")
         if self.keep_tail and len(segments) == 1:
             log.info("The video is made in one segment: keeping the tail of segments changes nothing.")
         self._make_room(segments[0].length, runtime)
         generator = torch.Generator().manual_seed(settings.seed % 2**63)
-        colors, source = Colors.of(image), image.cpu()
+        if len(pictures) > len(segments):
+            log.warning(
+                "The video has %d segments: of %d pictures the first ones begin them.", len(segments), len(pictures)
+            )
+        used: tuple[set[str], set[str]] = (set(), set())
+        source = pictures[0].cpu() * 2 - 1
         pieces: list[Tensor] = []
         for index, segment in enumerate(segments):
 
@@ -122,23 +131,48 @@ class CogVideoXModel:
                     latent_preview(latents, LATENT_COLORS, self.size),
                 )
 
+            own, next_own = index < len(pictures), index + 1 < min(len(pictures), len(segments))
+            kept = slice(0 if own else segment.kept.start, segment.kept.stop - next_own)
+            if own:
+                source = pictures[index].cpu() * 2 - 1
+                colors = Colors.of(pictures[index])
+            middle = (segment.start + segment.end) / 2 / motion.fps
+            prompt, negative = prompts.of(index, middle), negatives.of(index, middle)
+            if not prompt.strip() and prompt not in used[0]:
+                log.info("The prompt is empty: no prompt, and a guidance of 1.")
+            used[0].add(prompt)
+            used[1].add(negative)
             with checking(self.adapter, runtime.check_cancel):
                 made = self.adapter.sample_one(
                     motion.trimmed(segment.length, segment.start),
-                    source * 2 - 1,
-                    settings,
+                    source,
+                    replace(
+                        settings,
+                        prompt=prompt,
+                        negative_prompt=negative,
+                        curve=settings.curve[segment.start : segment.start + segment.length],
+                    ),
                     generator=generator,
                     positions=self.positions,
                     progress=progress,
                     stage=runtime.stage,
-                )[: segment.kept.stop]
+                )[: kept.stop]
             if len(segments) > 1:
-                drift = Colors.of(made[-1]).drift_from(colors)
-                log.info("Segment %d of %d: its last frame against the picture: %s.", index + 1, len(segments), drift)
+                drift = Colors.of((made[-1] + 1) / 2).drift_from(colors)
+                log.info(
+                    "Segment %d of %d, to %.1f s, %r: its last frame against the picture: %s.",
+                    index + 1,
+                    len(segments),
+                    (segment.end - 1) / motion.fps,
+                    prompt[:60],
+                    drift,
+                )
             if self.match_colors:
-                made = match_colors(made, colors)
-            pieces.append(made[segment.kept])
-            source = made[-1].float() / 255
+                made = match_colors((made + 1) / 2, colors) * 2 - 1
+            pieces.append(to_uint8(made[kept]))
+            source = made[-1]
+        prompts.tell_unused(used[0], "prompt")
+        negatives.tell_unused(used[1], "negative prompt")
         return torch.cat(pieces)
 
     @property

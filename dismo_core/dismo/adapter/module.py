@@ -145,16 +145,38 @@ class AdapterModule(ConditionEncoder):
                 part._apply(fn)  # the base follows to another device
         return self
 
-    def set_conditions(self, conditions: Tensor | None, strength: float = 1.0) -> None:
-        """Let the base follow conditions [videos,K,d_cond], in every forward until the next call; None = the bare base."""
+    def set_conditions(
+        self, conditions: Tensor | None, strength: float = 1.0, frame_strengths: Tensor | None = None
+    ) -> None:
+        """Let the base follow conditions, in every forward until the next call.
+
+        Args:
+            conditions: [videos,K,d_cond]; None = the bare base.
+            strength: factor on the whole update.
+            frame_strengths: [K], a further factor for each latent frame; they lie in the tables, so that a compiled model
+                need not be compiled again for other values. None = 1 throughout.
+        """
+        text_gain = None
         if conditions is not None:
             conditions = conditions.to(self.init_gru_state.device)
+        if frame_strengths is not None:
+            frame_strengths = frame_strengths.to(self.init_gru_state.device, self.dtype)
+            text_gain = frame_strengths.mean().to(self.device)
         for (lora, _, _), motion in zip(self._layers, self.motion_loras, strict=True):
             motion.gain = motion.shift = None
+            motion.text_gain = text_gain
             if conditions is not None:
-                motion.gain, motion.shift = (table.to(self.device) for table in lora.tables(conditions))
+                tables = lora.tables(conditions)
+                if frame_strengths is not None:
+                    tables = (tables[0] * frame_strengths[:, None, None], tables[1] * frame_strengths[:, None, None])
+                motion.gain, motion.shift = (table.to(self.device) for table in tables)
                 motion.text_tokens = self.encode_prompts.max_tokens
                 motion.strength = strength
+
+    def set_acting(self, acting: bool) -> None:
+        """Let the update act, or leave the base as it is for now: its conditions stay."""
+        for motion in self.motion_loras:
+            motion.acting = acting
 
     def _using(self, part: str) -> AbstractContextManager[object]:
         """The part, ready to run on `device`."""

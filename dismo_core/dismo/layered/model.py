@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor
 from ...errors import DisMoError
 from ...settings import SamplingDefaults, SamplingSettings
 from ..motion import LOOK_AHEAD, Motion
+from ..video_model import only_picture
 from .checks import FOUND, NOTHING_FOUND, check_choices, check_image, fitted_mask
 from .head import MotionHead
 from .layers import take_apart
@@ -71,20 +73,24 @@ class LayeredModel:
         return self.fps or motion.fps
 
     @torch.no_grad()
-    def path(self, motion: Motion, strength: float = 1.0) -> Path:
+    def path(self, motion: Motion, strength: float | Sequence[float] = 1.0) -> Path:
         """How ground and thing move, as the head reads it; what does not move stands still.
 
         Args:
             motion: of the head's extractor. Without `still`, what is read of a standstill cannot be taken away, and paths
                 are a little less exact.
-            strength: factor on every step, 0 to 100.
+            strength: factor on every step, 0 to 100; or one for each frame, on the step that begins there.
 
         Raises:
             DisMoError: a motion of another extractor, or a strength out of range.
         """
         motion.require_extractor(self.extractor_id)
-        if not 0 <= strength <= STRONGEST:
-            raise DisMoError(f"The strength must be 0 (still) to {STRONGEST:g} (1 = as in the clip), not {strength}.")
+        each = [strength] * motion.frames if isinstance(strength, (int, float)) else list(strength)
+        if len(each) != motion.frames:
+            raise DisMoError(f"A motion of {motion.frames} frames needs as many strengths, not {len(each)}.")
+        for factor in each:
+            if not 0 <= factor <= STRONGEST:
+                raise DisMoError(f"The strength must be 0 (still) to {STRONGEST:g} (1 = as in the clip), not {factor}.")
         device = self.head.spread.device
         readings = self.head(motion.embeddings.to(device))
         if motion.still is not None:
@@ -98,7 +104,8 @@ class LayeredModel:
             ground, thing = moving(steps)
         if not (ground and thing):
             steps = quieted(alone.only(ground, thing).steps)
-        steps, frame = stopped_zoom(steps * strength)
+        factors = torch.tensor(each[:-1], dtype=steps.dtype, device=steps.device).view(-1, *(1,) * (steps.ndim - 1))
+        steps, frame = stopped_zoom(steps * factors)
         if frame is not None:
             log.warning("The motion zooms by more than %gx; from frame %d on it is stopped.", LARGEST_ZOOM, frame)
         return Path(steps, motion.fps)
@@ -123,8 +130,9 @@ class LayeredModel:
         Args and errors as those of `transfer`.
         """
         settings = SamplingSettings.of(settings, keywords)
+        image = only_picture(image, "layered model")
         check_image(image)
-        path = self.path(motion, settings.strength)
+        path = self.path(motion, settings.strengths(motion.frames))
         ground_moves, thing_moves = moving(path.steps)
         if not (ground_moves or thing_moves) and settings.strength:
             log.warning(
@@ -166,7 +174,7 @@ class LayeredModel:
         runtime: Runtime,
         **keywords: Any,
     ) -> Tensor:
-        """See `MotionVideoModel.transfer`. There is no text in this model: of the settings it heeds strength alone.
+        """See `MotionVideoModel.transfer`. There are no text and no steps in this model: of the settings it heeds strength and curve.
 
         Args:
             motion: of the head's extractor.

@@ -89,10 +89,53 @@ class TestLongVideos:
         for found, start in zip(embeddings, (0, 20, 27), strict=True):
             assert torch.equal(found, rows[start : start + 21])
 
-    def test_segments_begin_with_the_frame_of_their_place(self, image, long):
+    def test_segments_begin_with_the_frame_of_their_place_before_it_was_rounded(self, image, long):
         video, _, pictures = long
-        for picture, expected in zip(pictures, (image, video[20] / 255, video[27] / 255), strict=True):
-            torch.testing.assert_close(picture, expected, atol=1e-6, rtol=0)
+        torch.testing.assert_close(pictures[0], image, atol=1e-6, rtol=0)
+        for picture, frame in zip(pictures[1:], (video[20], video[27]), strict=True):
+            torch.testing.assert_close(picture, frame / 255, atol=0.5 / 255 + 1e-6, rtol=0)
+            assert (picture * 255 - frame).abs().max() > 0.25
+
+    def test_a_prompt_for_each_segment(self, adapter, image, long):
+        """Segments begin at 0, 20 and 27; with seconds, what counts is the middle of what a segment adds: 1.3, 3 and 5 s."""
+        travelling = transfer(adapter, image, LONG, prompt="a red fox turns. | a blue fox sleeps. | a fox in snow.")
+        assert torch.equal(travelling[:21], long[0][:21])
+        assert not torch.equal(travelling[22:], long[0][22:])
+        timed = "0s: a red fox turns. | 2.5s: a blue fox sleeps. | 4s: a fox in snow."
+        assert torch.equal(transfer(adapter, image, LONG, prompt=timed), travelling)
+
+    def test_what_no_segment_takes_is_said(self, adapter, image, caplog):
+        with caplog.at_level(logging.WARNING):
+            transfer(adapter, image, prompt="a red fox turns. | and then")
+        assert any("No segment takes the prompt 'and then'" in line for line in caplog.messages)
+
+    def test_a_picture_for_each_segment(self, adapter, image, long, caplog):
+        """Each begins its segment; the last one is gone on from."""
+        other = image.flip(1)
+        begun, hook = (
+            [],
+            adapter.base.vae.encoder.register_forward_pre_hook(
+                lambda _, args: begun.append((args[0][0, :, 0].movedim(0, -1) + 1) / 2)
+            ),
+        )
+        video = transfer(adapter, torch.stack((image, other)), LONG)
+        hook.remove()
+        assert len(video) == LONG and torch.equal(video[:20], long[0][:20])
+        torch.testing.assert_close(begun[1], other, atol=1e-6, rtol=0)
+        torch.testing.assert_close(begun[2], video[27] / 255, atol=0.5 / 255 + 1e-6, rtol=0)
+        alone = transfer(adapter, other, LONG, curve=(1.0,) * LONG)
+        assert not torch.equal(video[20], alone[20])
+        with caplog.at_level(logging.WARNING):
+            transfer(adapter, torch.stack((image, other)), 9)
+        assert any("1 segments: of 2 pictures" in line for line in caplog.messages)
+
+    def test_a_curve_is_cut_to_the_segments(self, adapter, image, long):
+        curve = (1.0,) * 20 + (0.0,) * (LONG - 20)
+        video = transfer(adapter, image, LONG, curve=curve)
+        bare = transfer(adapter, image, LONG, curve=(0.0,) * LONG)
+        assert not torch.equal(video[:20], bare[:20])
+        with pytest.raises(dismo.DisMoError, match="The curve has 9 values, the motion 52 frames"):
+            transfer(adapter, image, LONG, curve=(1.0,) * 9)
 
     def test_same_seed_same_video(self, adapter, image, long):
         assert torch.equal(transfer(adapter, image, LONG), long[0])
@@ -112,7 +155,7 @@ class TestLongVideos:
 
 
 def test_colors_are_matched_without_a_jump():
-    frames = (torch.rand(5, 8, 8, 3) * 60 + 40).to(torch.uint8)
+    frames = torch.rand(5, 8, 8, 3) * 0.25 + 0.15
     wanted = Colors(torch.tensor([0.6, 0.5, 0.4]), torch.tensor([0.1, 0.1, 0.1]))
     matched = match_colors(frames, wanted)
     assert torch.equal(matched[0], frames[0])

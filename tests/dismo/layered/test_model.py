@@ -80,6 +80,17 @@ def test_strength_is_a_factor_on_the_way(model, motion):
     assert bool((still == still[0]).all())
 
 
+def test_a_curve_is_a_factor_on_every_step(model, motion):
+    curve = tuple(i % 3 / 2 for i in range(13))
+    steps = model().path(motion(x=0.02)).steps
+    torch.testing.assert_close(model().path(motion(x=0.02), curve).steps, steps * torch.tensor(curve[:-1])[:, None])
+    video = model().transfer(motion(x=0.02), picture(), curve=curve, runtime=CPU)
+    still = [torch.equal(before, after) for before, after in zip(video, video[1:], strict=False)]
+    assert still == [factor == 0 for factor in curve[:-1]]
+    with pytest.raises(DisMoError, match="13 frames needs as many strengths, not 2"):
+        model().path(motion(x=0.02), (1.0, 0.5))
+
+
 def test_any_rate_lasts_as_long_and_passes_the_same_places(model, motion):
     image = picture()
     plain = model().transfer(motion(x=0.02), image, runtime=CPU)
