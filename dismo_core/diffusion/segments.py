@@ -36,6 +36,11 @@ class Segment:
         """Those of its own frames that go into the video; the frame it begins with is there already, but for the first."""
         return slice(1 if self.start else 0, self.end - self.start)
 
+    @property
+    def middle(self) -> float:
+        """The middle of the frames that it adds to the video."""
+        return (self.start + self.end) / 2
+
 
 def possible_lengths(frames: int, direct: Sequence[int]) -> list[int]:
     """Lengths of at most `frames` that can be made: those of `direct`, and any above its last.

@@ -6,7 +6,7 @@ PEFT wraps the base's linears; the motion update stays inside the wrapped ones, 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -51,6 +51,16 @@ def set_video_loras(transformer: Any, loras: Mapping[str | os.PathLike[str], flo
             layer = transformer.get_submodule(path)
             layer.lora_alpha[adapter] = update.scale * layer.r[adapter]  # PEFT's factor is their quotient
     if loras:
-        transformer.set_adapters([f"video_{i}" for i in range(len(loras))], list(loras.values()))
+        set_strengths(transformer, list(loras.values()))
     for p, flag in trained:
         p.requires_grad_(flag)  # PEFT freezes whatever is not its own
+
+
+def set_strengths(transformer: Any, strengths: Sequence[float]) -> None:
+    """Give the LoRAs in force other strengths, wherever the weights lie.
+
+    Args:
+        transformer: that `set_video_loras` gave them to.
+        strengths: one each, in their order.
+    """
+    transformer.set_adapters([f"video_{i}" for i in range(len(strengths))], list(strengths))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import folder_paths
 from comfy_api.latest import io
@@ -11,10 +11,6 @@ from ..shared import compat, files, host
 from ..shared.sockets import VideoModel
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from ...dismo_core import Motion, Runtime, SamplingSettings
-    from ...dismo_core.dismo.adapter.cogvideox_model import CogVideoXModel
     from ...dismo_core.dismo.video_model import MotionVideoModel
 
 FOLDER = "loras"
@@ -24,56 +20,6 @@ NONE = "none"
 def choices() -> list[str]:
     """No LoRA, then the files in `models/loras`."""
     return [NONE, *folder_paths.get_filename_list(FOLDER)]
-
-
-class WithLoRAs:
-    """A `MotionVideoModel` that puts LoRAs into a shared CogVideoX model while it runs, and takes them away again.
-
-    So other branches of the graph, and later runs without the node, find the model as it was.
-
-    Args:
-        model: shared.
-        loras: safetensors file -> strength.
-    """
-
-    def __init__(self, model: CogVideoXModel, loras: dict[str, float]) -> None:
-        self.model, self.loras = model, loras
-        self.extractor_id, self.defaults = model.extractor_id, model.defaults
-        host.share(model, self)
-
-    def valid_lengths(self, motion: Motion) -> list[int]:
-        """As the model's."""
-        return self.model.valid_lengths(motion)
-
-    def output_fps(self, motion: Motion) -> float:
-        """As the model's."""
-        return self.model.output_fps(motion)
-
-    def transfer(
-        self,
-        motion: Motion,
-        image: Tensor,
-        settings: SamplingSettings | None = None,
-        *,
-        runtime: Runtime,
-        **keywords: Any,
-    ) -> Tensor:
-        """As the model's, with the LoRAs."""
-        from ...dismo_core.lora.plain import set_video_loras
-
-        adapter = self.model.adapter
-        try:
-            self._release()
-            set_video_loras(adapter.base.transformer, self.loras)
-            return self.model.transfer(motion, image, settings, runtime=runtime, **keywords)
-        finally:
-            self._release()
-            set_video_loras(adapter.base.transformer, {})
-
-    def _release(self) -> None:
-        """Layers are changed where they lie at rest."""
-        if self.model.adapter.plan is not None:
-            self.model.adapter.plan.release()
 
 
 class VideoLoRA(io.ComfyNode):
@@ -103,6 +49,13 @@ class VideoLoRA(io.ComfyNode):
                     step=0.05,
                     tooltip="How strong the LoRA is; 0 = without, 1 = as it was trained.",
                 ),
+                io.String.Input(
+                    "strengths",
+                    default="",
+                    optional=True,
+                    tooltip="In long videos, in place of strength: one for each segment, 1 | 0.5 | 0, or by the second, "
+                    "0s: 1 | 4s: 0. The last one holds. Empty = strength throughout.",
+                ),
             ],
             outputs=[
                 VideoModel.Output(
@@ -120,12 +73,13 @@ class VideoLoRA(io.ComfyNode):
         return files.fingerprint(lora, FOLDER)
 
     @classmethod
-    def execute(cls, model: MotionVideoModel, lora: str, strength: float) -> io.NodeOutput:
+    def execute(cls, model: MotionVideoModel, lora: str, strength: float, strengths: str = "") -> io.NodeOutput:
         """Note the file; it is read when the model runs."""
         from ...dismo_core import DisMoError
         from ...dismo_core.dismo.adapter.cogvideox_model import CogVideoXModel
+        from ...dismo_core.dismo.adapter.with_loras import WithLoRAs, read_strengths
 
-        if lora == NONE or strength == 0:
+        if lora == NONE or (strength == 0 and not strengths.strip()):
             return io.NodeOutput(model)
         inner, before = (model.model, model.loras) if isinstance(model, WithLoRAs) else (model, {})
         if not isinstance(inner, CogVideoXModel):
@@ -134,4 +88,7 @@ class VideoLoRA(io.ComfyNode):
                 "this node out."
             )
         path = files.full_path(FOLDER, lora)
-        return io.NodeOutput(WithLoRAs(inner, before | {path: before.get(path, 0.0) + strength}))
+        given = read_strengths(strengths.strip() or str(strength))
+        with_loras = WithLoRAs(inner, {**before, path: (*before.get(path, ()), given)})
+        host.share(inner, with_loras)
+        return io.NodeOutput(with_loras)

@@ -128,7 +128,15 @@ LAYERED = WRITTEN | {
     "dismo_core.dismo.weights.load_layered_model": Layered(),
     "dismo_core.dismo.weights.load_motion_extractor": SimpleNamespace(extractor_id=""),
 }
-LARGE = WRITTEN | {"dismo_core.dismo.adapter.load.load_video_model": Model()}
+LARGE = WRITTEN | {
+    "dismo_core.dismo.adapter.load.load_video_model": Model(),
+    "dismo_core.dismo.adapter.with_loras.WithLoRAs": Model(),
+}
+MANY = TINY | {
+    "dismo_core.video.write_video": None,
+    "dismo_core.dismo.cli.transfer_many._write_index": None,
+    "dismo_core.dismo.cli.transfer_many._write_sheet": None,
+}
 
 SAMPLED = [
     used("--fps 12", "fps=12.0"),
@@ -144,14 +152,16 @@ WRITING = [
     used("--crf 30", "crf=30"),
     used("--ping-pong", "16 frames"),
     used("--strength 0.5", "strength=0.5"),
-    used("--curve 0:1,4:0.5", "needs the embedding of the still first frame"),
+    used("--curve 0:1,4:0.5", "curve=(1.0, 0.875, 0.75, 0.625, 0.5, 0.5, 0.5"),
     used("--device cpu:0", "index=0"),
+    refused("--format gif", "is for many"),
 ]
 RESULT = [
     *WRITING,
     used("--steps 2", "steps=2"),
     used("--seed 7", "seed=7"),
     used("--fit pad", "write_video", beside="--image {wide}"),
+    refused("--seeds same", "is for many"),
 ]
 NOT_LAYERED = [
     refused(words, "belongs to the layered model")
@@ -163,7 +173,10 @@ WARPED = [
     used("--moves both", "moves='both'"),
     used("--borders crop", "borders='crop'"),
     used("--shutter 90", "shutter=90.0"),
-    *(refused(words, "belongs to models that make frames") for words in ("--steps 2", "--seed 7", "--fit pad")),
+    *(
+        refused(words, "belongs to models that make frames")
+        for words in ("--steps 2", "--seed 7", "--fit pad", "--seeds same")
+    ),
 ]
 TRACKED = [
     used("--image {wide}", "motion_tracks"),
@@ -208,6 +221,11 @@ OF_COGVIDEOX = [
         "--prompt x",
         "--negative-prompt x",
         "--guidance 3",
+        "--start-percent 0.5",
+        "--end-percent 0.5",
+        "--segment-images {wide}",
+        "--lora {weights}",
+        "--lora-strength 1",
         "--positions auto",
         "--long-keep-tail",
         "--long-match-colors",
@@ -365,6 +383,11 @@ SITUATIONS = {
             used("--prompt y", "prompt='y'"),
             used("--negative-prompt y", "negative_prompt='y'"),
             used("--guidance 3", "guidance=3.0"),
+            used("--start-percent 0.5", "start_percent=0.5"),
+            used("--end-percent 0.5", "end_percent=0.5"),
+            used("--segment-images {wide} {wide}", "[3, 64, 64, 3]"),
+            used("--lora {weights}", "{weights}': (PerSegment(values=('1',)"),
+            used("--lora-strength 0.5", "PerSegment(values=('0.5',)", beside="--lora {weights}"),
             used("--positions sincos", "positions='sincos'"),
             used("--long-keep-tail", "keep_tail=True"),
             used("--long-match-colors", "match_colors=True"),
@@ -386,6 +409,33 @@ SITUATIONS = {
         "transfer --motion {clip} --image {picture} --base {base} --prompt x --guidance 1",
         [refused("--negative-prompt x", "above 1 only"), refused("--cache faster", "above 1")],
         LARGE,
+        more=True,
+    ),
+    "transfer of many": Situation(
+        "transfer --motion {clips} --image {picture} --model tiny",
+        [
+            used("--seeds same", "seed=0"),
+            used("--seed 7", "seed=8"),
+            used("--format webp", "_1.webp"),
+            used("-o elsewhere", "elsewhere"),
+            used("--image {clips}/*.png", "names no picture: of 0 files"),
+            refused("-o out.mp4", "is no folder"),
+            refused("--audio keep", "is for one video"),
+            refused("--ping-pong", "is for one video"),
+        ],
+        MANY,
+        more=True,
+    ),
+    "transfer of many with CogVideoX": Situation(
+        "transfer --motion {clips} --image {picture} --base {base}",
+        [refused("--segment-images {wide}", "is for one picture")],
+        LARGE,
+        more=True,
+    ),
+    "transfer of many by the layered model": Situation(
+        "transfer --motion {clips} --image {picture}",
+        [refused("--mask {picture}", "is for one picture")],
+        LAYERED,
         more=True,
     ),
     "transfer into a gif": Situation(

@@ -8,6 +8,8 @@ from safetensors.torch import load_file, save_file
 
 import dismo_core as dismo
 from dismo_core.cogvideox.parts import block_linears
+from dismo_core.dismo.adapter.cogvideox_model import CogVideoXModel
+from dismo_core.dismo.adapter.with_loras import WithLoRAs, read_strengths
 from dismo_core.lora.alphas import METADATA
 from dismo_core.lora.plain import set_video_loras
 from dismo_core.memory.precision import store
@@ -161,3 +163,29 @@ def test_a_file_that_does_not_fit_is_named(make_base, style_file, tmp_path, name
     with pytest.raises(dismo.DisMoError, match=message):
         set_video_loras(transformer, {style_file: 1.0, tmp_path / "bad.safetensors": 1.0})
     assert names(transformer) == modules
+
+
+def test_a_strength_for_each_segment(make_adapter, style_file, picture):
+    """Segments of a long video begin at 0, 20 and 27; what a strength of 0 makes is what the bare model makes."""
+    adapter = make_adapter()
+    model = CogVideoXModel(adapter)
+    rows = torch.sin(torch.arange(48 * 8.0)).view(48, 8)
+    motion = dismo.Motion(rows, 8.0, "drawn", adapter.extractor_id)
+
+    def transfer(model):
+        return model.transfer(motion, (picture[0] + 1) / 2, steps=1, seed=3, runtime=dismo.Runtime.cpu())
+
+    bare = transfer(model)
+    styled = transfer(WithLoRAs(model, {str(style_file): [read_strengths("1")]}))
+    late = transfer(WithLoRAs(model, {str(style_file): [read_strengths("0 | 1")]}))
+    assert torch.equal(late[:21], bare[:21]) and not torch.equal(late[21:], bare[21:])
+    assert not torch.equal(styled[1:21], bare[1:21])
+    both = {str(style_file): [read_strengths("0 | 1"), read_strengths("0s: 1 | 2s: 0")]}
+    assert torch.equal(transfer(WithLoRAs(model, both))[:21], styled[:21])
+    assert torch.equal(transfer(model), bare)
+
+
+@pytest.mark.parametrize("text", ["", "strong", "11", "1 | nan", "0s: 1 | 2s: x"])
+def test_strengths_that_cannot_be(text):
+    with pytest.raises(dismo.DisMoError, match="is no strength of a LoRA"):
+        read_strengths(text)

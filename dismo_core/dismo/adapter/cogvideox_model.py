@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from ...cogvideox.geometry import LATENT_COLORS
 from ...cogvideox.positions import Positions, require_positions
 from ...diffusion.per_segment import PerSegment
 from ...diffusion.previews import latent_preview
-from ...diffusion.segments import plan_segments, possible_lengths
+from ...diffusion.segments import Segment, plan_segments, possible_lengths
 from ...memory.plan import MemoryPlan
 from ...settings import SamplingDefaults, SamplingSettings
 from ...video.color_drift import Colors, match_colors
@@ -82,13 +82,24 @@ class CogVideoXModel:
         *,
         mask: Tensor | None = None,
         runtime: Runtime,
+        before_segment: Callable[[int, float], None] = lambda segment, second: None,
         **keywords: Any,
     ) -> Tensor:
         """See `MotionVideoModel.transfer`.
 
-        Prompt and negative prompt may hold one text for each segment, see `PerSegment.read`. Several pictures begin a
-        segment each; later segments go on from the last of them. An empty prompt means no prompt, and a guidance of 1. The
-        random numbers are drawn on the CPU, so a seed stands for the same noise on every device. The plan's device is where it runs.
+        Prompt and negative prompt may hold one text for each segment, see `PerSegment.read`. Several pictures begin a segment
+        each; later segments go on from the last of them. An empty prompt means no prompt, and a guidance of 1. The random
+        numbers are drawn on the CPU, so a seed stands for the same noise on every device. The plan's device is where it runs.
+
+        Args:
+            motion: see there.
+            image: see there.
+            settings: see there.
+            mask: see there.
+            runtime: see there.
+            before_segment: called with the number of each segment, from 0, and the second of the video in the middle of what it
+                adds.
+            keywords: see there.
 
         Raises:
             DisMoError: another extractor, a length or a number of steps that cannot be made, a picture that does not fit,
@@ -100,7 +111,6 @@ class CogVideoXModel:
         pictures = image if image.ndim == 4 else image[None]
         for picture in pictures:
             check_picture(picture, self.size)
-        prompts, negatives = PerSegment.read(settings.prompt), PerSegment.read(settings.negative_prompt)
         settings.strengths(motion.frames)  # refuses a curve of another length
         segments = plan_segments(
             motion.frames, self._direct, min(TRAINED_FRAMES, self._direct[-1]), 0 if self.keep_tail else LOOK_AHEAD
@@ -111,17 +121,17 @@ class CogVideoXModel:
             guidance=settings.guidance or self.defaults.guidance,
         )
         require_steps(settings.steps, strict=True)
+        own_settings = _of_segments(settings, segments, motion.fps)
         if self.keep_tail and len(segments) == 1:
             log.info("The video is made in one segment: keeping the tail of segments changes nothing.")
-        self._make_room(segments[0].length, runtime)
-        generator = torch.Generator().manual_seed(settings.seed % 2**63)
         if len(pictures) > len(segments):
             log.warning(
                 "The video has %d segments: of %d pictures the first ones begin them.", len(segments), len(pictures)
             )
-        used: tuple[set[str], set[str]] = (set(), set())
-        source = pictures[0].cpu() * 2 - 1
-        pieces: list[Tensor] = []
+        self._make_room(segments[0].length, runtime)
+        generator = torch.Generator().manual_seed(settings.seed % 2**63)
+        anchors = pictures[: len(segments)].cpu()
+        source, pieces = anchors[0], []
         for index, segment in enumerate(segments):
 
             def progress(done: int, _: int, latents: Tensor, before: int = index * settings.steps) -> None:
@@ -131,27 +141,18 @@ class CogVideoXModel:
                     latent_preview(latents, LATENT_COLORS, self.size),
                 )
 
-            own, next_own = index < len(pictures), index + 1 < min(len(pictures), len(segments))
-            kept = slice(0 if own else segment.kept.start, segment.kept.stop - next_own)
-            if own:
-                source = pictures[index].cpu() * 2 - 1
-                colors = Colors.of(pictures[index])
-            middle = (segment.start + segment.end) / 2 / motion.fps
-            prompt, negative = prompts.of(index, middle), negatives.of(index, middle)
-            if not prompt.strip() and prompt not in used[0]:
-                log.info("The prompt is empty: no prompt, and a guidance of 1.")
-            used[0].add(prompt)
-            used[1].add(negative)
+            before_segment(index, segment.middle / motion.fps)
+            kept = segment.kept
+            if index < len(anchors):  # a picture of its own is the segment's first frame
+                source, colors = anchors[index] * 2 - 1, Colors.of(anchors[index])
+                kept = slice(0, kept.stop)
+            if index + 1 < len(anchors):  # the next picture takes the place of the last frame
+                kept = slice(kept.start, kept.stop - 1)
             with checking(self.adapter, runtime.check_cancel):
                 made = self.adapter.sample_one(
                     motion.trimmed(segment.length, segment.start),
                     source,
-                    replace(
-                        settings,
-                        prompt=prompt,
-                        negative_prompt=negative,
-                        curve=settings.curve[segment.start : segment.start + segment.length],
-                    ),
+                    own_settings[index],
                     generator=generator,
                     positions=self.positions,
                     progress=progress,
@@ -160,19 +161,17 @@ class CogVideoXModel:
             if len(segments) > 1:
                 drift = Colors.of((made[-1] + 1) / 2).drift_from(colors)
                 log.info(
-                    "Segment %d of %d, to %.1f s, %r: its last frame against the picture: %s.",
+                    "Segment %d of %d, to second %.1f, %r: its last frame against the picture: %s.",
                     index + 1,
                     len(segments),
                     (segment.end - 1) / motion.fps,
-                    prompt[:60],
+                    own_settings[index].prompt[:60],
                     drift,
                 )
             if self.match_colors:
                 made = match_colors((made + 1) / 2, colors) * 2 - 1
             pieces.append(to_uint8(made[kept]))
             source = made[-1]
-        prompts.tell_unused(used[0], "prompt")
-        negatives.tell_unused(used[1], "negative prompt")
         return torch.cat(pieces)
 
     @property
@@ -191,6 +190,25 @@ class CogVideoXModel:
             plan.parts = parts
         plan.available = runtime.available_memory
         runtime.free_memory(max(0, plan.choice.bytes_needed - plan.bytes_on_device()))
+
+
+def _of_segments(settings: SamplingSettings, segments: Sequence[Segment], fps: float) -> list[SamplingSettings]:
+    """The settings of each segment: its texts, and its part of the curve. Texts that none takes, and none at all, are said."""
+    prompts, negatives = PerSegment.read(settings.prompt), PerSegment.read(settings.negative_prompt)
+    each = [
+        replace(
+            settings,
+            curve=settings.curve[segment.start : segment.start + segment.length],
+            prompt=prompts.of(index, segment.middle / fps),
+            negative_prompt=negatives.of(index, segment.middle / fps),
+        )
+        for index, segment in enumerate(segments)
+    ]
+    prompts.tell_unused({own.prompt for own in each}, "prompt")
+    negatives.tell_unused({own.negative_prompt for own in each}, "negative prompt")
+    if not all(own.prompt.strip() for own in each):
+        log.info("The prompt is empty: no prompt, and a guidance of 1.")
+    return each
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from ...cli.options import add_device, add_sampling_of_clip, check_device, check
 from ...errors import DisMoError
 from .clip import SAMPLING, check_background, check_sampling_of_clip, motion_of
 from .layered_options import LAYERED_NAME, add_layered, check_layered, load_layered, read_mask
-from .transfer import kept_motion
+from .mover import kept_motion
 
 if TYPE_CHECKING:
     from ..motion import Motion

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Sequence
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,24 +20,31 @@ from ...cli.options import (
 from ...cli.progress import display
 from ...cli.video_output import add_video_output, check_video_output, write_output
 from ...errors import DisMoError
-from .clip import SAMPLING, check_background, check_sampling_of_clip, motion_of
-from .cogvideox_options import COGVIDEOX, RELEASED_ADAPTER, add_cogvideox, check_cogvideox, load_cogvideox
-from .layered_options import LAYERED, LAYERED_NAME, add_layered, check_layered, load_layered, read_mask
+from .clip import SAMPLING, check_background, check_sampling_of_clip
+from .cogvideox_options import COGVIDEOX, RELEASED_ADAPTER, add_cogvideox, check_cogvideox
+from .layered_options import LAYERED, LAYERED_NAME, add_layered, check_layered
+from .mover import COGVIDEOX_KIND, GENERATOR_KIND, LAYERED_KIND, Mover, kept_motion, lora_strengths
+from .transfer_many import is_many, run_many
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from ...runtime import Runtime
-    from ...video import Audio
-    from ..adapter.adapter import CogVideoXMotionAdapter
     from ..motion import Motion
-    from ..video_model import MotionVideoModel
 
 log = logging.getLogger(__name__)
 
-LAYERED_FPS = 8.0  # at which clips are read for the layered model: the pace that its head knows
-LAYERED_KIND, GENERATOR_KIND, COGVIDEOX_KIND = "layered model", "frame generator", "CogVideoX"
-TEXT = ("prompt", "negative_prompt", "guidance", "positions", "long_keep_tail", "long_match_colors")
+SAMPLED = (
+    "prompt",
+    "negative_prompt",
+    "guidance",
+    "start_percent",
+    "end_percent",
+    "segment_images",
+    "lora",
+    "lora_strength",
+    "positions",
+    "long_keep_tail",
+    "long_match_colors",
+)  # options of sampling with CogVideoX
+MANY = ("seeds", "format")
 
 
 def add_parser(subparsers: Any) -> None:
@@ -49,9 +56,17 @@ def add_parser(subparsers: Any) -> None:
         "its own size; tiny makes new frames of 64 px. CogVideoX takes minutes on a GPU, on a CPU far longer.",
     )
     parser.add_argument(
-        "--motion", required=True, metavar="CLIP|MOTION", help="a clip, or a motion file made by `dismo extract`"
+        "--motion",
+        required=True,
+        metavar="CLIP|MOTION",
+        help="a clip, or a motion file made by `dismo extract`; a folder or a pattern such as 'clips/*.mp4' = each of them",
     )
-    parser.add_argument("--image", required=True, metavar="PICTURE", help="the picture to move")
+    parser.add_argument(
+        "--image",
+        required=True,
+        metavar="PICTURE",
+        help="the picture to move; a folder or a pattern such as 'pictures/*.jpg' = each of them",
+    )
     add_video_output(parser)
     parser.add_argument(
         "--audio",
@@ -96,13 +111,54 @@ def add_parser(subparsers: Any) -> None:
     add_layered(parser)
     add_cogvideox(parser)
     text = parser.add_argument_group("CogVideoX, sampling")
-    text.add_argument("--prompt", default="", help="what the video shows; empty = no prompt, and a guidance of 1")
+    text.add_argument(
+        "--prompt",
+        default="",
+        help="what the video shows; empty = no prompt, and a guidance of 1. In long videos one a segment: 'a | b | c', or by the "
+        "second: '0s: a | 4s: b'",
+    )
     text.add_argument("--negative-prompt", default="", help="what it should not show (default: the authors')")
     text.add_argument(
         "--guidance",
         type=float,
         default=0.0,
         help="how closely to follow the prompt, 1 to 30; 0 = the model's own (default 0)",
+    )
+    text.add_argument(
+        "--start-percent",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="share of the steps before the motion begins to act, 0 to 1 (default 0)",
+    )
+    text.add_argument(
+        "--end-percent",
+        type=float,
+        default=1.0,
+        metavar="SHARE",
+        help="share of the steps after which the motion acts no more, 0 to 1 (default 1)",
+    )
+    text.add_argument(
+        "--segment-images",
+        nargs="+",
+        default=[],
+        metavar="PICTURE",
+        help="above 49 frames: pictures that begin the second segment, the third, ...; after the last one it goes on by itself",
+    )
+    text.add_argument(
+        "--lora",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="an ordinary CogVideoX-5B LoRA (style, character) beside the motion; several: one --lora each",
+    )
+    text.add_argument(
+        "--lora-strength",
+        action="append",
+        default=[],
+        metavar="NUMBERS",
+        help="of the LoRAs in their order, -10 to 10; in long videos one a segment: '1 | 0.5', or by the second: '0s: 1 | 4s: 0' "
+        "(default 1)",
     )
     text.add_argument(
         "--positions",
@@ -121,24 +177,58 @@ def add_parser(subparsers: Any) -> None:
         action="store_true",
         help="bring every segment back to the colors of the picture",
     )
+    many = parser.add_argument_group(
+        "many", "with folders or patterns: every motion on every picture; -o is then a folder"
+    )
+    many.add_argument(
+        "--seeds",
+        choices=("count-up", "same"),
+        default="count-up",
+        help="--seed, then one more each, or the same (default count-up)",
+    )
+    many.add_argument(
+        "--format", choices=("mp4", "webm", "webp", "gif"), default="mp4", help="of the videos (default mp4)"
+    )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Check, extract where needed, transfer, write."""
-    check_input(arguments.motion, "clip or motion file")
-    check_input(arguments.image, "picture")
+    many = is_many(arguments.motion) or is_many(arguments.image)
+    for place, what in ((arguments.motion, "clip or motion file"), (arguments.image, "picture")):
+        if not is_many(place):
+            check_input(place, what)
+    for picture in arguments.segment_images:
+        check_input(picture, "picture")
+    for file in arguments.lora:
+        check_input(file, "LoRA")
     kind = _kind_of_model(arguments)
-    kept = kept_motion(arguments.motion)
+    kept = None if is_many(arguments.motion) else kept_motion(arguments.motion)
     _refuse_unused(arguments, kind, kept)
     _check_numbers(arguments, kind, kept)
-    check_video_output(arguments, kept.fps if kept and "fps" not in arguments.given else arguments.fps)
+    if many:
+        _check_many(arguments)
+    else:
+        refuse(arguments, MANY, "is for many: give --motion or --image as a folder or a pattern.")
+        check_video_output(arguments, kept.fps if kept and "fps" not in arguments.given else arguments.fps)
     arguments.device = check_device(arguments.device or (best_device() if kind == COGVIDEOX_KIND else "cpu"))
     if kind == COGVIDEOX_KIND:
         check_cogvideox(arguments, arguments.device)
+    (run_many if many else _run_one)(arguments, kind)
+
+
+def _run_one(arguments: argparse.Namespace, kind: str) -> None:
+    from ...video.audio import read_audio
+
     with display("Loading the models") as shown:
-        runtime = shown_runtime(shown, arguments.device)
-        frames, fps, sound = _transferred(arguments, kind, kept, runtime)
+        mover = Mover(arguments, kind, shown_runtime(shown, arguments.device))
+        motion = mover.motion(arguments.motion)
+        sound = None
+        if arguments.audio == "keep":
+            sound = read_audio(arguments.motion, arguments.start, motion.frames / motion.fps)
+            if sound is None:
+                log.info("The clip has no sound to keep.")
+        frames, fps = mover.frames(motion, arguments.image, arguments.seed, arguments.segment_images)
         written = write_output(arguments, frames, fps, sound, shown)
     print(written)
 
@@ -174,7 +264,7 @@ def _refuse_unused(arguments: argparse.Namespace, kind: str, kept: Motion | None
     if kind == LAYERED_KIND:
         refuse(
             arguments,
-            ("steps", "seed", "fit"),
+            ("steps", "seed", "seeds", "fit"),
             "belongs to models that make frames: the layered model warps the picture, at its own size. For the frame generator give "
             "--model tiny.",
         )
@@ -185,7 +275,7 @@ def _refuse_unused(arguments: argparse.Namespace, kind: str, kept: Motion | None
     if not large:
         refuse(
             arguments,
-            (*COGVIDEOX, *TEXT),
+            (*COGVIDEOX, *SAMPLED),
             f"belongs to CogVideoX: give --model {RELEASED_ADAPTER}, or --base. The {kind} has no such choice.",
         )
     elif not arguments.prompt.strip():
@@ -208,8 +298,23 @@ def _refuse_unused(arguments: argparse.Namespace, kind: str, kept: Motion | None
             )
 
 
+def _check_many(arguments: argparse.Namespace) -> None:
+    """Raise for what many videos cannot have; -o becomes a folder."""
+    refuse(arguments, ("audio", "ping_pong"), "is for one video: give --motion and --image as files.")
+    refuse(arguments, ("segment_images", "mask"), "is for one picture: give --image as a file.")
+    if arguments.format == "gif":
+        refuse(arguments, ("crf",), "is for mp4, webm and webp: a gif has no quality to choose.")
+    if "output" not in arguments.given:
+        arguments.output = "videos"
+    if Path(arguments.output).suffix or (os.path.exists(arguments.output) and not os.path.isdir(arguments.output)):
+        raise DisMoError(
+            f"{arguments.output} is no folder, and many videos go into one. Give -o as a folder, such as videos/."
+        )
+
+
 def _check_numbers(arguments: argparse.Namespace, kind: str, kept: Motion | None) -> None:
     """Raise for numbers that cannot be; the numbers of CogVideoX alone are `check_cogvideox`'s."""
+    from ...settings import SamplingSettings
     from ..curve import read_curve
     from ..layered.checks import MAX_FPS
 
@@ -219,6 +324,7 @@ def _check_numbers(arguments: argparse.Namespace, kind: str, kept: Motion | None
         check_background(arguments)  # of the picture
     check_range(arguments, "steps", 0, 1000)
     check_range(arguments, "strength", 0, 2)
+    SamplingSettings(start_percent=arguments.start_percent, end_percent=arguments.end_percent)
     if arguments.curve is not None:
         curve = read_curve(arguments.curve)
         if kept is not None:
@@ -229,119 +335,4 @@ def _check_numbers(arguments: argparse.Namespace, kind: str, kept: Motion | None
             raise DisMoError(f"--fps must be above 0 and at most {MAX_FPS:g}, not {arguments.fps:g}.")
     if kind == COGVIDEOX_KIND:
         check_range(arguments, "guidance", 0, 30)
-
-
-def _transferred(
-    arguments: argparse.Namespace, kind: str, kept: Motion | None, runtime: Runtime
-) -> tuple[Tensor | Sequence[Tensor], float, Audio | None]:
-    """Frames uint8 [T,H,W,3], their rate, and the sound to go with them."""
-    from ...settings import SamplingSettings
-    from ...video import read_image
-    from ...video.audio import read_audio
-    from ...video.picture import fit_image, shown_part
-    from ...video.quality import quality_warning
-    from ..curve import read_curve
-    from ..layered.model import LayeredModel
-    from ..video_model import fit_motion
-
-    picture = read_image(arguments.image, background=arguments.background)
-    mask = read_mask(arguments)
-    load = {COGVIDEOX_KIND: _cogvideox, GENERATOR_KIND: _frame_generator, LAYERED_KIND: _layered}[kind]
-    model, motion = load(arguments, kept, runtime)
-    fitted = fit_motion(model, motion, "trim")
-    if fitted.frames != motion.frames:
-        log.info("This model makes %d frames of the motion's %d.", fitted.frames, motion.frames)
-    if arguments.curve is not None:
-        fitted = fitted.scaled(read_curve(arguments.curve)(fitted.frames))
-    sound = None
-    if arguments.audio == "keep":
-        sound = read_audio(arguments.motion, arguments.start, fitted.frames / motion.fps)
-        if sound is None:
-            log.info("The clip has no sound to keep.")
-    settings = SamplingSettings(
-        prompt=arguments.prompt,
-        negative_prompt=arguments.negative_prompt,
-        steps=arguments.steps,
-        guidance=arguments.guidance,
-        strength=arguments.strength,
-        seed=arguments.seed,
-    )
-    if isinstance(model, LayeredModel):  # its frames are drawn as they are written: any length fits into memory
-        frames_to_draw = model.render(fitted, picture, settings, mask=mask, runtime=runtime)
-        return frames_to_draw, frames_to_draw.fps, sound
-    size = model.defaults.size
-    if kind == GENERATOR_KIND:  # CogVideoX tells its stages itself
-        runtime.stage("moving the picture")
-    fit = fit_image(picture, size, arguments.fit, model.defaults.antialias)
-    frames = model.transfer(fitted, fit, settings, runtime=runtime)
-    rows, columns = shown_part(picture.shape[0], picture.shape[1], size, arguments.fit)
-    frames = frames[:, rows, columns]
-    if warning := quality_warning(frames, picture, arguments.strength):
-        log.warning("%s", warning)
-    return frames, motion.fps, sound
-
-
-def _cogvideox(arguments: argparse.Namespace, kept: Motion | None, runtime: Runtime) -> tuple[MotionVideoModel, Motion]:
-    model = load_cogvideox(
-        arguments,
-        arguments.model,
-        arguments.device,
-        runtime,
-        positions=arguments.positions,
-        keep_tail=arguments.long_keep_tail,
-        match_colors=arguments.long_match_colors,
-    )
-    return model, kept or _motion(arguments, model.adapter, runtime)
-
-
-def _frame_generator(
-    arguments: argparse.Namespace, kept: Motion | None, runtime: Runtime
-) -> tuple[MotionVideoModel, Motion]:
-    from ..rollout import FrameGeneratorModel
-    from ..weights import load_frame_generator
-
-    arguments.extractor = arguments.extractor or _extractor_beside(arguments.model)
-    model = FrameGeneratorModel(load_frame_generator(arguments.model, arguments.device))
-    return model, kept or motion_of(arguments.motion, arguments, runtime)
-
-
-def _layered(arguments: argparse.Namespace, kept: Motion | None, runtime: Runtime) -> tuple[MotionVideoModel, Motion]:
-    from ..weights import load_motion_extractor
-
-    fps = arguments.fps if "fps" in arguments.given else 0.0
-    model = load_layered(arguments, arguments.model, arguments.device, fps)
-    if kept is not None:
-        return model, kept
-    name = arguments.extractor or "tiny"
-    runtime.stage("loading the extractor")
-    extractor = load_motion_extractor(name, arguments.device)
-    if extractor.extractor_id != model.extractor_id:
-        raise DisMoError(
-            f"The layered model {arguments.model} reads motions of extractor {model.extractor_id}; --extractor {name} is "
-            f"{extractor.extractor_id}. Give the extractor that it was fitted to."
-        )
-    arguments.fps = LAYERED_FPS  # of the clip; --fps is the video's
-    return model, motion_of(arguments.motion, arguments, runtime, extractor)
-
-
-def _extractor_beside(model: str) -> str:
-    """The extractor that `dismo train` left beside a frame generator; else the bundled one."""
-    beside = Path(model).with_name("motion_extractor.safetensors")
-    return str(beside) if Path(model).suffix and beside.is_file() else "tiny"
-
-
-def kept_motion(path: str) -> Motion | None:
-    """The motion in a motion file; None where the path is that of a clip."""
-    if Path(path).suffix not in (".safetensors", ".sft"):
-        return None
-    from ..motion import Motion
-
-    return Motion.load(path)
-
-
-def _motion(arguments: argparse.Namespace, adapter: CogVideoXMotionAdapter, runtime: Runtime) -> Motion:
-    """The motion of the clip: by `--extractor` if given, else by the adapter's own extractor."""
-    if adapter.plan is None or arguments.extractor:
-        return motion_of(arguments.motion, arguments, runtime)
-    with adapter.plan.using("motion_extractor") as extractor:
-        return motion_of(arguments.motion, arguments, runtime, extractor)
+        lora_strengths(arguments)
