@@ -64,6 +64,39 @@ def plot_motions(motions: Mapping[str, Motion], panels: Collection[str] = PANELS
     return torch.from_numpy(pixels[..., :3].copy())
 
 
+def energy_line(motion: Motion, width: int = 288, height: int = 64) -> Tensor:
+    """How much moves when, as a small picture without words: the energy of `plot_motions`, from nothing to its largest value.
+
+    Args:
+        motion: of any length.
+        width: px.
+        height: px.
+
+    Returns:
+        uint8 [height, width, 3].
+    """
+    from PIL import Image, ImageDraw
+
+    energy = _energy(motion)
+    share = energy / energy.max().clamp_min(1e-6)
+    twice = (2 * width, 2 * height)  # scaled down, the line is smooth
+    picture = Image.new("RGB", twice, (24, 24, 28))
+    xs = torch.linspace(0, twice[0] - 1, max(len(share), 2)).tolist()
+    points = [(x, (1 - float(y)) * (twice[1] - 9) + 4) for x, y in zip(xs, share.expand(len(xs)), strict=True)]
+    drawing = ImageDraw.Draw(picture)
+    drawing.polygon([(0, twice[1]), *points, (twice[0], twice[1])], fill=(38, 66, 92))
+    drawing.line(points, fill=(96, 180, 250), width=5)
+    pixels: Tensor = torch.from_numpy(np.asarray(picture.resize((width, height), Image.Resampling.LANCZOS)).copy())
+    return pixels
+
+
+def _energy(motion: Motion) -> Tensor:
+    """Distance of every embedding from the still one, or from their mean where there is none."""
+    origin = motion.embeddings.mean(dim=0) if motion.still is None else motion.still
+    energy: Tensor = (motion.embeddings - origin).norm(dim=-1)
+    return energy
+
+
 def _check_plot(motions: Mapping[str, Motion], panels: Collection[str], width: int) -> None:
     if not 100 <= width <= 10_000:
         raise DisMoError(f"A plot is 100 to 10,000 px wide, not {width}.")
@@ -81,8 +114,7 @@ def _check_plot(motions: Mapping[str, Motion], panels: Collection[str], width: i
 
 def _draw_energy(axes: Axes, motions: Mapping[str, Motion]) -> None:
     for label, motion in motions.items():
-        origin = motion.embeddings.mean(dim=0) if motion.still is None else motion.still
-        energy = (motion.embeddings - origin).norm(dim=-1)
+        energy = _energy(motion)
         seconds = np.arange(len(energy)) / motion.fps
         axes.plot(seconds, energy.numpy(), marker="o", markersize=3, label=label)
     axes.set(xlabel="seconds", ylabel="distance from still", title="How much moves", ylim=(0, None))

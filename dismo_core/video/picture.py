@@ -77,6 +77,20 @@ def one_picture(images: Tensor) -> Tensor:
     return images[0]
 
 
+def each_picture(images: Tensor) -> list[Tensor]:
+    """The pictures [H,W,C] of a batch [N,H,W,C].
+
+    Raises:
+        DisMoError: no picture, or not a batch.
+    """
+    if images.ndim != 4 or len(images) == 0:
+        raise DisMoError(
+            f"Pictures come as a batch [number, height, width, channels] of at least one, not as {list(images.shape)}. Connect a "
+            "picture."
+        )
+    return list(images)
+
+
 def fit_image(image: Tensor, size: tuple[int, int] | None, mode: str, antialias: bool = True) -> Tensor:
     """Scale a picture to `size` without distorting it.
 

@@ -8,6 +8,7 @@ from comfy_api.latest import InputImpl, io
 
 from ..shared import clips, compat, host
 from ..shared.sockets import Extractor, Motion
+from .energy import energy_preview
 
 if TYPE_CHECKING:
     from comfy_api.latest import Input
@@ -81,6 +82,7 @@ class ExtractMotion(io.ComfyNode):
                 io.Image.Output("sampled", display_name="sampled", tooltip="The frames that were read."),
             ],
             **compat.aliases("dismo", "motion from video", "motion extraction"),
+            **compat.essentials("Video Tools"),
         )
 
     @classmethod
@@ -116,4 +118,4 @@ class ExtractMotion(io.ComfyNode):
                 runtime=host.runtime(),
                 return_frames=True,
             )
-        return io.NodeOutput(motion, frames.float().div_(255))
+        return io.NodeOutput(motion, frames.float().div_(255), ui=energy_preview(motion))

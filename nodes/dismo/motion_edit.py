@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from comfy_api.latest import io
 
 from ...dismo_core import DisMoError
 from ..shared import compat
-from ..shared.sockets import Motion
+from ..shared.sockets import Motion, StrengthCurve
+from .energy import energy_preview
 
 if TYPE_CHECKING:
     from ... import dismo_core
@@ -74,6 +75,35 @@ class EditMotion(io.ComfyNode):
                     optional=True,
                     tooltip="concatenate: the motion that follows, of the same extractor and fps.",
                 ),
+                io.String.Input(
+                    "curve",
+                    default="",
+                    optional=True,
+                    tooltip="strength: over time, times strength: frame:strength, such as 0:1, 12:0.2, 24:1; or ease-in, ease-out, "
+                    "ease-in-out, ping-pong. Empty = the same throughout.",
+                ),
+                io.Combo.Input(
+                    "keys",
+                    options=["linear", "smooth"],
+                    default="linear",
+                    optional=True,
+                    tooltip="strength: straight from key to key of the curve, or smoothly in and out of each.",
+                ),
+                io.Int.Input(
+                    "crossfade",
+                    default=0,
+                    min=0,
+                    max=100000,
+                    optional=True,
+                    tooltip="loop and concatenate: frames over which one end turns into the next beginning; 0 = none. "
+                    "At most half of the shorter motion.",
+                ),
+                StrengthCurve.Input(
+                    "drawn_curve",
+                    optional=True,
+                    tooltip="strength: from ComfyUI's Curve Editor, over the whole motion, in place of curve; 0 below, 1 above. Or "
+                    "numbers, one for each frame.",
+                ),
             ],
             outputs=[Motion.Output("edited", display_name="edited", tooltip="The changed motion.")],
             **compat.aliases("dismo", "trim motion", "loop motion", "hold motion", "reverse motion", "motion strength"),
@@ -89,22 +119,45 @@ class EditMotion(io.ComfyNode):
         times: int,
         strength: float,
         other: dismo_core.Motion | None = None,
+        curve: str = "",
+        keys: str = "linear",
+        crossfade: int = 0,
+        drawn_curve: Any = None,
     ) -> io.NodeOutput:
         """Leave the operation to `dismo_core`."""
         from ...dismo_core.dismo import edit as motion_edit
+        from ...dismo_core.dismo.curve import read_curve
 
         if operation == "concatenate" and other is None:
             raise DisMoError("Concatenate needs a second motion. Connect the one that follows to the input other.")
+
+        def values(frames: int) -> list[float]:
+            if drawn_curve is not None:
+                return _drawn(drawn_curve, frames)
+            return read_curve(curve, keys == "smooth")(frames) if curve.strip() else [1.0] * frames
+
         edits = {
             "trim": lambda: motion.trimmed(frames or motion.frames - start, start),
-            "loop": lambda: motion_edit.loop(motion, times),
+            "loop": lambda: motion_edit.loop(motion, times, crossfade),
             "hold": lambda: motion_edit.hold(motion, start, frames),
             "pause": lambda: motion_edit.pause(motion, start, frames),
-            "concatenate": lambda: motion_edit.chain([motion, other]),
+            "concatenate": lambda: motion_edit.chain([motion, other], crossfade),
             "reverse order": lambda: motion_edit.reverse_order(motion),
-            "strength": lambda: motion.with_strength(strength),
+            "strength": lambda: motion.scaled([strength * value for value in values(motion.frames)]),
         }
-        return io.NodeOutput(edits[operation]())
+        edited = edits[operation]()
+        return io.NodeOutput(edited, ui=energy_preview(edited))
+
+
+def _drawn(curve: Any, frames: int) -> list[float]:
+    """Values of ComfyUI's own sockets: a function of 0..1, or one number for each frame."""
+    if hasattr(curve, "interp"):
+        return [float(curve.interp(frame / (frames - 1))) for frame in range(frames)]
+    if len(curve) != frames:
+        raise DisMoError(
+            f"The curve has {len(curve)} numbers, the motion {frames} frames. Give one number for each frame."
+        )
+    return [float(value) for value in curve]
 
 
 class MixMotion(io.ComfyNode):
@@ -167,8 +220,10 @@ class MixMotion(io.ComfyNode):
         from ...dismo_core.dismo import edit as motion_edit
 
         further = [motion for motion in (motion_3, motion_4) if motion is not None]
-        if mode == "chain":
-            return io.NodeOutput(motion_edit.chain([motion_1, motion_2, *further], crossfade))
-        if further:
+        if mode == "blend" and further:
             raise DisMoError("Blend takes two motions. Disconnect motion_3 and motion_4, or set mode to chain.")
-        return io.NodeOutput(motion_edit.blend(motion_1, motion_2, balance))
+        if mode == "chain":
+            mixed = motion_edit.chain([motion_1, motion_2, *further], crossfade)
+        else:
+            mixed = motion_edit.blend(motion_1, motion_2, balance)
+        return io.NodeOutput(mixed, ui=energy_preview(mixed))

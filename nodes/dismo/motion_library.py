@@ -10,6 +10,7 @@ from comfy_api.latest import io
 from ..shared import compat, host
 from ..shared.sockets import Motion
 from . import motion_files
+from .energy import energy_preview
 
 if TYPE_CHECKING:
     from ... import dismo_core
@@ -110,7 +111,9 @@ class LoadMotion(io.ComfyNode):
         choice = saved or file
         name = motion_files.example(choice)
         if name is None:
-            return io.NodeOutput(dismo_core.Motion.load(motion_files.resolve(choice)))
-        clip, _ = example(name)
-        extractor = dismo_core.load_motion_extractor("tiny")
-        return io.NodeOutput(dismo_core.extract_motion(extractor, clip, runtime=host.runtime()))
+            motion = dismo_core.Motion.load(motion_files.resolve(choice))
+        else:
+            clip, _ = example(name)
+            extractor = dismo_core.load_motion_extractor("tiny")
+            motion = dismo_core.extract_motion(extractor, clip, runtime=host.runtime())
+        return io.NodeOutput(motion, ui=energy_preview(motion))

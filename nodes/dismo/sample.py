@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -14,9 +15,11 @@ from ..shared.sockets import Motion, VideoModel
 
 if TYPE_CHECKING:
     from comfy_api.latest import Input
+    from torch import Tensor
 
     from ... import dismo_core
     from ...dismo_core.dismo.video_model import MotionVideoModel
+    from ...dismo_core.settings import SamplingSettings
 
 log = logging.getLogger("dismo")
 
@@ -37,14 +40,15 @@ class MotionTransferSample(io.ComfyNode):
                 Motion.Input("motion", tooltip="From Extract Motion, with the extractor that this model knows."),
                 io.Image.Input(
                     "image",
-                    tooltip="The picture to move; one, not a batch. It is scaled to the model's size, see fit; the layered model "
-                    "keeps its size.",
+                    tooltip="The picture to move. Of a batch or a list each gives a video, see pictures. It is scaled to the model's "
+                    "size, see fit; the layered model keeps its size.",
                 ),
                 io.String.Input(
                     "prompt",
                     default="",
                     multiline=True,
-                    tooltip="What the video shows. Empty = no prompt = guidance 1. Only CogVideoX takes text.",
+                    tooltip="What the video shows. Empty = no prompt = guidance 1. Only CogVideoX takes text. In long videos one "
+                    "for each segment: a | b | c, or by the second: 0s: a | 4s: b.",
                 ),
                 io.String.Input(
                     "negative_prompt",
@@ -111,18 +115,68 @@ class MotionTransferSample(io.ComfyNode):
                 io.Mask.Input(
                     "mask",
                     optional=True,
-                    tooltip="What of the picture moves, white; for the layered model. Without one it finds that itself.",
+                    tooltip="What of the picture moves, white; for the layered model. Without one it finds that itself. For a batch of "
+                    "pictures one mask, or one each.",
+                ),
+                io.Float.Input(
+                    "start_percent",
+                    default=0.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.01,
+                    optional=True,
+                    tooltip="Share of the steps before the motion begins to act; 0 = from the first. For CogVideoX.",
+                ),
+                io.Float.Input(
+                    "end_percent",
+                    default=1.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.01,
+                    optional=True,
+                    tooltip="Share of the steps after which the motion acts no more; 1 = to the last. 0.7 keeps the course of the "
+                    "motion and leaves the details to the base. For CogVideoX.",
+                ),
+                io.String.Input(
+                    "curve",
+                    default="",
+                    optional=True,
+                    tooltip="Strength over time, times strength: frame:strength, straight between them, such as 0:1, 12:0.2, 24:1; or "
+                    "ease-in, ease-out, ease-in-out, ping-pong. Empty = the same throughout.",
+                ),
+                io.Combo.Input(
+                    "pictures",
+                    options=["one video each", "one a segment"],
+                    default="one video each",
+                    optional=True,
+                    tooltip="Several pictures in a batch: a video of each, or one long video with CogVideoX whose segments begin with "
+                    "them, one after the other.",
+                ),
+                io.Combo.Input(
+                    "seeds",
+                    options=["count up", "same"],
+                    default="count up",
+                    optional=True,
+                    tooltip="The videos of a batch: seed, seed + 1, ..., or the same seed for all.",
                 ),
             ],
             outputs=[
                 io.Video.Output(
                     "video",
                     display_name="video",
-                    tooltip="At the frame rate of the motion, or at the one that the layered model was given.",
+                    is_output_list=True,
+                    tooltip="At the frame rate of the motion, or at the one that the layered model was given. A list, one for each "
+                    "picture.",
                 ),
-                io.Image.Output("frames", display_name="frames", tooltip="The frames of the video."),
+                io.Image.Output(
+                    "frames",
+                    display_name="frames",
+                    is_output_list=True,
+                    tooltip="The frames of the video, or of each of them.",
+                ),
             ],
             **compat.aliases("dismo", "motion transfer", "animate picture", "image to video"),
+            **compat.essentials("Video Tools"),
         )
 
     @classmethod
@@ -142,39 +196,68 @@ class MotionTransferSample(io.ComfyNode):
         background: str = "black",
         audio: Input.Audio | None = None,
         mask: Input.Mask | None = None,
+        start_percent: float = 0.0,
+        end_percent: float = 1.0,
+        curve: str = "",
+        pictures: str = "one video each",
+        seeds: str = "count up",
     ) -> io.NodeOutput:
-        """Fit picture and motion to the model, then leave it to `model.transfer`."""
+        """Fit pictures and motion to the model, then leave it to `model.transfer`."""
+        from ...dismo_core.dismo.curve import read_curve
         from ...dismo_core.dismo.video_model import fit_motion
         from ...dismo_core.settings import SamplingSettings
-        from ...dismo_core.video.picture import fit_image, one_picture, shown_part, to_rgb
-        from ...dismo_core.video.quality import quality_warning
+        from ...dismo_core.video.picture import each_picture, to_rgb
 
         motion.require_extractor(model.extractor_id)
         fitted = fit_motion(model, motion, length)
         if fitted.frames != motion.frames:
             log.info("DisMo: motion trimmed from %d to %d frames for this model", motion.frames, fitted.frames)
-        picture = to_rgb(one_picture(image), background)
-        rows, columns = shown_part(*picture.shape[:2], model.defaults.size, fit)
-        with host.advising_on_memory():
-            host.bring_to_device(model)
-            frames = model.transfer(
-                fitted,
-                fit_image(picture, model.defaults.size, fit, model.defaults.antialias),
-                SamplingSettings(
-                    prompt=prompt,
-                    negative_prompt=negative_prompt,
-                    steps=steps,
-                    guidance=guidance,
-                    strength=strength,
-                    seed=seed,
-                ),
-                mask=mask,
-                runtime=host.runtime(model),
-            )
-        frames = frames.cpu()[:, rows, columns]
-        if model.defaults.size is not None:  # those that make frames; a warped picture is as good as it was
-            host.notify(quality_warning(frames, picture, strength))
-        images = frames.float().div_(255)
+        batch = [to_rgb(picture, background) for picture in each_picture(image)]
+        settings = SamplingSettings(
+            prompt=prompt,
+            negative_prompt=negative_prompt,
+            steps=steps,
+            guidance=guidance,
+            strength=strength,
+            start_percent=start_percent,
+            end_percent=end_percent,
+            curve=tuple(read_curve(curve)(fitted.frames)) if curve.strip() else (),
+        )
         rate = Fraction(model.output_fps(fitted)).limit_denominator(1001)
-        components = Types.VideoComponents(images=images, frame_rate=rate, audio=cut(audio, len(images) / rate))
-        return io.NodeOutput(InputImpl.VideoFromComponents(components), images)
+        videos, all_frames = [], []
+        for number, group in enumerate([batch] if pictures == "one a segment" else [[picture] for picture in batch]):
+            own = replace(settings, seed=(seed + number * (seeds == "count up")) % 2**64)
+            one_each = mask is not None and len(mask) == len(batch) > 1
+            images = _moved(model, fitted, group, own, fit, mask[number : number + 1] if one_each else mask)
+            components = Types.VideoComponents(images=images, frame_rate=rate, audio=cut(audio, len(images) / rate))
+            videos.append(InputImpl.VideoFromComponents(components))
+            all_frames.append(images)
+        return io.NodeOutput(videos, all_frames)
+
+
+def _moved(
+    model: MotionVideoModel,
+    motion: dismo_core.Motion,
+    pictures: list[Tensor],
+    settings: SamplingSettings,
+    fit: str,
+    mask: Input.Mask | None,
+) -> Tensor:
+    """Pictures [H, W, 3] -> frames [T, H', W', 3] of one video, 0..1; the first begins it, the others its later segments."""
+    import torch
+
+    from ...dismo_core.video.picture import fit_image, shown_part
+    from ...dismo_core.video.quality import quality_warning
+
+    size = model.defaults.size
+    fitted = torch.stack([fit_image(picture, size, fit, model.defaults.antialias) for picture in pictures])
+    with host.advising_on_memory():
+        host.bring_to_device(model)
+        frames = model.transfer(
+            motion, fitted if len(fitted) > 1 else fitted[0], settings, mask=mask, runtime=host.runtime(model)
+        )
+    rows, columns = shown_part(*pictures[0].shape[:2], size, fit)
+    frames = frames.cpu()[:, rows, columns]
+    if size is not None:  # those that make frames; a warped picture is as good as it was
+        host.notify(quality_warning(frames, pictures[0], settings.strength))
+    return frames.float().div_(255)

@@ -20,3 +20,9 @@ def aliases(*words: str) -> dict[str, Any]:
     """Further words under which the node search finds a node, as keyword arguments for `io.Schema`."""
     known = "search_aliases" in inspect.signature(io.Schema).parameters
     return {"search_aliases": list(words)} if known else {}
+
+
+def essentials(category: str) -> dict[str, Any]:
+    """Show a node in the library's short list, as keyword arguments for `io.Schema`."""
+    known = "essentials_category" in inspect.signature(io.Schema).parameters
+    return {"essentials_category": category} if known else {}

@@ -6,4 +6,5 @@ from comfy_api.latest import io
 
 Extractor = io.Custom("DISMO_EXTRACTOR")  # dismo_core.MotionExtractor
 Motion = io.Custom("DISMO_MOTION")  # dismo_core.Motion
+StrengthCurve = io.Custom("CURVE,FLOATS")  # ComfyUI's own, where it has them
 VideoModel = io.Custom("DISMO_VIDEO_MODEL")  # dismo_core.dismo.video_model.MotionVideoModel

@@ -120,7 +120,9 @@ def installed(base: Path) -> Iterator[None]:
         "comfy_api.latest": {
             "io": io,
             "ui": types.SimpleNamespace(
-                SavedResult=lambda *entry: entry, PreviewVideo=lambda entries: {"images": entries, "animated": (True,)}
+                SavedResult=lambda *entry: entry,
+                PreviewVideo=lambda entries: {"images": entries, "animated": (True,)},
+                PreviewImage=lambda images: {"images": images},
             ),
             "ComfyExtension": object,
             "InputImpl": types.SimpleNamespace(VideoFromFile=VideoFromFile, VideoFromComponents=VideoFromComponents),

@@ -202,7 +202,7 @@ class Model:
         self.adapter = types.SimpleNamespace(base=types.SimpleNamespace(transformer=None), plan=plan)
         self.seen, self.fails = [], fails
 
-    def transfer(self, motion, image, settings=None, *, runtime=None):
+    def transfer(self, motion, image, settings=None, *, mask=None, runtime=None, before_segment=None):
         self.seen.append("run")
         if self.fails:
             raise KeyboardInterrupt
@@ -214,7 +214,7 @@ class TestVideoLoRA:
 
     @pytest.fixture
     def node(self, pack, monkeypatch, tmp_path):
-        core = pack("dismo_core.lora.plain")
+        core = pack("dismo_core.dismo.adapter.with_loras")
         monkeypatch.setattr(pack("dismo_core.dismo.adapter.cogvideox_model"), "CogVideoXModel", Model)
         (tmp_path / "models/loras").mkdir(parents=True)
         for name in ("a.safetensors", "b.safetensors"):
@@ -237,6 +237,12 @@ class TestVideoLoRA:
         assert model.seen == ["release", "run", "release"], "layers change while nothing is on the device"
         styled.transfer(None, None, runtime=None)
         assert self.in_force[2:] == [{"a.safetensors": 0.5}, {}]
+
+    def test_strengths_for_segments_take_the_place_of_the_strength(self, node):
+        (styled,) = node.execute(Model(), "a.safetensors", 0.0, "0.5 | 2")
+        styled.transfer(None, None, runtime=None)
+        assert self.in_force == [{"a.safetensors": 0.5}, {}]
+        assert [styled._strengths(segment, 0.0) for segment in range(3)] == [[0.5], [2.0], [2.0]]
 
     def test_out_again_when_cancelled(self, node):
         model = Model(fails=True)

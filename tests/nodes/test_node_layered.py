@@ -59,7 +59,9 @@ def error(pack):
 
 
 def moved(nodes, model, motion, picture, **widgets):
-    return nodes["MotionTransferSample"].execute(model, motion, picture, **SAMPLE | widgets)
+    """(video, frames) of the one picture."""
+    videos, frames = nodes["MotionTransferSample"].execute(model, motion, picture, **SAMPLE | widgets)
+    return videos[0], frames[0]
 
 
 class TestLoader:
@@ -120,6 +122,15 @@ class TestTransfer:
         _, frames = moved(nodes, load(moves="thing"), motion, picture, mask=mask)
         _, others = moved(nodes, load(moves="thing"), motion, picture, mask=1 - mask)
         assert (frames - others).abs().max() > 0.1
+
+    def test_a_batch_may_have_a_mask_for_each_picture(self, nodes, load, motions):
+        motion, picture = motions["drawn"]
+        mask = torch.zeros(1, 64, 64)
+        mask[:, :, :32] = 1
+        pictures, masks = picture.repeat(2, 1, 1, 1), torch.cat((mask, 1 - mask))
+        _, both = nodes["MotionTransferSample"].execute(load(moves="thing"), motion, pictures, mask=masks, **SAMPLE)
+        for frames, own in zip(both, (mask, 1 - mask), strict=True):
+            assert torch.equal(frames, moved(nodes, load(moves="thing"), motion, picture, mask=own)[1])
 
     def test_several_masks_are_refused(self, nodes, load, motions, error):
         with pytest.raises(error, match="2 masks"):

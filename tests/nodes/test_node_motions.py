@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -111,6 +112,27 @@ OPERATIONS = {
     "concatenate": (dict(operation="concatenate"), lambda core, m, other: core.chain([m, other])),
     "reverse order": (dict(operation="reverse order"), lambda core, m, other: core.reverse_order(m)),
     "strength": (dict(operation="strength", strength=0.5), lambda core, m, other: m.with_strength(0.5)),
+    "loop with a crossfade": (dict(operation="loop", times=3, crossfade=4), lambda core, m, other: core.loop(m, 3, 4)),
+    "concatenate with a crossfade": (
+        dict(operation="concatenate", crossfade=3),
+        lambda core, m, other: core.chain([m, other], 3),
+    ),
+    "a curve": (
+        dict(operation="strength", strength=0.5, curve="0:1, 24:0"),
+        lambda core, m, other: m.scaled([0.5 * (1 - i / 24) for i in range(25)]),
+    ),
+    "a smooth curve": (
+        dict(operation="strength", curve="0:0, 24:1", keys="smooth"),
+        lambda core, m, other: m.scaled([(i / 24) ** 2 * (3 - i / 12) for i in range(25)]),
+    ),
+    "a drawn curve": (
+        dict(operation="strength", drawn_curve=SimpleNamespace(interp=lambda x: 1 - x), curve="ease-in"),
+        lambda core, m, other: m.scaled([1 - i / 24 for i in range(25)]),
+    ),
+    "numbers": (
+        dict(operation="strength", strength=2.0, drawn_curve=[0.5] * 25),
+        lambda core, m, other: m,
+    ),
 }
 
 
@@ -119,7 +141,17 @@ def test_edit(pack, motion, name):
     widgets, expected = OPERATIONS[name]
     other = motion(13, seed=1)
     (edited,) = pack("nodes.dismo.motion_edit").EditMotion.execute(motion(), other=other, **(EDIT | widgets))
-    assert torch.equal(edited.embeddings, expected(pack("dismo_core.dismo.edit"), motion(), other).embeddings)
+    wanted = expected(pack("dismo_core.dismo.edit"), motion(), other).embeddings
+    torch.testing.assert_close(edited.embeddings, wanted, atol=1e-5, rtol=0)
+
+
+def test_an_edited_motion_is_shown_on_the_node(pack, motion):
+    node = pack("nodes.dismo.motion_edit").EditMotion
+    still, moving = (node.execute(motion(), **EDIT | dict(operation="strength", strength=k)) for k in (0.0, 1.0))
+    assert (
+        moving.ui["images"].shape == (1, 64, 288, 3) and 0 <= moving.ui["images"].min() < moving.ui["images"].max() <= 1
+    )
+    assert not torch.equal(still.ui["images"], moving.ui["images"])
 
 
 def test_every_operation_of_the_menu_is_tested_and_runs(pack):
@@ -135,6 +167,9 @@ def test_every_operation_of_the_menu_is_tested_and_runs(pack):
         (dict(operation="trim", start=22), "cannot be trimmed to 3 from frame 22"),
         (dict(operation="trim", start=40), "from frame 40"),
         (dict(operation="pause", start=25, frames=3), "no frame 25"),
+        (dict(operation="strength", curve="0:1, 25:0"), "key at frame 25; the motion's last frame is 24"),
+        (dict(operation="strength", curve="4:1, 2:0"), "out of order"),
+        (dict(operation="strength", drawn_curve=[1.0, 0.5]), "The curve has 2 numbers, the motion 25 frames"),
     ],
 )
 def test_edits_that_cannot_be(pack, motion, widgets, message):

@@ -29,6 +29,7 @@ class Model:
 
     def transfer(self, motion, image, settings=None, *, mask=None, runtime):
         self.motion, self.image, self.settings, self.mask = motion, image, settings, mask
+        self.calls = [*getattr(self, "calls", []), (image, settings)]
         return torch.full((motion.frames, 6, 8, 3), 255, dtype=torch.uint8)
 
 
@@ -41,7 +42,8 @@ def sample(pack):
         model = Model()
         motion = core.Motion(torch.zeros(frames - 4, 2), 8.0, "", extractor)
         image = torch.rand(1, 6, 8, 3) if image is None else image
-        return model, node.execute(model, motion, image, **(WIDGETS | widgets))
+        videos, frames = node.execute(model, motion, image, **(WIDGETS | widgets))
+        return model, (videos[0], frames[0]) if len(videos) == 1 else (videos, frames)
 
     return run
 
@@ -113,8 +115,10 @@ def test_audio_is_cut(sample):
     ("wrong", "message"),
     [
         (dict(extractor="f" * 16), "made by extractor ffff"),
-        (dict(image=torch.rand(2, 6, 8, 3)), "2 pictures"),
+        (dict(image=torch.rand(0, 6, 8, 3)), r"at least one, not as \[0, 6, 8, 3\]"),
         (dict(image=torch.rand(6, 8, 3)), r"\[6, 8, 3\]"),
+        (dict(start_percent=0.5, end_percent=0.4), "from 0.5 to 0.4 of the steps"),
+        (dict(curve="0:1, 9:0"), "key at frame 9; the motion's last frame is 8"),
         (dict(image=torch.full((1, 6, 8, 3), float("nan"))), "NaN"),
         (dict(image=torch.full((1, 6, 8, 3), 255.0)), "255"),
         (dict(frames=25, length="error"), "has 25 frames"),
@@ -123,6 +127,29 @@ def test_audio_is_cut(sample):
 def test_bad_input(pack, sample, wrong, message):
     with pytest.raises(pack("dismo_core").DisMoError, match=message):
         sample(**wrong)
+
+
+def test_a_batch_gives_a_video_of_each_picture(sample):
+    batch = torch.rand(3, 6, 8, 3)
+    model, (videos, frames) = sample(image=batch, seed=2**64 - 2)
+    assert [settings.seed for _, settings in model.calls] == [2**64 - 2, 2**64 - 1, 0]
+    assert all(torch.equal(image, picture) for (image, _), picture in zip(model.calls, batch, strict=True))
+    assert [video.get_components().images is each for video, each in zip(videos, frames, strict=True)] == [True] * 3
+    assert {settings.seed for _, settings in sample(image=batch, seed=4, seeds="same")[0].calls} == {4}
+
+
+def test_a_batch_may_begin_the_segments_of_one_video(sample):
+    model, (_, frames) = sample(image=torch.rand(3, 12, 12, 3), pictures="one a segment", fit="pad")
+    assert [image.shape for image, _ in model.calls] == [(3, 6, 8, 3)]
+    assert frames.shape == (9, 6, 6, 3)
+
+
+def test_ranges_and_curves_are_passed_on(sample):
+    model, _ = sample(start_percent=0.1, end_percent=0.8, curve="0:1, 4:0")
+    settings = model.settings
+    assert (settings.start_percent, settings.end_percent) == (0.1, 0.8)
+    assert settings.curve == (1, 0.75, 0.5, 0.25, 0, 0, 0, 0, 0)
+    assert sample(frames=25, curve="ease-in")[0].settings.curve[-1] == 1  # of the 13 frames that the model makes
 
 
 def test_a_blank_video_is_told_on_the_node(sample, caplog):
