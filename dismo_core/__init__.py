@@ -13,10 +13,12 @@ from .version import __version__
 
 if TYPE_CHECKING:
     from .dismo.adapter.adapter import CogVideoXMotionAdapter
+    from .dismo.drawn_path import path_motion
     from .dismo.extract import extract_motion
     from .dismo.layered.model import LayeredModel
     from .dismo.models.extractor import MotionExtractor
     from .dismo.models.generator import FrameGenerator
+    from .dismo.presets import motion_preset
     from .dismo.rollout import FrameGeneratorModel
     from .dismo.weights import load_cogvideox_adapter, load_frame_generator, load_layered_model, load_motion_extractor
     from .video import read_video, write_video
@@ -37,6 +39,8 @@ __all__ = [
     "load_frame_generator",
     "load_layered_model",
     "load_motion_extractor",
+    "motion_preset",
+    "path_motion",
     "read_video",
     "write_video",
 ]
@@ -52,6 +56,8 @@ _LAZY = {
     "load_frame_generator": ".dismo.weights",
     "load_layered_model": ".dismo.weights",
     "load_motion_extractor": ".dismo.weights",
+    "motion_preset": ".dismo.presets",
+    "path_motion": ".dismo.drawn_path",
     "read_video": ".video",
     "write_video": ".video",
 }

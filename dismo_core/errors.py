@@ -14,6 +14,7 @@ PYTHON = {
     "download": "Allow the download: download=True.",
     "extractor": "Give one: motion_extractor=load_motion_extractor(...).",
     "fetch again": "With download=True its loader fetches it.",
+    "make preset": "motion_preset({name!r}, extractor) makes it for the extractor of that model.",
     "make shards": "dismo_core.data.write.write_shards makes them of a folder of videos.",
     "other base": "Allow the download: download=True.",
     "overwrite": "Or allow overwriting: overwrite=True.",

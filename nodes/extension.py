@@ -6,12 +6,14 @@ from comfy_api.latest import ComfyExtension, io
 
 from .dismo import cogvideox_files, model_files, motion_files
 from .dismo.camera_plot import CameraPath
+from .dismo.draw_motion import DrawMotion
 from .dismo.extract import ExtractMotion
 from .dismo.load_cogvideox import LoadCogVideoXMotionAdapter
 from .dismo.loaders import LoadDisMoExtractor, LoadFrameGenerator, LoadLayeredModel
 from .dismo.motion_edit import EditMotion, MixMotion
 from .dismo.motion_library import LoadMotion, SaveMotion
 from .dismo.motion_plot import PlotMotion
+from .dismo.motion_preset import MotionPreset
 from .dismo.motion_tracks import MotionTracks, TracksFromVideo
 from .dismo.sample import MotionTransferSample
 from .dismo.video_lora import VideoLoRA
@@ -48,5 +50,7 @@ class DisMoExtension(ComfyExtension):
             CameraPath,
             TracksFromVideo,
             WhatMoves,
+            MotionPreset,
+            DrawMotion,
         ]
         return [explained(node) for node in nodes]

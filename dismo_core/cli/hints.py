@@ -10,6 +10,7 @@ HINTS = {
     "download": "`dismo weights download {name}` does.",
     "extractor": "`dismo finetune` takes one with --extractor.",
     "fetch again": "`dismo weights download {name}` fetches it.",
+    "make preset": "`dismo presets {name} --extractor large` (or a file of extractor weights) makes it for that one.",
     "make shards": "`dismo shards FOLDER` makes them of a folder of videos.",
     "other base": "`hf download {repo}` does.",
     "overwrite": "Or replace it with --overwrite.",

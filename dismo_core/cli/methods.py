@@ -8,6 +8,7 @@ COMMANDS = {
     "extract": "dismo.cli.extract",
     "transfer": "dismo.cli.transfer",
     "tracks": "dismo.cli.tracks",
+    "presets": "dismo.cli.presets",
     "shards": "cli.shards",
     "train": "dismo.cli.train",
     "finetune": "dismo.cli.finetune",
@@ -26,6 +27,7 @@ EVALUATIONS = {
     "real-clips": "dismo.cli.evaluate_real_clips:add_real_clips",
     "masks": "dismo.cli.evaluate_layered:add_masks",
     "drift": "dismo.cli.evaluate_layered:add_drift",
+    "presets": "dismo.cli.evaluate_presets:add_presets",
     "release": "dismo.cli.evaluate_release:add_release",
 }
 # Modules that register weights.

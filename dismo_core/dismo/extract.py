@@ -109,7 +109,7 @@ def extract_motion(
             )
 
     clip: Iterable[Tensor] = reversed(list(sampled())) if reverse else sampled()
-    embeddings, still = _embeddings(extractor, clip, frames, runtime)
+    embeddings, still = embeddings_of(extractor, clip, frames, runtime)
     found = len(embeddings) + LOOK_AHEAD
     if found < frames:
         log.info("The clip gave %d frames at %g fps, not the %d asked for.", found, fps, frames)
@@ -131,10 +131,20 @@ def check_extraction(fps: float, start: float, frames: int) -> None:
         )
 
 
-def _embeddings(
+def embeddings_of(
     extractor: MotionExtractor, clip: Iterable[Tensor], expected: int, runtime: Runtime | None
 ) -> tuple[Tensor, Tensor]:
-    """Embeddings [P, d] of frames that come one by one, and the one [d] of the first frame held still."""
+    """Embeddings of frames that come one by one; of them only those still needed are held.
+
+    Args:
+        extractor: where it lies is where it runs.
+        clip: frames [h, w, 3] of its size, -1..1.
+        expected: how many, for the progress; 0 = unknown.
+        runtime: reports windows done.
+
+    Returns:
+        Embeddings [P, d], and that of the first frame held still, [d].
+    """
     device, windows = extractor.query_tokens.device, expected - extractor.window + 1
     found: list[Tensor] = []
     still = torch.empty(0)

@@ -19,6 +19,7 @@ WINDOW = 8  # frames that an extractor sees at once
 SOURCES = WINDOW - LOOK_AHEAD  # of them have an embedding: frames that training starts from
 FORMAT = "dismo-motion"
 VERSION = "1"
+PRESET = "preset:"  # before the name of a ready-made move, as the source of its motion and on the command line
 
 
 @dataclass(frozen=True)
@@ -126,11 +127,15 @@ class Motion:
 
     def require_extractor(self, extractor_id: str) -> None:
         """Raise unless this motion was made by the extractor `extractor_id`."""
-        if self.extractor != extractor_id:
-            raise DisMoError(
-                f"This motion ({self.source or 'unnamed'}) was made by extractor {self.extractor}, but the video model was "
-                f"trained with extractor {extractor_id}. Extract the motion again with the extractor of that model."
-            )
+        if self.extractor == extractor_id:
+            return
+        made = (
+            f"This motion ({self.source or 'unnamed'}) was made by extractor {self.extractor}, but the video model was trained with "
+            f"extractor {extractor_id}."
+        )
+        if self.source.startswith(PRESET):
+            raise DisMoError(made, hint="make preset", name=self.source.removeprefix(PRESET))
+        raise DisMoError(f"{made} Extract the motion again with the extractor of that model.")
 
     def _comfy_cache_tensors(self) -> list[Tensor]:
         """What ComfyUI's cache counts; the name is ComfyUI's."""

@@ -82,11 +82,18 @@ def read_points(text: str) -> Array | None:
     for item in listed:
         if isinstance(item, list) and item and isinstance(item[0], dict):
             item = item[0]
-        pair = [item.get("x"), item.get("y")] if isinstance(item, dict) else item
-        if not (isinstance(pair, list) and len(pair) == 2 and all(_is_number(value) for value in pair)):
+        if (point := point_of(item)) is None:
             raise DisMoError(f"{str(item)[:80]} is no point. {wanted}")
-        points.append([float(value) for value in pair])
+        points.append(point)
     return np.array(points)
+
+
+def point_of(item: object) -> tuple[float, float] | None:
+    """(x, y) of a point as JSON holds it, [x, y] or {"x": x, "y": y}; None where it is none."""
+    pair = [item.get("x"), item.get("y")] if isinstance(item, dict) else item
+    if isinstance(pair, list) and len(pair) == 2 and all(_is_number(value) for value in pair):
+        return float(pair[0]), float(pair[1])
+    return None
 
 
 def _is_number(value: object) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from ..errors import DisMoError
+from ..files import atomic_write
 from .files import WeightFile, differences, read_weights, sha256
 from .kinds import Kind
 from .recognise import require_kind
@@ -25,6 +26,27 @@ def bundled_checksum(path: Path) -> str:
     return str(json.loads((path.parent / CHECKSUMS).read_text())[path.name])
 
 
+def write_checksums(files: Sequence[Path]) -> Path:
+    """Say in `checksums.json` beside files of one folder what their sha256 is; an older one is replaced."""
+    sums = files[0].parent / CHECKSUMS
+    with atomic_write(sums, overwrite=True) as temporary:
+        temporary.write_text(json.dumps({path.name: sha256(path) for path in files}, indent=2) + "\n")
+    return sums
+
+
+def intact(path: Path) -> Path:
+    """The path of a bundled file, which is there and has its checksum.
+
+    Raises:
+        DisMoError: it is missing or damaged.
+    """
+    if not path.is_file():
+        raise DisMoError(f"The bundled file {path} is missing. Install the pack again.")
+    if (found := sha256(path)) != (known := bundled_checksum(path)):
+        raise DisMoError(f"{path} has the checksum {found}, not {known}: the file is damaged. Install the pack again.")
+    return path
+
+
 def open_weights(name_or_path: str | os.PathLike[str], bundled: Mapping[str, Path], kind: Kind) -> WeightFile:
     """Read weights of one kind: bundled ones by their name and checksum, any others by their path.
 
@@ -35,13 +57,7 @@ def open_weights(name_or_path: str | os.PathLike[str], bundled: Mapping[str, Pat
         DisMoError: no such name or file, a damaged file, or weights of another kind.
     """
     if (path := bundled.get(os.fspath(name_or_path))) is not None:
-        if not path.is_file():
-            raise DisMoError(f"The bundled weights {path} are missing. Install the pack again.")
-        if (found := sha256(path)) != (known := bundled_checksum(path)):
-            raise DisMoError(
-                f"{path} has the checksum {found}, not {known}: the file is damaged. Install the pack again."
-            )
-        return read_weights(path)
+        return read_weights(intact(path))
     if not Path(name_or_path).suffix:
         raise DisMoError(
             f"There are no bundled weights called {os.fspath(name_or_path)!r}; bundled is: {', '.join(bundled)}. Or give the path "

@@ -293,6 +293,20 @@ PIPELINE = {
         ablations=lambda: {"motion zeroed": "zeroed"},
     )
 }
+PRESETS_MADE = [
+    used("-o {kept}", "exists already"),
+    used("--extractor {weights}", "load_motion_extractor('{weights}'"),
+    used("--frames 9", "9"),
+    used("--fps 12", "12.0"),
+    used("--strength 3", "--strength must be 0 to 2"),
+    used("--overwrite", "Runtime(", beside="-o {kept}"),
+    used("--device cpu:0", "'cpu:0'"),
+]
+PRESETS_TRACED = {
+    "dismo_core.dismo.weights.load_motion_extractor": SimpleNamespace(extractor_id="0" * 16),
+    "dismo_core.dismo.presets.made": STOP,
+    "dismo_core.dismo.drawn_path.path_motion": STOP,
+}
 SITUATIONS = {
     "demo": Situation("demo", [used("--out {video}", "is a file")]),
     "extract": Situation(
@@ -459,6 +473,29 @@ SITUATIONS = {
         [refused("--reverse", "sound is played forwards"), refused("--ping-pong", "sound is played forwards")],
         LAYERED,
         more=True,
+    ),
+    "presets": Situation(
+        "presets pan-left",
+        [
+            *PRESETS_MADE,
+            *(refused(words, "give --path") for words in ("--width 100", "--height 100", "--pace spaced", "--reverse")),
+            refused("--list", "makes none"),
+            refused("--path [[1,2],[9,9]]", "leave pan-left away"),
+        ],
+        PRESETS_TRACED,
+    ),
+    "presets, of a path": Situation(
+        "presets --path [[1,2],[300,90]]",
+        [
+            *PRESETS_MADE,
+            used("--width 100", "size=(512, 100)"),
+            used("--height 100", "size=(100, 512)"),
+            used("--pace spaced", "pace='spaced'"),
+            used("--reverse", "reverse=True"),
+            refused("--list", "which makes nothing"),
+            used("--path [[3,4],[300,90]]", "[[3,4],[300,90]]"),
+        ],
+        PRESETS_TRACED,
     ),
     "tracks of a clip": Situation(
         "tracks --motion {clip} --image {picture}",
@@ -737,6 +774,23 @@ SITUATIONS = {
             "dismo_core.dismo.weights.load_motion_extractor": None,
             "dismo_core.dismo.weights.load_layered_model": None,
             "dismo_core.dismo.evaluation.drift.measure_drift": STOP,
+        },
+    ),
+    "evaluate presets": Situation(
+        "evaluate presets",
+        [
+            *REPORTED,
+            used("--sheet {video}", "exists already"),
+            used("--extractor {weights}", "load_motion_extractor('{weights}'"),
+            used("--model {weights}", "load_layered_model('{weights}'"),
+            used("--device cpu:0", "'cpu:0'"),
+            used("--presets roll-left", "motion_preset('roll-left'"),
+            used("--pictures 0", "--pictures is 0"),
+        ],
+        {
+            "dismo_core.dismo.weights.load_layered_model": None,
+            "dismo_core.dismo.weights.load_motion_extractor": None,
+            "dismo_core.dismo.presets.motion_preset": STOP,
         },
     ),
     "evaluate edits": Situation(

@@ -82,6 +82,9 @@ def files(tmp_path_factory, real_clip, photograph):
     (root / "full" / "checkpoint").write_text("")
     (root / "points.json").write_text("[[1, 2]]")
     MOTION.save(root / "motion.safetensors")
+    (root / "kept").mkdir()
+    for name in ("pan-left", "drawn_path"):
+        MOTION.save(root / "kept" / f"{name}.safetensors")
     Motion(torch.zeros(6, 4), 8.0, "", "0" * 16).save(root / "longer.safetensors")
     return {
         "clip": real_clip, "picture": photograph, "other": root / "other.mp4", "wide": root / "wide.png", "clear": root / "clear.png",
@@ -89,6 +92,7 @@ def files(tmp_path_factory, real_clip, photograph):
         "video": root / "video.mp4", "frames": root / "frames", "full": root / "full", "clips": root / "clips",
         "shards": root / "shards", "more_shards": root / "more.tar", "labelled": root / "labelled",
         "twice_labelled": root / "twice", "base": BASE, "points": root / "points.json",
+        "kept": root / "kept",
     }  # fmt: skip
 
 

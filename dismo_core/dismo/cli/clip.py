@@ -13,6 +13,15 @@ if TYPE_CHECKING:
 SAMPLING = ("fps", "start", "frames", "reverse")  # names of the options that say which frames of a clip are read
 
 
+def check_motion(path: str) -> None:
+    """Raise where `--motion` names neither a file nor a ready-made move."""
+    from ...cli.options import check_input
+    from ..motion import PRESET
+
+    if not path.startswith(PRESET):
+        check_input(path, "clip or motion file")
+
+
 def check_sampling_of_clip(arguments: argparse.Namespace) -> None:
     """Raise where the sampling options cannot be; asked before anything is loaded."""
     from ..extract import check_extraction

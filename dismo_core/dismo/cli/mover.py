@@ -191,9 +191,13 @@ def lora_strengths(arguments: argparse.Namespace) -> list[PerSegment]:
 
 
 def kept_motion(path: str) -> Motion | None:
-    """The motion in a motion file; None where the path is that of a clip."""
+    """The motion in a motion file, or of preset:NAME; None where the path is that of a clip."""
+    from ..motion import PRESET, Motion
+
+    if path.startswith(PRESET):
+        from ..presets import motion_preset
+
+        return motion_preset(path.removeprefix(PRESET))
     if Path(path).suffix not in (".safetensors", ".sft"):
         return None
-    from ..motion import Motion
-
     return Motion.load(path)

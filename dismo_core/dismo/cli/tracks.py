@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ...cli.given import refuse
 from ...cli.options import add_device, add_sampling_of_clip, check_device, check_input, check_range, progress_runtime
 from ...errors import DisMoError
-from .clip import SAMPLING, check_background, check_sampling_of_clip, motion_of
+from .clip import SAMPLING, check_background, check_motion, check_sampling_of_clip, motion_of
 from .layered_options import LAYERED_NAME, add_layered, check_layered, load_layered, read_mask
 from .mover import kept_motion
 
@@ -25,7 +25,10 @@ def add_parser(subparsers: Any) -> None:
         description="Where points of a picture go as a clip moves: JSON as ComfyUI's WanTrackToVideo reads it. Seconds on a CPU.",
     )
     parser.add_argument(
-        "--motion", required=True, metavar="CLIP|MOTION", help="a clip, or a motion file made by `dismo extract`"
+        "--motion",
+        required=True,
+        metavar="CLIP|MOTION",
+        help="a clip, a motion file made by `dismo extract`, or preset:NAME (`dismo presets --list`)",
     )
     parser.add_argument("--image", required=True, metavar="PICTURE", help="the picture whose points move")
     parser.add_argument("-o", "--output", default="tracks.json", metavar="JSON", help="default tracks.json")
@@ -64,7 +67,7 @@ def run(arguments: argparse.Namespace) -> None:
     from ..layered.camera_path import camera_text
     from ..layered.tracks import motion_tracks
 
-    check_input(arguments.motion, "clip or motion file")
+    check_motion(arguments.motion)
     check_input(arguments.image, "picture")
     kept = kept_motion(arguments.motion)
     _check(arguments, kept)

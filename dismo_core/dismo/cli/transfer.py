@@ -20,7 +20,7 @@ from ...cli.options import (
 from ...cli.progress import display
 from ...cli.video_output import add_video_output, check_video_output, write_output
 from ...errors import DisMoError
-from .clip import SAMPLING, check_background, check_sampling_of_clip
+from .clip import SAMPLING, check_background, check_motion, check_sampling_of_clip
 from .cogvideox_options import COGVIDEOX, RELEASED_ADAPTER, add_cogvideox, check_cogvideox
 from .layered_options import LAYERED, LAYERED_NAME, add_layered, check_layered
 from .mover import COGVIDEOX_KIND, GENERATOR_KIND, LAYERED_KIND, Mover, kept_motion, lora_strengths
@@ -59,7 +59,7 @@ def add_parser(subparsers: Any) -> None:
         "--motion",
         required=True,
         metavar="CLIP|MOTION",
-        help="a clip, or a motion file made by `dismo extract`; a folder or a pattern such as 'clips/*.mp4' = each of them",
+        help="a clip, a motion file made by `dismo extract`, or preset:NAME (`dismo presets --list`); a folder or a pattern such as 'clips/*.mp4' = each of them",
     )
     parser.add_argument(
         "--image",
@@ -195,9 +195,10 @@ def add_parser(subparsers: Any) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Check, extract where needed, transfer, write."""
     many = is_many(arguments.motion) or is_many(arguments.image)
-    for place, what in ((arguments.motion, "clip or motion file"), (arguments.image, "picture")):
-        if not is_many(place):
-            check_input(place, what)
+    if not is_many(arguments.motion):
+        check_motion(arguments.motion)
+    if not is_many(arguments.image):
+        check_input(arguments.image, "picture")
     for picture in arguments.segment_images:
         check_input(picture, "picture")
     for file in arguments.lora:

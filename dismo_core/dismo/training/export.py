@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import torch
 from safetensors.torch import save
 
 from ...files import atomic_write
-from ...weights.files import sha256
 from ...weights.geometry import KEY as GEOMETRY
+from ...weights.load import write_checksums
 from ..geometry import describe
 from ..layered.head import MotionHead
 from ..layered.networks import LayeredNetworks
@@ -37,10 +36,7 @@ def export_tiny(extractor: MotionExtractor, generator: FrameGenerator, folder: P
         with atomic_write(path, overwrite=True) as temporary:
             temporary.write_bytes(save(tensors, {"format": "pt", GEOMETRY: describe(model), **card}))
         written.append(path)
-    sums = folder / "checksums.json"
-    with atomic_write(sums, overwrite=True) as temporary:
-        temporary.write_text(json.dumps({path.name: sha256(path) for path in written}, indent=2) + "\n")
-    return [*written, sums]
+    return [*written, write_checksums(written)]
 
 
 def export_layered(head: MotionHead, segmenter: Segmenter, folder: Path) -> Path:

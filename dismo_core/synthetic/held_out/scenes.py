@@ -72,12 +72,17 @@ class Stage:
         image, _ = render(ground, self._objects(Path.at_rest(1)), Screen(len(self.ground), SAMPLES, density=FINE))
         return replace(ground, image=image[:, :, 0])
 
-    def render(self, path: Path) -> tuple[Frames, Array]:
-        """The video along `path`: frames uint8 [25, 64, 64, 3], and the object's coverage [25, 64, 64], 0..1."""
-        image, covered = render(self._ground, self._objects(path), SCREEN)
+    def render(self, path: Path, screen: Screen = SCREEN) -> tuple[Frames, Array]:
+        """The video along `path`: frames uint8 [25, 64, 64, 3], and the object's coverage [25, 64, 64], 0..1.
+
+        Args:
+            path: of the object, or of the ground.
+            screen: another one gives frames of its size.
+        """
+        image, covered = render(self._ground, self._objects(path), screen)
         if self.family == "pan":
-            image, _ = render(self._ground, [], SCREEN, path.trajectory())
-        masks = covered[0][0].numpy() if covered else np.zeros((FRAMES, SIZE, SIZE))
+            image, _ = render(self._ground, [], screen, path.trajectory())
+        masks = covered[0][0].numpy() if covered else np.zeros((FRAMES, screen.size, screen.size))
         return as_frames(image, FRAMES), masks
 
 
