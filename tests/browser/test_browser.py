@@ -89,7 +89,15 @@ def test_a_dropped_workflow_opens_whole(page, file):
 
 
 @pytest.mark.parametrize(
-    "name", ["camera_motion_to_photo_tiny", "motion_library_tiny", "motion_analysis_tiny", "frame_generator_tiny"]
+    "name",
+    [
+        "camera_motion_to_photo_tiny",
+        "motion_library_tiny",
+        "motion_analysis_tiny",
+        "frame_generator_tiny",
+        "camera_presets_tiny",
+        "drawn_path_tiny",
+    ],
 )
 def test_other_workflows_run_in_the_page(page, name):
     """What they show keeps clear of other nodes, too."""

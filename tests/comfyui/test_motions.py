@@ -139,6 +139,33 @@ def test_a_motion_workflow_is_served_and_runs(server, name):
         assert len(files_of(server, run, "7")[0]) > 20_000
 
 
+@pytest.mark.parametrize("name", ["camera_presets_tiny", "drawn_path_tiny"])
+def test_a_motion_without_a_clip_moves_a_picture(server, name):
+    """Ready-made, or along a path; 25 frames at 8 a second are 73 at 24."""
+    assert server.json(f"/api/workflow_templates/dismo-pack/{name}.json")["nodes"]
+    assert server.get(f"/api/workflow_templates/dismo-pack/{name}.jpg")[:2] == b"\xff\xd8"
+    prompt = json.loads((ROOT / f"tests/comfyui/{name}.api.json").read_text("utf-8"))
+    prompt["5"]["inputs"]["filename_prefix"] = f"video/{name}"
+    run = server.run(prompt)
+    assert run.events[-1]["type"] == "execution_success", run.events[-1]
+    assert frame_count(files_of(server, run, "5")[0]) == 73
+    if name == "drawn_path_tiny":
+        assert len(files_of(server, run, "7")) == 25
+
+
+def test_a_preset_that_there_is_not_is_refused(server):
+    """0.21.0 compares with the list itself; before, the core says what there is."""
+    prompt = json.loads((ROOT / "tests/comfyui/camera_presets_tiny.api.json").read_text("utf-8"))
+    prompt["5"]["inputs"]["filename_prefix"] = "video/refused"
+    prompt["2"]["inputs"]["preset"] = "no such move"
+    try:
+        error = server.run(prompt).events[-1]
+    except Refused as refusal:
+        assert refusal.kinds == {"2": "value_not_in_list"}
+        return
+    assert "no ready-made move" in error["data"]["exception_message"]
+
+
 def test_each_help_page_has_a_picture(server):
     from PIL import Image
 
