@@ -37,7 +37,7 @@ MODEL = dismo.load_layered_model("tiny")
 CROPPED = dismo.load_layered_model("tiny", borders="crop")
 GENERATOR = dismo.FrameGeneratorModel(dismo.load_frame_generator("tiny"))
 CPU = dismo.Runtime.cpu()
-ARCH = "[[96, 352], [160, 208], [256, 160], [352, 208], [416, 352]]"  # the path that Draw Motion begins with
+ARCH = "[[160, 320], [192, 232], [256, 200], [320, 232], [352, 320]]"  # the path that Draw Motion begins with
 
 
 def read(name: str, reverse: bool = False) -> tuple[dismo.Motion, Tensor]:
@@ -144,9 +144,10 @@ def main() -> None:
     )
     save(plot_motions({"1 drawn clip": drawn, "2 camera clip": camera}, PANELS, 800), HELP / "motion_plot.png")
 
-    presets = [moved("camera", dismo.motion_preset(name), CROPPED) for name in ("dolly-in", "arc-left")]
-    save(contact_sheet(presets, 4, 128), HELP / "motion_preset.jpg")
-    save(contact_sheet(presets[:1], 3, 128), THUMBNAILS / "camera_presets_tiny.jpg")
+    push = moved("camera", dismo.motion_preset("dolly-in"))
+    pan = moved("camera", dismo.motion_preset("pan-left", strength=0.5))
+    save(contact_sheet([push, pan], 4, 128), HELP / "motion_preset.jpg")
+    save(contact_sheet([push], 3, 128), THUMBNAILS / "camera_presets_tiny.jpg")
     path, sampled = dismo.path_motion(ARCH)
     along = moved("cutout", path, dismo.load_layered_model("tiny", moves="thing"))
     save(contact_sheet([sampled, along], 4, 128), HELP / "draw_motion.jpg")

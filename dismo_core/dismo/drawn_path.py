@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 PACES = ("constant", "spaced")
 LARGEST = 8192  # px, sides of what is drawn on
 SAMPLED = 256  # px, longer side of the frames that are shown
+SCENE = 3  # the drawn clip that is shown, with textures that are well seen
 FASTEST = 0.06  # sides of the picture in a frame; what goes faster is read as slower
 SHORTEST = 0.015  # sides of the picture; what goes less far is read as standing still
 EXAMPLE = 'Write it as [{"x": 60, "y": 200}, {"x": 300, "y": 120}] or [[60, 200], [300, 120]].'
@@ -87,7 +88,7 @@ def path_motion(
         runtime: for progress and cancel.
 
     Returns:
-        The motion, and the first of the clips that it was read from, uint8 [T, h, w, 3], in the shape of `size`.
+        The motion, and one of the clips that it was read from, uint8 [T, h, w, 3], in the shape of `size`.
 
     Raises:
         DisMoError: a text, points or a stroke that make no path, a path that goes nowhere, or numbers out of range.
@@ -152,11 +153,11 @@ def path_way(places: Array, size: tuple[int, int]) -> tuple[Way, Tensor]:
 
 
 def _clip_to_show(way: Way, start: Tensor, size: tuple[int, int]) -> Tensor:
-    """The first drawn clip, larger than it was read, uint8 [T, h, w, 3] in the shape of `size`."""
+    """One of the drawn clips, larger than it was read, uint8 [T, h, w, 3] in the shape of `size`."""
     scale = SAMPLED / max(size)
     sides = [max(1, round(side * scale)) for side in size]
     pieces = []
-    for piece in drawn_frames(way, "thing", SAMPLED, 0, start):
+    for piece in drawn_frames(way, "thing", SAMPLED, SCENE, start):
         shaped = interpolate(piece.movedim(-1, 1), sides, mode="bilinear", antialias=True)
         pieces.append(to_uint8(shaped.movedim(1, -1)))
     return torch.cat(pieces)

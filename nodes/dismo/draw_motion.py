@@ -30,10 +30,10 @@ class DrawMotion(io.ComfyNode):
             inputs=[
                 io.String.Input(
                     "points",
-                    default='[{"x": 96, "y": 352}, {"x": 160, "y": 208}, {"x": 256, "y": 160}, {"x": 352, "y": 208}, '
-                    '{"x": 416, "y": 352}]',
+                    default='[{"x": 160, "y": 320}, {"x": 192, "y": 232}, {"x": 256, "y": 200}, {"x": 320, "y": 232}, '
+                    '{"x": 352, "y": 320}]',
                     multiline=True,
-                    tooltip="The path in pixels: pairs such as [[96, 352], [256, 160]], or points with x and y as coord_str of a spline "
+                    tooltip="The path in pixels: pairs such as [[160, 320], [256, 200]], or points with x and y as coord_str of a spline "
                     "editor gives them. Of several paths the first is taken. Not looked at when a mask is connected.",
                 ),
                 io.Mask.Input(
@@ -86,7 +86,7 @@ class DrawMotion(io.ComfyNode):
                 io.Image.Output(
                     "sampled",
                     display_name="sampled",
-                    tooltip="The drawn clip whose motion was read: the first of a few in other textures.",
+                    tooltip="A drawn clip whose motion was read: one of a few in other textures.",
                 ),
             ],
             **compat.aliases("dismo", "path", "trajectory", "spline", "drag", "draw motion"),

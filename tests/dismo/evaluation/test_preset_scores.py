@@ -17,7 +17,16 @@ from dismo_core.dismo.preset_table import PRESETS
 from dismo_core.evaluation.camera_steps import camera_steps
 from dismo_core.evaluation.score import velocity_cosine
 
-CHOSEN = ("pan-right", "zoom-in", "roll-left", "arc-left", "thing-fall", "thing-grow", "thing-shrink", "thing-spin-left")
+CHOSEN = (
+    "pan-right",
+    "zoom-in",
+    "roll-left",
+    "arc-left",
+    "thing-fall",
+    "thing-grow",
+    "thing-shrink",
+    "thing-spin-left",
+)
 
 
 @pytest.mark.parametrize("name", CHOSEN)
