@@ -13,7 +13,7 @@ HINTS = {
     "convert": "In the folder of this pack, `python -m dismo_core weights convert {source} {target}` does, with ComfyUI's Python.",
     "download": "The switch `download` of the loader does.",
     "fetch again": "The switch `download` of its loader fetches it.",
-    "make preset": "Connect the extractor of that model to Motion Preset. `dismo presets {name} --extractor large` makes a file of it.",
+    "make preset": "Connect the extractor of that model to Motion Preset. As a file, `python -m dismo_core presets {name}` makes it.",
     "one picture": "The node ImageFromBatch does.",
     "place": "It goes into the node {node}.",
     "trim": "Or set length to trim, which takes the first {frames}.",

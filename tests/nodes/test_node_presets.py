@@ -49,7 +49,7 @@ def test_a_preset_for_another_model_says_what_makes_it(pack):
     with pytest.raises(core.DisMoError) as error:
         core.motion_preset("roll-left").require_extractor("0" * 16)
     said = str(error.value.spoken(hints))
-    assert "Connect the extractor" in said and "dismo presets roll-left --extractor" in said
+    assert "Connect the extractor" in said and "dismo_core presets roll-left" in said
 
 
 def test_draw_motion_follows_its_points_and_a_mask_in_their_place(pack):

@@ -61,7 +61,7 @@ def presets(arguments: argparse.Namespace) -> None:
             shown.append((f"{move.name}: cosine {rows[-1]['velocity_cosine']:.3f}", videos[:2]))
             count()
         if paths:
-            path_rows, path_sheet = score_paths(model, extractor, arguments.pictures, count)
+            path_rows, path_sheet = score_paths(model, extractor, list(PATHS), arguments.pictures, count)
             rows, shown = rows + path_rows, shown + path_sheet
     table = Table(
         title=f"velocity of the video against the definition, medians of {arguments.pictures}; wanted: >= {WANTED}"

@@ -18,7 +18,7 @@ from ...synthetic.held_out.scenes import FINE, SAMPLES, Frames, Scene, Stage, dr
 from ...synthetic.held_out.scenes import SIZE as UNIT
 from ...synthetic.renderer import Screen
 from ..drawn_motion import Part, Way
-from ..drawn_path import along, path_motion, path_way
+from ..drawn_path import SAMPLED, along, path_motion, path_way
 from ..layered.layers import take_apart
 from ..layered.model import LayeredModel
 from ..layered.path import REACH, Path
@@ -132,16 +132,22 @@ def score_way(
 
 
 def score_paths(
-    model: LayeredModel, extractor: MotionExtractor, count: int, progress: Callable[[], None]
+    model: LayeredModel, extractor: MotionExtractor, names: Sequence[str], count: int, progress: Callable[[], None]
 ) -> tuple[list[dict[str, Any]], list[tuple[str, list[Frames]]]]:
-    """The paths drawn as a user draws them; see `score_way`."""
+    """Paths of these names, drawn as a user draws them; see `score_way`. And for a sheet the drawn clip with one video of each."""
     rows, shown = [], []
-    for name, points in PATHS.items():
+    for name in names:
+        points = PATHS[name]
         motion, sampled = path_motion(points, extractor, size=(CANVAS, CANVAS))
         way, _ = path_way(along(points, motion.frames, "constant"), (CANVAS, CANVAS))
         scores, videos = score_way(model, motion, way, "thing", count)
         rows.append({"name": name, "part": "path"} | medians(scores))
-        shown.append((f"path {name}: cosine {rows[-1]['velocity_cosine']:.3f}", [sampled.numpy(), *videos[:1]]))
+        shown.append(
+            (
+                f"path {name}: cosine {rows[-1]['velocity_cosine']:.3f}",
+                [sampled.numpy()[:, :: SAMPLED // SIZE, :: SAMPLED // SIZE], videos[0]],
+            )
+        )
         progress()
     return rows, shown
 

@@ -10,11 +10,19 @@ import numpy as np
 import pytest
 import torch
 
+import dismo_core as dismo
 from dismo_core.cli.main import main
 from dismo_core.dismo.drawn_motion import Way
-from dismo_core.dismo.evaluation.preset_scores import pictures, still_picture, true_video, velocities
+from dismo_core.dismo.evaluation.preset_scores import (
+    pictures,
+    score_paths,
+    still_picture,
+    true_video,
+    velocities,
+)
 from dismo_core.dismo.preset_table import PRESETS
 from dismo_core.evaluation.camera_steps import camera_steps
+from dismo_core.evaluation.report import captioned_sheet
 from dismo_core.evaluation.score import velocity_cosine
 
 CHOSEN = (
@@ -54,6 +62,16 @@ def test_shift_growth_and_turn_of_a_camera_at_once() -> None:
     assert np.angle(scale) == pytest.approx(np.full(24, 0.02), abs=2e-3)
     first = way.steps("camera")[0]
     assert [shift[0].real, shift[0].imag] == pytest.approx(first[:2].tolist(), abs=2e-3)
+
+
+def test_a_drawn_path_is_followed() -> None:
+    """And clip and video fit on a sheet beside each other."""
+    model, extractor = dismo.load_layered_model("tiny"), dismo.load_motion_extractor("tiny")
+    done: list[int] = []
+    (row,), sheet = score_paths(model, extractor, ["S"], 1, lambda: done.append(1))
+    assert (row["name"], row["part"], done) == ("S", "path", [1])
+    assert row["velocity_cosine"] >= 0.95 and row["bound"] >= 0.95
+    assert captioned_sheet(sheet, 3).width > 8 * 128
 
 
 def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
