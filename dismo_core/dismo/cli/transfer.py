@@ -59,7 +59,8 @@ def add_parser(subparsers: Any) -> None:
         "--motion",
         required=True,
         metavar="CLIP|MOTION",
-        help="a clip, a motion file made by `dismo extract`, or preset:NAME (`dismo presets --list`); a folder or a pattern such as 'clips/*.mp4' = each of them",
+        help="a clip, a motion file made by `dismo extract`, or preset:NAME (`dismo presets --list`); "
+        "a folder or a pattern such as 'clips/*.mp4' = each of them",
     )
     parser.add_argument(
         "--image",
