@@ -36,6 +36,7 @@ SPEED = [
     Row("bare base", "bare"),
     Row("straightforward loop", "straightforward"),
     Row("adapter"),
+    Row("adapter outside its range of steps", outside=True),
     Row("adapter, fused", exact=False),
     Row("adapter, guidance halves in turn", halves=True),
     Row("adapter, cache: first block", cache="first block"),
@@ -65,6 +66,7 @@ NF4 = [Row("nf4, group offload, halves in turn, tiled decode", memory="group off
 WANTED = [  # with a GPU: table, row, figure, limit, whether at most
     ("speed", "adapter", "ratio", 1.2, True),
     ("speed", "adapter", "speed_up", 1.05, False),
+    ("speed", "adapter outside its range of steps", "ratio", 1.01, True),
     ("compiled", "adapter, compiled and fused", "ratio", 1.08, True),
     ("compiled", "... and cache: faster", "speed_up", 2.0, False),
     ("memory", CAPPED[0].name, "reserved_gb", 6.5, True),

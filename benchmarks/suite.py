@@ -122,9 +122,18 @@ BENCHMARKS = (
         (
             Figure("CogVideoX adapter: time over the bare base", f"{SPEED}/ratio", at_most=True, limit="limits/adapter_fraction"),
             Figure("CogVideoX adapter: times as fast as recomputing", f"{SPEED}/speed_up"),
+            Figure("CogVideoX adapter outside its steps: time over the bare base", f"{SPEED} outside its range of steps/ratio", 1.01, True),
         ),
         ("--steps", "3", "--repeats", "1", "--tables", "speed"),
         arguments=("--device", "cpu"),
+    ),
+    Benchmark(
+        "many",
+        (
+            Figure("ten pictures, CogVideoX: of ten single samplings", "ratios/CogVideoX", 1.02, True),
+            Figure("ten pictures, layered: of ten single samplings", "ratios/layered", 1.02, True),
+        ),
+        ("--pictures", "3"),
     ),
     Benchmark(
         "extraction",
@@ -154,6 +163,7 @@ BENCHMARKS = (
         (
             Figure("GPU: CogVideoX adapter: time over the bare base", f"{SPEED}/ratio", 1.2, True, "limits/adapter_fraction"),
             Figure("GPU: CogVideoX adapter: times as fast as recomputing", f"{SPEED}/speed_up", 1.05),
+            Figure("GPU: adapter outside its steps: time over the bare base", f"{SPEED} outside its range of steps/ratio", 1.01, True),
             Figure("GPU: adapter compiled and fused: time over the bare base", f"{COMPILED}/adapter, compiled and fused/ratio", 1.08, True),
             Figure("GPU: CogVideoX adapter, faster cache: times as fast as recomputing", f"{COMPILED}/... and cache: faster/speed_up", 2.0),
         ),

@@ -36,6 +36,7 @@ class Row:
         exact: rounding of the adapter as the reference. cache: of steps. halves: run the guidance halves in turn.
         memory: setting of a memory plan; empty = everything lies on the device.
         low_memory: guidance halves in turn and tiled decoding. capped: within `CAP` bytes. compiled: blocks or their parts.
+        outside: the adapter acts in the first step alone, which is not timed.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Row:
     low_memory: bool = False
     capped: bool = False
     compiled: bool = False
+    outside: bool = False
 
 
 @dataclass
@@ -135,6 +137,7 @@ class Bench:
             generator=generator,
             strength=0.0 if row.loop == "straightforward" else 1.0,
             progress=progress,
+            end_percent=1e-6 if row.outside else 1.0,
         )[0]
 
     def _transformer(self, row: Row) -> Any:

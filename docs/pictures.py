@@ -19,7 +19,7 @@ from torch import Tensor  # noqa: E402
 from torch.nn.functional import pad  # noqa: E402
 
 import dismo_core as dismo  # noqa: E402
-from dismo_core.assets.examples import example, example_mask, example_names  # noqa: E402
+from dismo_core.assets.examples import TILE, example, example_batch, example_mask, example_names  # noqa: E402
 from dismo_core.dismo import edit  # noqa: E402
 from dismo_core.dismo.layered.camera_path import plot_camera  # noqa: E402
 from dismo_core.dismo.layered.renderer import BORDERS  # noqa: E402
@@ -74,6 +74,20 @@ def strip(clip: Tensor, picture: Tensor, result: Tensor, height: int = 200) -> T
     return torch.cat(parts, dim=1)
 
 
+def ten(motion: dismo.Motion) -> list[Tensor]:
+    """The pictures of the batch example, moved by the layered model."""
+    _, pictures, masks = example_batch("ten pictures")
+    model = dismo.load_layered_model("tiny", moves="thing")
+    sheets = [read_image(file) for file in (pictures, masks)]
+    rows, columns = (side // TILE for side in sheets[0].shape[:2])
+    videos = []
+    for row in range(rows):
+        for column in range(columns):
+            image, mask = (sheet[row * TILE :, column * TILE :][:TILE, :TILE] for sheet in sheets)
+            videos.append(model.transfer(motion, image, mask=mask[..., 0], runtime=CPU))
+    return videos
+
+
 def tracks_of_motion(motion: dismo.Motion) -> Tensor:
     """The picture of the camera example with the tracks of a motion, as Motion Tracks shows it."""
     tracks, shown = motion_tracks(MODEL, motion, read_image(example("camera")[1]), size=(320, 560), fps=40)
@@ -116,6 +130,8 @@ def main() -> None:
     save(contact_sheet([drawn_clip, generated("drawn", drawn)], 3, 128), THUMBNAILS / "frame_generator_tiny.jpg")
     library = [camera_clip, drawn_clip, moved("cutout", edit.blend(camera, drawn))]
     save(contact_sheet(library, 4, 96), THUMBNAILS / "motion_library_tiny.jpg")
+    moved_ten = [contact_sheet([video], 3, 64) for video in ten(drawn)]
+    save(torch.cat([torch.cat(moved_ten[i : i + 2], dim=1) for i in range(0, 10, 2)]), THUMBNAILS / "ten_pictures.jpg")
     save(plot_motions(plots, PANELS, 640), THUMBNAILS / "motion_analysis_tiny.jpg")
     save(tracks_of_motion(camera), THUMBNAILS / "motion_to_wan_tracks.jpg")
 

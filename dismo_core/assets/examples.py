@@ -13,6 +13,8 @@ _EXAMPLES = {
     "cutout": ("drawn_clip.mp4", "cutout_picture.jpg"),
 }
 _MASKS = {"cutout": "cutout_mask.png"}
+_BATCHES = {"ten pictures": ("drawn_clip.mp4", "ten_pictures.jpg", "ten_masks.png")}
+TILE = 256  # px, side of each picture of a batch; they lie in one file
 
 
 def example_names() -> list[str]:
@@ -30,6 +32,23 @@ def example(name: str) -> tuple[Path, Path]:
         raise DisMoError(f"There is no example {name!r}. Choose one of: {', '.join(_EXAMPLES)}.")
     clip, picture = _EXAMPLES[name]
     return _FOLDER / clip, _FOLDER / picture
+
+
+def all_names() -> list[str]:
+    """Names of all examples: those with one picture, then those with a batch of them."""
+    return [*_EXAMPLES, *_BATCHES]
+
+
+def example_batch(name: str) -> tuple[Path, Path, Path]:
+    """(driving clip, pictures, masks) of an example with several pictures, both in tiles of `TILE`, row by row.
+
+    Raises:
+        DisMoError: no such example.
+    """
+    if name not in _BATCHES:
+        raise DisMoError(f"There is no example {name!r} of several pictures. Choose one of: {', '.join(_BATCHES)}.")
+    clip, pictures, masks = _BATCHES[name]
+    return _FOLDER / clip, _FOLDER / pictures, _FOLDER / masks
 
 
 def example_mask(name: str) -> Path | None:

@@ -48,7 +48,7 @@ class MotionTransferSample(io.ComfyNode):
                     default="",
                     multiline=True,
                     tooltip="What the video shows. Empty = no prompt = guidance 1. Only CogVideoX takes text. In long videos one "
-                    "for each segment: a | b | c, or by the second: 0s: a | 4s: b.",
+                    "for each segment, with vertical bars between; the help page says how.",
                 ),
                 io.String.Input(
                     "negative_prompt",

@@ -53,8 +53,8 @@ class VideoLoRA(io.ComfyNode):
                     "strengths",
                     default="",
                     optional=True,
-                    tooltip="In long videos, in place of strength: one for each segment, 1 | 0.5 | 0, or by the second, "
-                    "0s: 1 | 4s: 0. The last one holds. Empty = strength throughout.",
+                    tooltip="In long videos, in place of strength: one for each segment, with vertical bars between; "
+                    "the last one holds. Empty = strength throughout.",
                 ),
             ],
             outputs=[

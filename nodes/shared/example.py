@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from comfy_api.latest import InputImpl, io
 
 from . import compat
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class ExampleInputs(io.ComfyNode):
@@ -13,7 +18,7 @@ class ExampleInputs(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         """See `web/docs/DisMoExample.md`."""
-        from ...dismo_core.assets.examples import example_names
+        from ...dismo_core.assets.examples import all_names
 
         return io.Schema(
             node_id="DisMoExample",
@@ -23,10 +28,11 @@ class ExampleInputs(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "example",
-                    options=example_names(),
+                    options=all_names(),
                     default="drawn",
                     tooltip="drawn = a moving drawn shape and a drawn scene; camera = a camera move and a photograph; cutout = the drawn "
-                    "shape and a photograph of a flower, with its mask.",
+                    "shape and a photograph of a flower, with its mask; ten pictures = the drawn shape and a batch of drawn scenes, with "
+                    "their masks.",
                 ),
             ],
             outputs=[
@@ -46,11 +52,20 @@ class ExampleInputs(io.ComfyNode):
         """Open the files of the example."""
         import torch
 
+        from ...dismo_core.assets.examples import TILE, example_batch, example_mask, example_names
         from ...dismo_core.assets.examples import example as files_of
-        from ...dismo_core.assets.examples import example_mask
         from ...dismo_core.video import read_image
 
+        if example not in example_names():
+            clip, pictures, masks = example_batch(example)
+            images, covered = (_tiles(read_image(file), TILE) for file in (pictures, masks))
+            return io.NodeOutput(InputImpl.VideoFromFile(str(clip)), images, covered[..., 0])
         clip, file = files_of(example)
         picture, masked = read_image(file), example_mask(example)
         mask = torch.ones(picture.shape[:2]) if masked is None else read_image(masked)[..., 0]
         return io.NodeOutput(InputImpl.VideoFromFile(str(clip)), picture[None], mask[None])
+
+
+def _tiles(sheet: Tensor, side: int) -> Tensor:
+    """A sheet [rows x side, columns x side, 3] -> its squares [N, side, side, 3], row by row."""
+    return sheet.unfold(0, side, side).unfold(1, side, side).flatten(0, 1).movedim(1, -1).contiguous()

@@ -97,6 +97,7 @@ def test_a_dropped_workflow_opens_whole(page, file):
         "frame_generator_tiny",
         "camera_presets_tiny",
         "drawn_path_tiny",
+        "ten_pictures",
     ],
 )
 def test_other_workflows_run_in_the_page(page, name):

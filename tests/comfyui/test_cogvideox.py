@@ -13,8 +13,8 @@ from record import ROOT
 from server import Refused
 
 pytestmark = pytest.mark.usefixtures("toy")
-NAMES = ("motion_transfer_cogvideox", "motion_transfer_cogvideox_long")
-SHIPPED, LONG = (json.loads((ROOT / f"tests/comfyui/{name}.api.json").read_text("utf-8")) for name in NAMES)
+NAMES = ("motion_transfer_cogvideox", "motion_transfer_cogvideox_long", "prompt_travel_long")
+SHIPPED, LONG, TRAVEL = (json.loads((ROOT / f"tests/comfyui/{name}.api.json").read_text("utf-8")) for name in NAMES)
 LOAD, EXTRACT, SAMPLE, SAVE = "2", "3", "4", "5"  # node ids of the first
 TOY = {"adapter": toy_base.ADAPTER, "base": toy_base.BASE}
 FRAMES = 9
@@ -113,6 +113,27 @@ def test_the_long_workflow_runs_and_saves_a_video(server):
     run = server.run(prompt)
     assert video(server, run, "6") == (73, *toy_base.SIZE, 3)
     assert rises(run, "5", 8)  # two steps in each of four segments
+
+
+def test_prompts_travel_from_segment_to_segment(server):
+    prompt = changed(TRAVEL, n2=TOY, n5={"steps": 2}, n6={"filename_prefix": "video/toy"})
+    run = server.run(prompt)
+    assert video(server, run, "6") == (73, *toy_base.SIZE, 3)
+    said = [line for line in server.log_text().splitlines() if "its last frame against the picture" in line][-4:]
+    assert [("palm leaves" in line, "dusk" in line, "night" in line) for line in said] == [
+        (True, False, False),
+        (False, True, False),
+        (False, True, False),
+        (False, False, True),
+    ]
+
+
+def test_a_batch_of_pictures_begins_the_segments(server):
+    """The example's ten pictures and four segments: six have nothing to begin, and it is said."""
+    prompt = changed(TRAVEL, n1={"example": "ten pictures"}, n2=TOY, n5={"steps": 1, "pictures": "one a segment"})
+    run = server.run(changed(prompt, n6={"filename_prefix": "video/toy"}))
+    assert video(server, run, "6") == (73, *toy_base.SIZE, 3)
+    assert "of 10 pictures the first ones begin them" in server.log_text()
 
 
 def test_the_picture_may_have_another_shape(server):

@@ -255,10 +255,39 @@ def test_a_head_file_that_is_no_weights_is_refused(server):
     assert (node, kind) == (LOAD, "DisMoError")
 
 
-@pytest.mark.parametrize("name", ["motion_to_wan_tracks", "layered_draft_beside_cogvideox", "frame_generator_tiny"])
+@pytest.mark.parametrize(
+    "name", ["motion_to_wan_tracks", "layered_draft_beside_cogvideox", "frame_generator_tiny", "ten_pictures"]
+)
 def test_workflows_are_served(server, name):
     assert server.json(f"/api/workflow_templates/dismo-pack/{name}.json")["nodes"]
     assert server.get(f"/api/workflow_templates/dismo-pack/{name}.jpg")[:2] == b"\xff\xd8"
+
+
+def test_ten_pictures_give_ten_videos(server):
+    """One extraction; a list of pictures in place of the batch gives the same number."""
+    prompt = prompt_of("ten_pictures")
+    prompt[SAVE]["inputs"]["filename_prefix"] = "video/ten"
+    run = server.run(prompt)
+    assert run.events[-1]["type"] == "execution_success", run.events[-1]
+    saved = [
+        e["filename"] for event in run.data("executed") if event["node"] == SAVE for e in event["output"]["images"]
+    ]
+    assert len(set(saved)) == 10
+    prompt["21"] = {"class_type": "RebatchImages", "inputs": {"images": ["1", 1], "batch_size": 4}}
+    prompt[SAMPLE]["inputs"] |= {"image": ["21", 0], "mask": ["22", 0]}
+    prompt["22"] = {"class_type": "SolidMask", "inputs": {"value": 1.0, "width": 256, "height": 256}}
+    run = server.run(prompt)
+    assert run.events[-1]["type"] == "execution_success", run.events[-1]
+    saved = [
+        e["filename"] for event in run.data("executed") if event["node"] == SAVE for e in event["output"]["images"]
+    ]
+    assert len(set(saved)) == 10
+
+
+def test_the_motion_is_shown_on_the_nodes_that_make_it(server):
+    shown = results(server, tiny())
+    ((picture,),) = [output["images"] for node, output in shown.items() if node == "3"]
+    assert server.get(f"/view?{urlencode(picture)}")[1:4] == b"PNG"
 
 
 def test_the_workflow_of_tracks_is_taken_whole(server):

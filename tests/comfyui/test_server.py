@@ -198,7 +198,8 @@ def test_interrupt_half_way(server):
         (EXTRACT, {"images": ["1", 1]}, "both are connected"),
         (EXTRACT, {"frame_count": 4}, "4"),
         (EXTRACT, {"start": 1000.0}, "1000"),
-        (SAMPLE, {"image": [EXTRACT, 1]}, "25 pictures"),
+        (SAMPLE, {"start_percent": 0.5, "end_percent": 0.5}, "from 0.5 to 0.5 of the steps"),
+        (SAMPLE, {"curve": "0:1, 99:0"}, "key at frame 99"),
     ],
 )
 def test_bad_input_is_a_clear_error(server, node, inputs, message):
