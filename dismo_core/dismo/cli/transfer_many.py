@@ -17,7 +17,6 @@ from ...cli.options import shown_runtime
 from ...cli.progress import display
 from ...errors import DisMoError
 from ...files import atomic_write, printable
-from ...video.source import SUFFIXES
 from .mover import Mover
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from ...cli.progress import Display
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".avif")
-MOTIONS = (*SUFFIXES, ".safetensors", ".sft")
+MOTION_FILES = (".safetensors", ".sft")
 INDEX, SHEET = "index.csv", "sheet.jpg"
 COLUMNS = ("video", "motion", "picture", "seed", "state", "error", "options")
 MADE, KEPT, FAILED = "made", "was there", "failed"
@@ -76,7 +75,9 @@ def run_many(arguments: argparse.Namespace, kind: str) -> None:
     Raises:
         DisMoError: nothing to do, a folder of videos made with other options, or, at the end, videos that could not be made.
     """
-    motions = found_files(arguments.motion, MOTIONS, "clip or motion file")
+    from ...video.source import SUFFIXES
+
+    motions = found_files(arguments.motion, (*SUFFIXES, *MOTION_FILES), "clip or motion file")
     pictures = found_files(arguments.image, PICTURES, "picture")
     folder = Path(arguments.output)
     options = _options(arguments)
