@@ -8,6 +8,7 @@ from comfy_api.latest import io
 
 from ..shared import compat, host
 from ..shared.sockets import Extractor, Motion
+from .energy import energy_preview
 
 if TYPE_CHECKING:
     from ...dismo_core import MotionExtractor
@@ -102,6 +103,7 @@ class MotionPreset(io.ComfyNode):
             ],
             outputs=[Motion.Output("motion", display_name="motion", tooltip="Goes into Transfer Motion.")],
             **compat.aliases("dismo", "camera move", "pan", "zoom", "dolly", "preset", "camera control"),
+            **compat.essentials("Video Tools"),
         )
 
     @classmethod
@@ -114,4 +116,5 @@ class MotionPreset(io.ComfyNode):
         with host.advising_on_memory():
             if extractor is not None:
                 host.bring_to_device(extractor)
-            return io.NodeOutput(motion_preset(preset, extractor, frames, fps, strength, runtime=host.runtime()))
+            motion = motion_preset(preset, extractor, frames, fps, strength, runtime=host.runtime())
+        return io.NodeOutput(motion, ui=energy_preview(motion))
