@@ -49,7 +49,7 @@ class MotionLoRA(nn.Module):
         strength: factor on the whole update; 1 = reference.
         exact: round after every operation as the reference does. Otherwise the operations are fused and rounded
             less often: in bfloat16 the output then differs by about 0.3 % (root mean square), towards the true value.
-        acting: False = leave the output as it is for now.
+        acting: False = it is not called for now.
         gain, shift: 1 + G h and Bt h, [videos, K, 1, rank]; None = off.
         text_gain: factor on the update of text tokens, a scalar; None = 1.
         text_tokens: how many tokens come before those of the image.
@@ -73,7 +73,7 @@ class MotionLoRA(nn.Module):
 
         B is a multiple of the number of videos that the tables are for: [video 1, 2, ..., video 1, 2, ...].
         """
-        if self.gain is None or self.shift is None or self.strength == 0 or not self.acting:
+        if self.gain is None or self.shift is None or self.strength == 0:
             return output
         scale = self.scale * self.strength
         u = self.lora_A(x)
@@ -143,6 +143,9 @@ class ConditionalLoRA(nn.Module):
         return self.get_submodule(f"{name}.default")
 
 
-def _add_update(linear: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
-    updated: Tensor = linear.get_submodule(NAME)(args[0], output)
+def _add_update(linear: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
+    motion: MotionLoRA = getattr(linear, NAME)
+    if not motion.acting:
+        return None  # the output stays
+    updated: Tensor = motion(args[0], output)
     return updated
