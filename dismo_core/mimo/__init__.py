@@ -1,0 +1,32 @@
+"""MIMO: a character put into a video, behind what stands in front. Importing this loads no torch."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_LAZY = {
+    "Clip": ".crops.plan",
+    "blend_mask": ".compositing.blend",
+    "border_case": ".compositing.blend",
+    "clean_silhouette": ".crops.silhouette",
+    "compose": ".compositing.compose",
+    "crop_square": ".crops.square",
+    "load_blend_masks": ".compositing.blend",
+    "occluders": ".templates.occlusion",
+    "occlusion_frames": ".templates.occlusion",
+    "pad_square": ".crops.square",
+    "plan_crops": ".crops.plan",
+    "prepare_reference": ".crops.square",
+    "resize_area": ".compositing.area",
+    "silhouette": ".crops.silhouette",
+    "union_box": ".crops.boxes",
+}
+__all__ = sorted(_LAZY)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    module = _LAZY.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(module, __name__), name)
