@@ -6,6 +6,14 @@ import importlib
 from typing import Any
 
 _LAZY = {
+    "DDIM": ".schedule",
+    "DenoisingUNet": ".models.denoising_unet",
+    "MimoPipeline": ".pipeline",
+    "PoseGuider": ".models.pose_guider",
+    "ReferenceUNet": ".models.reference_unet",
+    "context_windows": "..diffusion.windows",
+    "training_loss": ".training.objective",
+    "unets_from_sd15": ".models.from_sd15",
     "Clip": ".crops.plan",
     "blend_mask": ".compositing.blend",
     "border_case": ".compositing.blend",

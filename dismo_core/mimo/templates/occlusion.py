@@ -53,14 +53,14 @@ def occluders(
     known = is_person & (depth > 0)
     if not known.any():
         raise DisMoError("No pixel of the person has a known depth. Check the person mask and the depth picture.")
-    near = (depth > depth[known].mean()) & ~person
+    near = (depth > depth[known].mean()) & ~is_person
     visible_body = clean_silhouette(_bytes(np.asarray(body) > 0)) > 0
     kept, front = [], np.zeros(is_person.shape, bool)
     for number, segment in enumerate(segments):
         overlap = np.count_nonzero(segment & is_person)
         if overlap > OF_PERSON * is_person.sum() or overlap > OF_SEGMENT * segment.sum():
             continue
-        rest = (clean_silhouette(_bytes(segment)) > 0) & ~person
+        rest = (clean_silhouette(_bytes(segment)) > 0) & ~is_person
         if not rest.any() or np.count_nonzero(rest & near) < NEAR * rest.sum():
             continue
         if segment[-_GROUND_ROWS:].mean() >= _GROUND_SHARE:
