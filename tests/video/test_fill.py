@@ -3,7 +3,7 @@
 import torch
 
 from dismo_core.dismo.layered.copy_fill import copy_fill
-from dismo_core.dismo.layered.fill import dilated, push_pull
+from dismo_core.video.fill import dilated, push_pull
 
 
 def test_what_is_known_stays():

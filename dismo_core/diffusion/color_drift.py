@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .picture import to_uint8
+from ..video.picture import to_uint8
 
 
 @dataclass(frozen=True)
