@@ -36,7 +36,7 @@ def unpack(path: Path, folder: Path, names: Collection[str]) -> None:
                 place = PurePosixPath(member.filename.replace("\\", "/"))
                 if place.is_absolute() or ".." in place.parts or ":" in place.parts[0]:
                     raise DisMoError(
-                        f"{path} holds a file {member.filename!r}, whose name leads out of the folder. It is made to mislead; do not use it."
+                        f"{path} holds a file {member.filename!r}, whose name leads out of the folder. Do not use this file."
                     )
                 if place.name in names and len(place.parts) <= 2 and not member.is_dir():
                     if place.name in wanted:

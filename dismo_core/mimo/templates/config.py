@@ -40,7 +40,7 @@ class TemplateConfig:
                 raise DisMoError(f"The {name} of a template must be a frame number, 0 or more, not {value!r}.")
         if self.end is not None and self.end <= self.start:
             raise DisMoError(
-                f"The range of the template ends at frame {self.end}, not after its start {self.start}. Exchange them, or leave the end out."
+                f"The range of the template ends at frame {self.end}, not after its start {self.start}. Exchange them."
             )
 
     def frame_range(self, frames: int) -> tuple[int, int]:

@@ -27,6 +27,22 @@ def largest_fragment(mask: NDArray[np.generic]) -> NDArray[np.bool_]:
     return piece
 
 
+def border_fragments(mask: NDArray[np.generic]) -> NDArray[np.bool_]:
+    """The pieces of [H, W] that reach the border of the picture, as bool [H, W]."""
+    parents, runs = _runs(mask)
+    height, width = mask.shape
+    roots = {
+        _root(parents, number)
+        for number, (row, begin, end) in enumerate(runs)
+        if row in (0, height - 1) or begin == 0 or end == width
+    }
+    pieces = np.zeros(mask.shape, bool)
+    for number, (row, begin, end) in enumerate(runs):
+        if _root(parents, number) in roots:
+            pieces[row, begin:end] = True
+    return pieces
+
+
 def _runs(mask: NDArray[np.generic]) -> tuple[list[int], list[tuple[int, int, int]]]:
     """Runs (row, begin, end) of pixels, and for each the number of one that it is connected with (union-find)."""
     filled = np.asarray(mask) != 0

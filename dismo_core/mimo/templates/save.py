@@ -46,7 +46,9 @@ def check_target(path: Path, *, overwrite: bool) -> None:
     if path.is_dir():
         known = {CONFIG, *(f"{name}.mp4" for name in NAMES)}
         if others := sorted(file.name for file in path.iterdir() if file.name not in known):
-            raise DisMoError(f"The folder {path} holds {others[0]}, which is no part of a template. Choose another folder.")
+            raise DisMoError(
+                f"The folder {path} holds {others[0]}, which is no part of a template. Choose another folder."
+            )
         if any(path.iterdir()) and not overwrite:
             raise DisMoError(f"{path} exists already. Choose another name.", hint="overwrite")
 
@@ -56,9 +58,7 @@ def _write(template: Template, folder: Path) -> None:
         target = folder / f"{name}.mp4"
         if isinstance(video, np.ndarray):
             mask = name in MASKS
-            write_video(
-                target, _frames(video), template.fps, crf=MASK_QUALITY if mask else QUALITY, full_range=mask
-            )
+            write_video(target, _frames(video), template.fps, crf=MASK_QUALITY if mask else QUALITY, full_range=mask)
         else:
             shutil.copyfile(video, target)
     (folder / CONFIG).write_text(config_text(template.config, len(template.open(None))), "utf-8")

@@ -101,7 +101,7 @@ class Template:
     _unpacked: Any = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        self.config  # raises where it cannot be
+        TemplateConfig(self.fps, self.start, self.end)
         if self.sdc is None and self.mask is None:
             raise DisMoError(
                 f"The template {self.name!r} has neither sdc (a body on black) nor mask (the person): nothing says where the person "
@@ -167,8 +167,10 @@ class Template:
             max_frames: at most so many; None = all.
         """
         opened = self.open(max_frames)
-        arrays = {name: np.stack(list(frames)) for name in self.videos if (frames := getattr(opened, name)) is not None}
-        return replace(opened, **arrays, **({} if "bk" in arrays else {"bk": np.stack(list(opened.bk))}))
+        arrays: dict[str, Any] = {
+            name: np.stack(list(frames)) for name in self.videos if (frames := getattr(opened, name)) is not None
+        }
+        return replace(opened, **{"bk": np.stack(list(opened.bk)), **arrays})
 
     def open(self, max_frames: int | None = MAX_FRAMES) -> TemplateFrames:
         """The frames, decoded as they are asked for.
@@ -189,12 +191,16 @@ class Template:
             opened[name], sizes[name] = self._resampled(name, video)
         if len(set(sizes.values())) > 1:
             said = ", ".join(f"{name} {width}x{height}" for name, (width, height) in sizes.items())
-            raise DisMoError(f"The videos of the template {self.name!r} have different sizes: {said}. Make them one size.")
+            raise DisMoError(
+                f"The videos of the template {self.name!r} have different sizes: {said}. Make them one size."
+            )
         lengths = {name: len(frames) for name, frames in opened.items()}
         shortest = min(lengths.values())
         if len(set(lengths.values())) > 1:
             said = ", ".join(f"{name} {count}" for name, count in lengths.items())
-            log.warning("The videos of the template %r have different lengths (%s); the shortest counts.", self.name, said)
+            log.warning(
+                "The videos of the template %r have different lengths (%s); the shortest counts.", self.name, said
+            )
         start, end = self.config.frame_range(shortest)
         if max_frames is not None:
             end = min(end, start + max_frames)
