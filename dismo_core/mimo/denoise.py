@@ -11,9 +11,9 @@ from torch import Tensor
 from ..diffusion.previews import latent_preview
 from ..errors import DisMoError
 from ..runtime import Runtime
-from .models.attention import ReferenceTokens
 from .models.denoising_unet import DenoisingUNet
 from .models.unet import Pieces
+from .models.unet_attention import ReferenceTokens
 from .schedule import DDIM
 
 # Red, green and blue, -1..1, of the latent channels of Stable Diffusion 1.5; a least-squares fit that previews commonly use.

@@ -15,12 +15,12 @@ from ..errors import DisMoError
 from ..memory.plan import MemoryPlan
 from ..runtime import Runtime
 from .denoise import Conditions, denoise
-from .inputs import check_size, picture_for_clip, picture_for_pose, picture_for_vae
-from .memory import parts, workspaces
-from .models.attention import ReferenceTokens
 from .models.denoising_unet import DenoisingUNet
 from .models.pose_guider import PoseGuider
 from .models.reference_unet import ReferenceUNet
+from .models.unet_attention import ReferenceTokens
+from .network_inputs import check_size, picture_for_clip, picture_for_pose, picture_for_vae
+from .workspaces import parts, workspaces
 
 Pictures = Sequence[NDArray[np.uint8]] | NDArray[np.uint8]
 POSES_AT_ONCE = 8  # frames

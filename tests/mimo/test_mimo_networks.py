@@ -10,8 +10,8 @@ from mimo_goldens import CONFIG, draw, fill, filled, golden
 from mimo_toy import networks
 
 from dismo_core import DisMoError, mimo
-from dismo_core.mimo.models.attention import ReferenceTokens
 from dismo_core.mimo.models.unet import Pieces
+from dismo_core.mimo.models.unet_attention import ReferenceTokens
 
 TOLERANCE = 5e-5
 

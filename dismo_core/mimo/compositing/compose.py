@@ -10,7 +10,7 @@ from PIL import Image
 
 from ...errors import DisMoError
 from ..crops.boxes import square_side
-from ..crops.plan import OVERLAP, Clip
+from ..crops.clips import OVERLAP, Clip
 from .area import resize_area
 from .blend import RAMP, blend_mask, border_case
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ...errors import DisMoError
 from .boxes import bounding_box, square_side
-from .plan import Clip
+from .clips import Clip
 
 WHITE, BLACK = 255, 0
 _MARGIN = 0.05  # of the height of a character, above and below

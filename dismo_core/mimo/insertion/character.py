@@ -14,7 +14,7 @@ from ...errors import DisMoError
 from ...video import iter_video, probe, read_image
 from ...video.source import SUFFIXES
 from ..templates.fragments import border_fragments
-from ..templates.frames import StoredFrames, count_frames
+from ..templates.stored_frames import StoredFrames, count_frames
 
 Frames = Sequence[NDArray[np.uint8]] | NDArray[np.uint8]
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")

@@ -44,12 +44,13 @@ class Front:
             alpha: [H, W, 1], 0..1, of the character.
             index: of the frame.
         """
-        weight = self._occ[index].astype(np.float32) / 255
+        weight: Floats = self._occ[index].astype(np.float32) / np.float32(255)
         if not weight.any():
             return made
         video = self._vid[index].astype(np.float32)
         background = self._template.bk[index].astype(np.float32)
-        person, solid, o = self._person(index), weight >= SOLID, weight[..., None]
+        person, solid = self._person(index), weight >= SOLID
+        o: Floats = weight[..., None]
         # what the clip would show without the person, and what is behind the front
         empty = np.where(((weight > 0) & ~person)[..., None], video, background)
         behind = background.copy()
@@ -63,7 +64,7 @@ class Front:
                 shown = (empty[part] - o[part] * color) / np.maximum(1 - o[part], 1 - SOLID)
                 behind[part] = np.where(soft, shown.clip(0, 255), behind[part])
             else:
-                known = np.where(person[part], 0, weight[part])
+                known: Floats = np.where(person[part], np.float32(0), weight[part])
                 color = _color(video[part], background[part], o[part], known)
                 filled = o[part] * color + (1 - o[part]) * background[part]
                 empty[part] = np.where(soft & person[part][..., None], filled, empty[part])

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...errors import DisMoError
-from .attention import ReferenceTokens
-from .layers import NORM_EPSILON, in_groups
 from .unet import CHANNELS, FrameUNet, Pass, Pieces
+from .unet_attention import ReferenceTokens
+from .unet_layers import NORM_EPSILON, in_groups
 
 
 class DenoisingUNet(FrameUNet):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import DisMoError
-from .attention import Attention, FeedForward
+from .unet_attention import Attention, FeedForward
 
 GROUPS = 32  # of its group norm, whatever those of the UNet
 

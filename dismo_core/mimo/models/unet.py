@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from .attention import Reference, ReferenceTokens, SpatialTransformer
-from .layers import Downsample, ResnetBlock, TimeEmbedding, Upsample, in_groups
 from .motion_module import MotionModule
+from .unet_attention import Reference, ReferenceTokens, SpatialTransformer
+from .unet_layers import Downsample, ResnetBlock, TimeEmbedding, Upsample, in_groups
 
 CHANNELS = (320, 640, 1280, 1280)
 

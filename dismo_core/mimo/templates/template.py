@@ -18,7 +18,7 @@ from ...files import base_name
 from ...video import probe
 from .archive import unpack
 from .config import CONFIG_FPS, TemplateConfig, read_config, resample_indices
-from .frames import StoredFrames, count_frames
+from .stored_frames import StoredFrames, count_frames
 
 if TYPE_CHECKING:
     from ...video import Audio
@@ -156,7 +156,7 @@ class Template:
         Raises:
             DisMoError: it exists, or cannot be written.
         """
-        from .save import save_template
+        from .save_template import save_template
 
         save_template(self, Path(path), overwrite=overwrite)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -114,7 +115,8 @@ def draw_scene(
         }
         for name, picture in made.items():
             parts[name].append((picture * 255).round().clamp(0, 255).to(torch.uint8).numpy())
-    return DrawnScene(camera, **{name: np.stack(pictures) for name, pictures in parts.items()})
+    stacked: dict[str, Any] = {name: np.stack(pictures) for name, pictures in parts.items()}
+    return DrawnScene(camera, **stacked)
 
 
 def _body(person: Figure, walk: _Walk, number: int, size: tuple[int, int]) -> Tensor:
