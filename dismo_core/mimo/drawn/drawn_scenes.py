@@ -172,6 +172,8 @@ def _ground(rng: Draws, size: tuple[int, int]) -> Tensor:
     # no detail finer than 4 px, so that it can be sampled between pixels
     noise = colored_noise(white, lambda f: f.clamp_min(2) ** -1.2 * torch.exp(-((f / (side / 8)) ** 4)))
     noise = noise / noise.std(dim=(-2, -1), keepdim=True)
+    # mostly light and dark, a little color
+    noise = 0.35 * noise + 0.94 * noise[[0, 0, 0, 3, 3, 3]]
     tones = rng.rand(2, 3) * 0.5 + 0.25
     horizon = _MARGIN + rng.uniform(0.55, 0.7) * size[1]
     rows = torch.arange(side, dtype=torch.float32)
