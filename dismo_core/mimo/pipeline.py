@@ -65,7 +65,7 @@ class MimoPipeline:
             "reference unet": reference_unet,
             "denoising unet": denoising_unet,
         }
-        self.plan = MemoryPlan(parts(modules, *self.size), device, memory)
+        self.plan = MemoryPlan(parts(modules, *self.size, self.dtype.itemsize), device, memory)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -146,7 +146,7 @@ class MimoPipeline:
             noise = torch.randn(shape, generator=generator, dtype=self.dtype)
         if noise.shape != shape:
             raise DisMoError(f"The noise must be {list(shape)}, not {list(noise.shape)}.")
-        for name, needed in workspaces(width, height, min(window, len(poses))).items():
+        for name, needed in workspaces(width, height, min(window, len(poses)), self.dtype.itemsize).items():
             self.plan.parts[name] = needed.of(self.plan.parts[name])
         self.plan.release()  # what was settled for another size
         self.plan.load()

@@ -10,10 +10,10 @@ from torch import nn
 from ..memory.plan import Part
 
 # Counted in fp16 on the meta device at 512x512 px (`python benchmarks/mimo_memory.py`), in bytes a pixel of the frame.
-_VAE = 1560
-_POSE = 8 * 380
-_REFERENCE = 1400
-_WINDOW, _WINDOW_SMALL = 850, 185  # and a frame of the window
+_VAE = 1650
+_POSE = 870
+_REFERENCE = 350
+_WINDOW, _WINDOW_SMALL = 540, 115  # and a frame of the window
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class Workspace:
         return replace(part, workspace=self.whole, low_memory_workspace=self.small)
 
 
-def workspaces(width: int, height: int, frames: int) -> dict[str, Workspace]:
-    """What each part needs for frames of width x height px, in windows of so many frames."""
-    pixels = width * height
+def workspaces(width: int, height: int, frames: int, itemsize: int = 2) -> dict[str, Workspace]:
+    """What each part needs for frames of width x height px, in windows of so many frames, with numbers of so many bytes."""
+    pixels = width * height * itemsize // 2
     window = pixels * frames
     return {
         "image encoder": Workspace(1 << 26, 1 << 26),
@@ -41,9 +41,9 @@ def workspaces(width: int, height: int, frames: int) -> dict[str, Workspace]:
     }
 
 
-def parts(modules: Mapping[str, nn.Module], width: int, height: int) -> dict[str, Part]:
+def parts(modules: Mapping[str, nn.Module], width: int, height: int, itemsize: int) -> dict[str, Part]:
     """The parts of a pipeline; the UNets may come block by block."""
-    needed = workspaces(width, height, 24)
+    needed = workspaces(width, height, 24, itemsize)
     return {
         name: needed[name].of(
             Part(module, streamed=module if "unet" in name else None, repeated=name == "denoising unet")

@@ -72,7 +72,7 @@ class Pass:
         name = f"{name}.transformer_blocks.0"
         keep = None if self.keep is None else lambda tokens: self.keep(name, tokens)  # type: ignore[misc]
         reference = Reference(name, self.reference, self.sees, self.frames, keep)
-        index = torch.arange(len(x))  # so that a group knows which frames it has
+        index = torch.arange(len(x), device="cpu")  # so that a group knows which frames it has
 
         def run(numbers: Tensor, context: Tensor, some: Tensor) -> Tensor:
             out: Tensor = layer(some, context, reference, int(numbers[0]))

@@ -11,6 +11,7 @@ import numpy as np
 
 from ...errors import DisMoError
 from ...video import iter_video, probe
+from ...video.audio import read_audio
 from ...video.read import resize
 from .background import DILATE, fill_background
 from .config import CONFIG_FPS
@@ -90,7 +91,8 @@ def build_template(
         )
         if unseen.any():
             log.info("No frame shows %.1f %% of the scene; that is filled smoothly.", 100 * (unseen > 0).any(0).mean())
-    return Template(**frames, fps=CONFIG_FPS, name=name)
+    sound = read_audio(clip, start, count / CONFIG_FPS)
+    return Template(**frames, fps=CONFIG_FPS, name=name, sound=sound)
 
 
 def fitted_size(width: int, height: int) -> tuple[int, int]:

@@ -58,7 +58,9 @@ def _write(template: Template, folder: Path) -> None:
         target = folder / f"{name}.mp4"
         if isinstance(video, np.ndarray):
             mask = name in MASKS
-            write_video(target, _frames(video), template.fps, crf=MASK_QUALITY if mask else QUALITY, full_range=mask)
+            sound = template.sound if name == "vid" else None
+            quality = MASK_QUALITY if mask else QUALITY
+            write_video(target, _frames(video), template.fps, crf=quality, full_range=mask, audio=sound)
         else:
             shutil.copyfile(video, target)
     (folder / CONFIG).write_text(config_text(template.config, len(template.open(None))), "utf-8")

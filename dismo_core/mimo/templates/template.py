@@ -84,6 +84,7 @@ class Template:
         start: first frame that is used, counted at 30 fps.
         end: the one after the last, likewise; None = to the end.
         name: of the template, for file names.
+        sound: of a clip given as frames, over all of them; that of a file is in the file.
 
     Raises:
         DisMoError: neither body nor mask; foreground without the clip; a rate or range that cannot be.
@@ -98,6 +99,7 @@ class Template:
     start: int = 0
     end: int | None = None
     name: str = "template"
+    sound: Audio | None = None
     _unpacked: Any = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -212,11 +214,16 @@ class Template:
 
     def audio(self, frames: int) -> Audio | None:
         """The sound of the clip over so many frames of the template; None where there is none."""
+        start, duration = int(self.fps * self.start / CONFIG_FPS) / self.fps, frames / self.fps
+        if self.sound is not None:
+            begin = round(start * self.sound.sample_rate)
+            end = begin + round(duration * self.sound.sample_rate)
+            return replace(self.sound, waveform=self.sound.waveform[:, begin:end])
         if self.vid is None or isinstance(self.vid, np.ndarray):
             return None
         from ...video.audio import read_audio
 
-        return read_audio(self.vid, int(self.fps * self.start / CONFIG_FPS) / self.fps, frames / self.fps)
+        return read_audio(self.vid, start, duration)
 
     def _resampled(self, name: str, video: Video) -> tuple[Frames, tuple[int, int]]:
         """A video at the template's rate, and its (width, height)."""
