@@ -30,4 +30,4 @@ EVALUATIONS = {
     "release": "dismo.cli.evaluate_release:add_release",
 }
 # Modules that register weights.
-WEIGHTS = ("cogvideox.weights", "dismo.weights")
+WEIGHTS = ("cogvideox.weights", "dismo.weights", "mimo.weights")

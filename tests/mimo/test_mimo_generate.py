@@ -211,3 +211,29 @@ def test_sizes_are_told_from_the_tensors():
     reference, denoising, guider = (module.state_dict() for module in networks())
     assert unet_sizes(reference) == unet_sizes(denoising) == {**CONFIG, "channels": [32, 64, 96, 96], "layers": 2}
     assert guider_sizes(guider) == {"channels": [4, 8, 12, 16], "out_channels": 32}
+
+
+@pytest.mark.parametrize(
+    ("make", "kept", "what"),
+    [
+        (mimo.PoseGuider, "", "MIMO's pose guider, 16 tensors"),
+        (mimo.ReferenceUNet, "", "MIMO's reference UNet, 682 tensors"),
+        (mimo.DenoisingUNet, "", "MIMO's denoising UNet, 1,274 tensors"),
+        (mimo.DenoisingUNet, ".motion_modules.", "motion modules of AnimateDiff v2, 588 tensors"),
+    ],
+)
+def test_files_of_the_released_size_are_known(make, kept, what, tmp_path, monkeypatch):
+    from dismo_core.cli.methods import WEIGHTS
+    from dismo_core.weights import verify
+    from dismo_core.weights.files import WeightFile
+
+    assert "mimo.weights" in WEIGHTS
+    import dismo_core.mimo.weights  # noqa: F401
+
+    with torch.device("meta"):
+        state = {name: tensor for name, tensor in make().state_dict().items() if kept in name}
+    monkeypatch.setattr(verify, "read_weights", lambda path: WeightFile(path, state, {}))
+    assert verify.verify(tmp_path / "weights.pth").startswith(what)
+    state.pop(sorted(state)[0])
+    with pytest.raises(DisMoError, match="1 missing"):
+        verify.verify(tmp_path / "weights.pth")

@@ -110,14 +110,14 @@ def test_stretch_loop_and_trim():
     frames, alpha = box_character(frames=3)
     frames[:] = (np.arange(3) * 60 + 130)[:, None, None, None]
 
-    def shown(**options):
+    def numbers_shown(**options):
         result = mimo.insert_character(frames, alpha, flat_template(frames=7), **options)
         return [round((int(frame[40, 14 + 8 * n].max()) - 130) / 60) for n, frame in enumerate(result)]
 
-    assert shown() == [0, 0, 1, 1, 1, 2, 2]
-    assert shown(time="loop") == [0, 1, 2, 0, 1, 2, 0]
-    assert shown(time="loop", character_fps=15) == [0, 0, 1, 1, 2, 2, 0]
-    assert shown(time="trim") == [0, 1, 2]
+    assert numbers_shown() == [0, 0, 1, 1, 1, 2, 2]
+    assert numbers_shown(time="loop") == [0, 1, 2, 0, 1, 2, 0]
+    assert numbers_shown(time="loop", character_fps=15) == [0, 0, 1, 1, 2, 2, 0]
+    assert numbers_shown(time="trim") == [0, 1, 2]
 
 
 def test_flip_mirrors_the_character():

@@ -145,7 +145,7 @@ class Template:
     @classmethod
     def _of_folder(cls, folder: Path, name: str) -> Template:
         config = read_config(folder / CONFIG)
-        files = {key: file for key in NAMES if (file := folder / f"{key}.mp4").is_file()}
+        files: dict[str, Any] = {key: file for key in NAMES if (file := folder / f"{key}.mp4").is_file()}
         return cls(**files, fps=config.fps, start=config.start, end=config.end, name=name)
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
