@@ -17,6 +17,7 @@ _LAZY = {
     "unets_from_sd15": ".models.from_sd15",
     "Clip": ".crops.clips",
     "Template": ".templates.template",
+    "TemplateFrames": ".templates.template",
     "animate": ".generate",
     "blend_mask": ".compositing.blend",
     "border_case": ".compositing.blend",
@@ -39,7 +40,7 @@ _LAZY = {
     "silhouette": ".crops.silhouette",
     "union_box": ".crops.boxes",
 }
-__all__ = sorted(_LAZY)  # noqa: PLE0605
+__all__ = sorted(_LAZY)
 
 
 def __getattr__(name: str) -> Any:

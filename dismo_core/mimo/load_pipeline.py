@@ -21,6 +21,7 @@ from .models.from_sd15 import CONV_IN, motion_modules, unets_from_sd15
 from .models.pose_guider import PoseGuider
 from .models.reference_unet import ReferenceUNet
 from .pipeline import MimoPipeline
+from .single_files import image_encoder_from_file, unet_from_file, vae_from_file
 from .weight_layout import Layout, find_layout
 
 log = logging.getLogger(__name__)
@@ -40,7 +41,8 @@ def load_mimo(
     tensors did is logged. Everything is checked by name and shape before it is used.
 
     Args:
-        source: a folder as the release has it, its YAML file, or a mapping with the keys of that file.
+        source: a folder as the release has it, its YAML file, or a mapping with the keys of that file. In place of the folders of Stable
+            Diffusion, VAE and image encoder, single files as ComfyUI keeps them will do.
         device: where it runs.
         dtype: precision; None = that of the YAML file, else float16 on CUDA devices and float32 elsewhere.
         memory: see `MemoryPlan`.
@@ -67,13 +69,8 @@ def load_mimo(
         ),
         _filled(lambda: PoseGuider(**guider_sizes(guider)), guider, layout.path("pose_guider_path"), dtype),
     )
-    with importing("diffusers"):
-        from diffusers import AutoencoderKL
-    with importing("transformers"):
-        from transformers import CLIPVisionModelWithProjection
-
-    vae = _pretrained(AutoencoderKL, layout.path("pretrained_vae_path"), dtype)
-    encoder = _pretrained(CLIPVisionModelWithProjection, layout.path("image_encoder_path"), dtype)
+    vae = _vae(layout.path("pretrained_vae_path"), dtype)
+    encoder = _image_encoder(layout.path("image_encoder_path"), dtype)
     return MimoPipeline(*networks, vae, encoder, device=device, memory=memory)
 
 
@@ -124,7 +121,26 @@ def _whole_denoising(layout: Layout) -> dict[str, Tensor]:
     return whole
 
 
+def _vae(path: Path, dtype: torch.dtype) -> Any:
+    if path.is_file():
+        return vae_from_file(path, dtype)
+    with importing("diffusers"):
+        from diffusers import AutoencoderKL
+    return _pretrained(AutoencoderKL, path, dtype)
+
+
+def _image_encoder(path: Path, dtype: torch.dtype) -> Any:
+    if path.is_file():
+        return image_encoder_from_file(path, dtype)
+    with importing("transformers"):
+        from transformers import CLIPVisionModelWithProjection
+    return _pretrained(CLIPVisionModelWithProjection, path, dtype)
+
+
 def _stable_diffusion(folder: Path) -> dict[str, Tensor]:
+    """What the denoising UNet takes of Stable Diffusion: a folder, or a checkpoint file."""
+    if folder.is_file():
+        return unets_from_sd15(unet_from_file(folder))[1]
     unet = folder / "unet" if (folder / "unet").is_dir() else folder
     for name in _UNET_FILES:
         if (file := unet / name).is_file():

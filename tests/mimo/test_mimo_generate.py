@@ -237,3 +237,110 @@ def test_files_of_the_released_size_are_known(make, kept, what, tmp_path, monkey
     state.pop(sorted(state)[0])
     with pytest.raises(DisMoError, match="1 missing"):
         verify.verify(tmp_path / "weights.pth")
+
+
+# --- single files, as ComfyUI keeps them ---
+
+VAE_NAMES = (  # diffusers' names -> the original ones, for a VAE of two levels
+    (r"^(encoder|decoder)\.mid_block\.resnets\.0\.", r"\1.mid.block_1."),
+    (r"^(encoder|decoder)\.mid_block\.resnets\.1\.", r"\1.mid.block_2."),
+    (r"^(encoder|decoder)\.mid_block\.attentions\.0\.group_norm\.", r"\1.mid.attn_1.norm."),
+    (r"^(encoder|decoder)\.mid_block\.attentions\.0\.to_(q|k|v)\.", r"\1.mid.attn_1.\2."),
+    (r"^(encoder|decoder)\.mid_block\.attentions\.0\.to_out\.0\.", r"\1.mid.attn_1.proj_out."),
+    (r"^encoder\.down_blocks\.(\d)\.resnets\.(\d)\.", r"encoder.down.\1.block.\2."),
+    (r"^encoder\.down_blocks\.(\d)\.downsamplers\.0\.", r"encoder.down.\1.downsample."),
+    (r"^decoder\.up_blocks\.0\.resnets\.(\d)\.", r"decoder.up.1.block.\1."),
+    (r"^decoder\.up_blocks\.1\.resnets\.(\d)\.", r"decoder.up.0.block.\1."),
+    (r"^decoder\.up_blocks\.0\.upsamplers\.0\.", r"decoder.up.1.upsample."),
+    (r"conv_shortcut", "nin_shortcut"),
+    (r"conv_norm_out", "norm_out"),
+)
+
+
+def originally_named(state):
+    import re
+
+    renamed = {}
+    for name, tensor in state.items():
+        for pattern, replacement in VAE_NAMES:
+            name = re.sub(pattern, replacement, name)
+        attention = ".attn_1." in name and name.endswith("weight") and tensor.ndim == 2
+        renamed[name] = (tensor[..., None, None] if attention else tensor).contiguous()
+    return renamed
+
+
+@pytest.mark.parametrize("original", [False, True])
+def test_a_vae_in_one_file(tmp_path, original):
+    from diffusers import AutoencoderKL
+
+    from dismo_core.mimo.single_files import vae_from_file
+
+    vae = AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * 2,
+        up_block_types=("UpDecoderBlock2D",) * 2,
+        block_out_channels=(32, 64),
+        latent_channels=4,
+    )
+    state = vae.state_dict()
+    save_file(originally_named(state) if original else state, tmp_path / "vae.safetensors")
+    loaded = vae_from_file(tmp_path / "vae.safetensors", torch.float32).state_dict()
+    assert loaded.keys() == state.keys() and all(torch.equal(loaded[name], state[name]) for name in state)
+
+
+def test_an_image_encoder_in_one_file(tmp_path):
+    from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+
+    from dismo_core.mimo.single_files import image_encoder_from_file
+
+    encoder = CLIPVisionModelWithProjection(
+        CLIPVisionConfig(
+            hidden_size=128,
+            intermediate_size=96,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            image_size=56,
+            patch_size=14,
+            projection_dim=24,
+        )
+    ).eval()
+    state = {name: tensor for name, tensor in encoder.state_dict().items() if "position_ids" not in name}
+    save_file(state, tmp_path / "clip.safetensors")
+    loaded = image_encoder_from_file(tmp_path / "clip.safetensors", torch.float32)
+    picture = torch.rand(1, 3, 56, 56, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert torch.allclose(loaded(picture).image_embeds, encoder(picture).image_embeds, atol=1e-5)
+
+
+def test_files_that_hold_no_such_part(tmp_path):
+    from dismo_core.mimo import single_files
+
+    path = tmp_path / "x.safetensors"
+    save_file({"x": torch.zeros(1)}, path)
+    with pytest.raises(DisMoError, match="no VAE"):
+        single_files.vae_from_file(path, torch.float32)
+    with pytest.raises(DisMoError, match="no CLIP vision model"):
+        single_files.image_encoder_from_file(path, torch.float32)
+    with pytest.raises(DisMoError, match="no UNet of Stable Diffusion"):
+        single_files.unet_from_file(path)
+
+
+def test_names_of_a_checkpoint_of_stable_diffusion(tmp_path):
+    from dismo_core.mimo.single_files import unet_from_file
+
+    part, own = "model.diffusion_model.", {}
+    wanted = {
+        "input_blocks.0.0": "conv_in",
+        "input_blocks.1.0.in_layers.2": "down_blocks.0.resnets.0.conv1",
+        "input_blocks.1.1.transformer_blocks.0.attn1.to_q": "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q",
+        "middle_block.1.proj_in": "mid_block.attentions.0.proj_in",
+        "output_blocks.11.0.skip_connection": "up_blocks.3.resnets.2.conv_shortcut",
+        "time_embed.0": "time_embedding.linear_1",
+        "out.2": "conv_out",
+    }
+    for number, name in enumerate(wanted):
+        own |= {f"{part}{name}.weight": torch.full((2, 2), float(number)), f"{part}{name}.bias": torch.zeros(2)}
+    for missing in ("time_embed.2", "out.0"):
+        own |= {f"{part}{missing}.weight": torch.zeros(2, 2), f"{part}{missing}.bias": torch.zeros(2)}
+    save_file(own, tmp_path / "sd.safetensors")
+    found = unet_from_file(tmp_path / "sd.safetensors")
+    assert [float(found[f"{name}.weight"][0, 0]) for name in wanted.values()] == list(range(len(wanted)))

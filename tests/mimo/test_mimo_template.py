@@ -1,7 +1,10 @@
 """Templates in folders and zip files: what is read, what is written, what is refused."""
 
+import gc
 import json
 import logging
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
@@ -217,3 +220,18 @@ def test_masks_keep_their_levels(tmp_path):
     mimo.Template(mask=levels).save(tmp_path / "t")
     stored = read_video(tmp_path / "t" / "mask.mp4").frames[..., 0].numpy()
     assert np.abs(stored[:, 16].astype(int) - levels[:, 16]).max() <= 4
+
+
+def test_frames_of_a_zip_outlive_its_template(tmp_path):
+    template(frames=3).save(tmp_path / "t.zip")
+    frames = mimo.Template.load(tmp_path / "t.zip").open().sdc[1:]
+    gc.collect()
+    assert numbers(frames) == [1, 2]
+
+
+def test_the_names_load_no_torch():
+    code = "import sys; from dismo_core import mimo; mimo.plan_crops; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert all(hasattr(mimo, name) for name in mimo.__all__)
+    with pytest.raises(AttributeError, match="nothing"):
+        mimo.nothing  # noqa: B018

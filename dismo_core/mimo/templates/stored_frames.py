@@ -25,12 +25,14 @@ class StoredFrames(Sequence[NDArray[np.uint8]]):
         path: of the video.
         numbers: which of its frames these are, not falling.
         mask: whether only the first channel counts.
+        folder: what keeps the file alive, where that is a folder which goes with its object.
     """
 
-    def __init__(self, path: Path, numbers: Sequence[int], mask: bool = False) -> None:
+    def __init__(self, path: Path, numbers: Sequence[int], mask: bool = False, folder: object = None) -> None:
         self.path = path
         self.numbers = numbers
         self.mask = mask
+        self._folder = folder
         self._kept: OrderedDict[int, NDArray[np.uint8]] = OrderedDict()
         self._frames: Iterator[NDArray[np.uint8]] = iter(())
         self._next = 0  # number of the frame that the iterator gives next
@@ -45,7 +47,7 @@ class StoredFrames(Sequence[NDArray[np.uint8]]):
     def __getitem__(self, index: slice) -> StoredFrames: ...
     def __getitem__(self, index: int | slice) -> NDArray[np.uint8] | StoredFrames:
         if isinstance(index, slice):
-            return StoredFrames(self.path, self.numbers[index], self.mask)
+            return StoredFrames(self.path, self.numbers[index], self.mask, self._folder)
         return self._frame(self.numbers[index])
 
     def _frame(self, number: int) -> NDArray[np.uint8]:

@@ -236,7 +236,7 @@ class Template:
         path = Path(video)
         info = probe(path)
         numbers = resample_indices(count_frames(path, info.frames), info.fps, self.fps)
-        return StoredFrames(path, numbers, mask), (info.width, info.height)
+        return StoredFrames(path, numbers, mask, self._unpacked), (info.width, info.height)
 
 
 class _White(Sequence[NDArray[np.uint8]]):
