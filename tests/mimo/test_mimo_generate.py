@@ -332,8 +332,8 @@ def test_names_of_a_checkpoint_of_stable_diffusion(tmp_path):
         "input_blocks.0.0": "conv_in",
         "input_blocks.1.0.in_layers.2": "down_blocks.0.resnets.0.conv1",
         "input_blocks.1.1.transformer_blocks.0.attn1.to_q": "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q",
-        "middle_block.1.proj_in": "mid_block.attentions.0.proj_in",
-        "output_blocks.11.0.skip_connection": "up_blocks.3.resnets.2.conv_shortcut",
+        "middle_block.0.in_layers.2": "mid_block.resnets.0.conv1",
+        "output_blocks.0.0.skip_connection": "up_blocks.0.resnets.0.conv_shortcut",
         "time_embed.0": "time_embedding.linear_1",
         "out.2": "conv_out",
     }
