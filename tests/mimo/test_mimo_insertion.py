@@ -132,7 +132,7 @@ def test_feather_shadow_and_colors():
     soft = mimo.insert_character(*box_character(), flat_template(), feather=2)
     assert 100 < soft[0, 40, 12].max() < plain[0, 40, 12].max()
     shadow = mimo.insert_character(*box_character(), flat_template(), shadow=True)
-    assert shadow[0, 50, 14].max() < 92 and plain[0, 50, 14].max() == 100
+    assert shadow[0, 50, 14].max() < plain[0, 50, 14].max() - 15
     matched = mimo.insert_character(*box_character(), flat_template(), match_colour=True)
     assert 100 < matched[0, 40, 14].max() < plain[0, 40, 14].max()
 

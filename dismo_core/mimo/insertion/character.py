@@ -97,7 +97,7 @@ def _not_white(picture: NDArray[np.uint8], path: Path) -> NDArray[np.uint8]:
     if background.mean() < 0.05:
         raise DisMoError(
             f"{path} has neither transparency nor a white background, so nothing says where the character is. "
-            "Give its mask (--alpha), or cut it out first."
+            "Give its mask, or cut it out first."
         )
     return np.where(background, 0, 255).astype(np.uint8)
 
