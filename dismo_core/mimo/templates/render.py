@@ -99,7 +99,7 @@ def transfer_colours(source_vertices: Any, colours: Any, target_vertices: Any) -
         target_vertices: [U, 3].
 
     Returns:
-        [U, 3], of the type of `colours`.
+        [U, 3], of the type given.
     """
     source, target = (torch.as_tensor(np.asarray(x), dtype=torch.float32) for x in (source_vertices, target_vertices))
     paints = np.asarray(colours)
