@@ -106,6 +106,15 @@ BENCHMARKS = (
         ),
         ("--repeat", "2"),
     ),
+    Benchmark(
+        "mimo_memory",
+        (
+            Figure("MIMO at 512 px: on the card, counted, GiB", "sizes/512/on the card, smallest", 5.5, at_most=True),
+            Figure("MIMO at 784 px: on the card, counted, GiB", "sizes/784/on the card, smallest", 7.5, at_most=True),
+            Figure("MIMO at 512 px: work, of the published", "sizes/512/share of the published work", 0.88, at_most=True),
+            Figure("MIMO at 784 px: work, of the published", "sizes/784/share of the published work", 0.82, at_most=True),
+        ),
+    ),
     # What is wanted of the following stands in their own tables.
     Benchmark(
         "train_step",

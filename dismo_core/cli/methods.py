@@ -14,6 +14,7 @@ COMMANDS = {
     "finetune": "dismo.cli.finetune",
     "evaluate": "cli.evaluate",
     "weights": "cli.weights",
+    "mimo": "mimo.cli.commands",
 }
 # Word after `dismo evaluate` -> module and function that registers it.
 EVALUATIONS = {
@@ -31,4 +32,4 @@ EVALUATIONS = {
     "release": "dismo.cli.evaluate_release:add_release",
 }
 # Modules that register weights.
-WEIGHTS = ("cogvideox.weights", "dismo.weights")
+WEIGHTS = ("cogvideox.weights", "dismo.weights", "mimo.weights")

@@ -33,6 +33,7 @@ def write_video(
     metadata: Mapping[str, str] | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
+    full_range: bool = False,
 ) -> None:
     """Write a video. It appears under its name only once it is whole.
 
@@ -52,6 +53,7 @@ def write_video(
             (which stores their names in capitals), EXIF in WebP, the comment in GIF.
         overwrite: replace an existing file.
         progress: called as (done, total) after each frame, total 0 where unknown; what it raises passes through.
+        full_range: of MP4, store 0..255 instead of 16..235: for masks, whose levels are data.
 
     Raises:
         DisMoError: bad arguments or frames, an existing or unwritable file, a full disk, an encoder that is missing.
@@ -75,7 +77,7 @@ def write_video(
         else:
             from .write_av import write_container
 
-            write_container(temporary, first, checked, rate, kind, crf, audio, texts)
+            write_container(temporary, first, checked, rate, kind, crf, audio, texts, full_range)
 
 
 def check_output(

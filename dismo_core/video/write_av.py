@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from av.container import OutputContainer
     from av.video.stream import VideoStream
 
-_BT709, _LIMITED = 1, 1  # the numbers of AVCOL_SPC/PRI/TRC_BT709 and AVCOL_RANGE_MPEG
+_BT709, _LIMITED, _FULL = 1, 1, 2  # the numbers of AVCOL_SPC/PRI/TRC_BT709, AVCOL_RANGE_MPEG and _JPEG
 _AUDIO_PIECE = 1024  # samples
 _AAC_RATES = {8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000}
 _VIDEO = {
@@ -47,6 +47,7 @@ def write_container(
     crf: int,
     audio: Audio | None,
     metadata: Mapping[str, str],
+    full_range: bool = False,
 ) -> None:
     """Encode checked frames (uint8 [H, W, 3], all of one size) to `path`; arguments as `write_video`.
 
@@ -58,9 +59,9 @@ def write_container(
         path.write_bytes(_HEADER)  # PyAV never closes a file whose header did not fit on the disk
         with av.open(str(path), "w", format=kind, options=_CONTAINER[kind]) as container:
             container.metadata.update(metadata)
-            video = _video_stream(container, first, rate, kind, crf)
+            video = _video_stream(container, first, rate, kind, crf, full_range)
             sound = None if audio is None else _Sound(container, audio, kind)
-            to_yuv = _ToYUV(first, rate)
+            to_yuv = _ToYUV(first, rate, full_range)
             for index, frame in enumerate(chain((first,), rest)):
                 container.mux(video.encode(to_yuv(frame, index)))
                 if sound is not None:
@@ -78,7 +79,9 @@ def write_container(
         ) from error
 
 
-def _video_stream(container: OutputContainer, first: Tensor, rate: Fraction, kind: str, crf: int) -> VideoStream:
+def _video_stream(
+    container: OutputContainer, first: Tensor, rate: Fraction, kind: str, crf: int, full: bool
+) -> VideoStream:
     codec, options = _VIDEO[kind]
     try:
         stream = container.add_stream(codec, rate=rate, options={**options, "crf": str(crf)})
@@ -92,14 +95,14 @@ def _video_stream(container: OutputContainer, first: Tensor, rate: Fraction, kin
     stream.pix_fmt = "yuv420p"
     context = stream.codec_context
     context.colorspace = context.color_primaries = context.color_trc = _BT709
-    context.color_range = _LIMITED
+    context.color_range = _FULL if full else _LIMITED
     return stream
 
 
 class _ToYUV:
     """uint8 [H, W, 3] to a BT.709 frame with even sides, edges repeated."""
 
-    def __init__(self, first: Tensor, rate: Fraction) -> None:
+    def __init__(self, first: Tensor, rate: Fraction, full: bool) -> None:
         self._time_base = 1 / rate
         height, width = (side + side % 2 for side in first.shape[:2])
         self._graph = av.filter.Graph()
@@ -107,7 +110,8 @@ class _ToYUV:
             width=width, height=height, format=av.VideoFormat("rgb24"), time_base=self._time_base
         )
         scale = self._graph.add(
-            "scale", "out_color_matrix=bt709:out_range=tv:flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
+            "scale",
+            f"out_color_matrix=bt709:out_range={'pc' if full else 'tv'}:flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp",
         )
         target = self._graph.add("format", "yuv420p")
         sink = self._graph.add("buffersink")

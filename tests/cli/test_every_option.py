@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from mimo_option_cases import MIMO
 from option_cases import MOTION, SITUATIONS, STOP, Layered, Model
 from PIL import Image
 
@@ -37,12 +38,13 @@ def leaf_commands(parser, words=()):
 
 
 COMMANDS = dict(leaf_commands(make_parser()))
+SITUATIONS |= MIMO
 ALL = [(name, case) for name, situation in SITUATIONS.items() for case in situation.cases]
 
 
 def options_of(situation):
     words = situation.words.split()
-    command = next(words[:count] for count in (2, 1) if tuple(words[:count]) in COMMANDS)
+    command = next(words[:count] for count in (3, 2, 1) if tuple(words[:count]) in COMMANDS)
     return COMMANDS[tuple(command)]
 
 
@@ -85,12 +87,18 @@ def files(tmp_path_factory, real_clip, photograph):
     (root / "kept").mkdir()
     for name in ("pan-left", "drawn_path"):
         MOTION.save(root / "kept" / f"{name}.safetensors")
+    (root / "template").mkdir()
+    shutil.copy(real_clip, root / "template" / "sdc.mp4")
+    character = Image.new("RGBA", (64, 64))
+    character.paste((200, 30, 30, 255), (20, 10, 40, 60))
+    character.save(root / "character.png")
     Motion(torch.zeros(6, 4), 8.0, "", "0" * 16).save(root / "longer.safetensors")
     return {
         "clip": real_clip, "picture": photograph, "other": root / "other.mp4", "wide": root / "wide.png", "clear": root / "clear.png",
         "motion": root / "motion.safetensors", "longer": root / "longer.safetensors", "weights": root / "weights.pt",
         "video": root / "video.mp4", "frames": root / "frames", "full": root / "full", "clips": root / "clips",
         "shards": root / "shards", "more_shards": root / "more.tar", "labelled": root / "labelled",
+        "template": root / "template", "character": root / "character.png",
         "twice_labelled": root / "twice", "base": BASE, "points": root / "points.json",
         "kept": root / "kept",
     }  # fmt: skip

@@ -14,12 +14,12 @@ from torch import Tensor, nn
 from ...cogvideox.checks import require_steps, valid_lengths
 from ...cogvideox.geometry import LATENT_COLORS
 from ...cogvideox.positions import Positions, require_positions
+from ...diffusion.color_drift import Colors, match_colors
 from ...diffusion.per_segment import PerSegment
 from ...diffusion.previews import latent_preview
 from ...diffusion.segments import Segment, plan_segments, possible_lengths
 from ...memory.plan import MemoryPlan
 from ...settings import SamplingDefaults, SamplingSettings
-from ...video.color_drift import Colors, match_colors
 from ...video.picture import check_picture, to_uint8
 from ..motion import LOOK_AHEAD
 from ..video_model import leave_mask_unused

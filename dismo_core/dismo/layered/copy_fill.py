@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, pad, unfold
 
-from .fill import dilated, push_pull
+from ...video.fill import dilated, push_pull
 
 LONGEST = 128  # px of the small version
 RADIUS = 3  # of a patch, px

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, pad
 
+from ...video.fill import dilated, push_pull
 from ...video.picture import to_uint8
 from .copy_fill import copy_fill
-from .fill import dilated, push_pull
 
 EDGE = 256  # a rim of one px in a picture of this side is taken as mixed with what is beside it
 SEEN = 1 / 255  # less of a thing is not seen

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, conv1d, grid_sample, pad
 
-from .fill import push_pull
+from ...video.fill import push_pull
 from .layers import Layers
 from .similarity import Similarity
 

@@ -9,10 +9,10 @@ import dismo_core as dismo
 from benchmarks.random_cogvideox import random_adapter
 from dismo_core.cogvideox.geometry import LATENT_COLORS
 from dismo_core.cogvideox.parts import cogvideox_parts
+from dismo_core.diffusion.color_drift import Colors, match_colors
 from dismo_core.diffusion.previews import latent_preview
 from dismo_core.dismo.adapter.cogvideox_model import CogVideoXModel
 from dismo_core.memory.plan import MemoryPlan
-from dismo_core.video.color_drift import Colors, match_colors
 from dismo_core.video.picture import fit_image
 
 LONG = 52  # frames: segments that begin at 0, 20 and 27

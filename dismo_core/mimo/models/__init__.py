@@ -1,0 +1,1 @@
+"""The three networks of MIMO, with the released names."""

@@ -1,0 +1,102 @@
+"""A template made of a clip and a person mask (docs/methods/mimo.md, 7)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import DisMoError
+from ...video import iter_video, probe
+from ...video.audio import read_audio
+from ...video.read import resize
+from .background import DILATE, fill_background
+from .config import CONFIG_FPS
+from .template import MAX_FRAMES, Template
+
+log = logging.getLogger(__name__)
+
+LARGEST = 720  # px of the shorter side, where both are larger
+INVERTED = 0.6  # of the frame, above which a mask is hardly a person
+
+
+def build_template(
+    clip: str | Path,
+    mask: str | Path,
+    *,
+    body: str | Path | None = None,
+    background: str | Path | None = None,
+    occlusion: str | Path | None = None,
+    start: float = 0.0,
+    max_frames: int = MAX_FRAMES,
+    align: str = "none",
+    dilate: int = DILATE,
+    name: str = "template",
+    stage: Callable[[str], None] = lambda label: None,
+) -> Template:
+    """A template at 30 fps from videos of one size and length.
+
+    Args:
+        clip: video with a person.
+        mask: video, white where the person is.
+        body: video of the body on black; None = the template serves insertion, not the network.
+        background: video of the scene without the person; None = filled from the clip.
+        occlusion: video, white where something stands in front; None = nothing does.
+        start: seconds of the clip that are left out.
+        max_frames: at most.
+        align: how the camera moves, see `fill_background`.
+        dilate: see `fill_background`.
+        name: of the template.
+        stage: called with what begins.
+
+    Raises:
+        DisMoError: videos of other sizes or lengths, or that are not to be read.
+    """
+    if max_frames < 1:
+        raise DisMoError(f"max_frames must be 1 or more, not {max_frames}.")
+    info = probe(clip)
+    size = fitted_size(info.width, info.height)
+    given = {"vid": clip, "mask": mask, "sdc": body, "bk": background, "occ": occlusion}
+    frames: dict[str, Any] = {}
+    for key, path in given.items():
+        if path is None:
+            continue
+        stage(f"reading {Path(path).name}")
+        here = probe(path)
+        if (here.width, here.height) != (info.width, info.height):
+            raise DisMoError(
+                f"{path} is {here.width}x{here.height} px, the clip {info.width}x{info.height}. Give videos of one size."
+            )
+        read = [
+            resize(frame, size).numpy() for frame in iter_video(path, fps=CONFIG_FPS, start=start, frames=max_frames)
+        ]
+        frames[key] = np.stack([one[..., 0] for one in read] if key in ("mask", "occ") else read)
+    count = len(frames["vid"])
+    for key, video in frames.items():
+        if len(video) != count:
+            raise DisMoError(
+                f"{given[key]} has {len(video)} frames at {CONFIG_FPS} fps, the clip {count}. Give videos of one length, from one start."
+            )
+    if (share := float((frames["mask"] > 127).mean())) > INVERTED:
+        log.warning(
+            "The person mask covers %.0f %% of the frame. Is it inverted? The person must be white.", 100 * share
+        )
+    if "bk" not in frames:
+        stage("filling the background")
+        frames["bk"], unseen = fill_background(
+            frames["vid"], frames["mask"], dilate=dilate, align=align, return_unseen=True
+        )
+        if unseen.any():
+            log.info("No frame shows %.1f %% of the scene; that is filled smoothly.", 100 * (unseen > 0).any(0).mean())
+    sound = read_audio(clip, start, count / CONFIG_FPS)
+    return Template(**frames, fps=CONFIG_FPS, name=name, sound=sound)
+
+
+def fitted_size(width: int, height: int) -> tuple[int, int]:
+    """(rows, columns) of a template of a clip: shorter side at most 720 px, even."""
+    scale = LARGEST / min(width, height) if min(width, height) > LARGEST else 1.0
+    rows, columns = (2 * max(1, round(side * scale / 2)) for side in (height, width))
+    return rows, columns
