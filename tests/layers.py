@@ -16,7 +16,7 @@ ROWS = (
     ("synthetic", "data"),
     ("training", "evaluation"),
     ("cogvideox",),  # bases
-    ("dismo",),  # methods
+    ("dismo", "gaussians4d"),  # methods
     ("cli", "__init__"),
     ("__main__",),
 )
