@@ -87,9 +87,10 @@ class Gaussians4D:
             if (values := getattr(self.surface, name)) is not None:
                 tensors[f"surface.{name}"] = torch.from_numpy(values)
         about = {"frames": self.frames, "fps": self.fps, "radius": self.radius, "fov_y": self.fov_y}
-        metadata = {"format": FORMAT, "version": "1", "field": json.dumps(self.field.geometry)}
+        # one entry: the library writes several in any order, and equal models are to be equal files
+        metadata = {FORMAT: json.dumps({"version": 1, "field": self.field.geometry} | about)}
         with atomic_write(path, overwrite=overwrite) as temporary:
-            save_tensors(tensors, temporary, metadata | {key: repr(value) for key, value in about.items()})
+            save_tensors(tensors, temporary, metadata)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Gaussians4D:
@@ -99,13 +100,13 @@ class Gaussians4D:
             DisMoError: missing, damaged, or another kind of file.
         """
         file = read_weights(path)
-        if file.metadata.get("format") != FORMAT:
+        if FORMAT not in file.metadata:
             raise DisMoError(f"{path} is not a 4D model of this software. `dismo 4d fit` writes one.")
         try:
-            geometry: dict[str, Any] = json.loads(file.metadata["field"])
-            field = HexPlaneDeformation(**geometry)
-            numbers = {key: float(file.metadata[key]) for key in ("fps", "radius", "fov_y")}
-            frames = int(file.metadata["frames"])
+            about: dict[str, Any] = json.loads(file.metadata[FORMAT])
+            field = HexPlaneDeformation(**about["field"])
+            numbers = {key: float(about[key]) for key in ("fps", "radius", "fov_y")}
+            frames = int(about["frames"])
             gaussians = Gaussians(**{k: v for k, v in file.tensors.items() if "." not in k})
             parts = {k.removeprefix("surface."): v.numpy() for k, v in file.tensors.items() if k.startswith("surface.")}
             surface = Mesh(**parts) if parts else None
