@@ -88,8 +88,8 @@ def _density(points: Tensor, means: Tensor, whiten: Tensor, opacities: Tensor) -
     step = max(1, CHUNK // len(points))
     for begin in range(0, len(means), step):
         part = slice(begin, begin + step)
-        away = torch.einsum("gij,pgj->pgi", whiten[part], points[:, None] - means[part])
-        total += (-0.5 * away.square().sum(-1)).exp() @ opacities[part]
+        away = whiten[part] @ (points.mT - means[part][..., None])  # [G,3,P]
+        total += opacities[part] @ (-0.5 * away.square().sum(1)).exp()
     return total
 
 

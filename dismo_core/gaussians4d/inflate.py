@@ -90,13 +90,13 @@ def inflate_mesh(
         thickness: likewise.
     """
     shape = _solve(rgba, thickness)
-    u, v, inside, depth = _grid(shape, MESH_STEPS)
-    cells = inside[:-1, :-1] & inside[1:, :-1] & inside[:-1, 1:] & inside[1:, 1:]
+    _, _, cells, _ = _grid(shape, MESH_STEPS)
     if not bool(cells.any()):
-        raise DisMoError(
-            "The subject is too thin for a mesh: no square of it is filled. Prepare the clip at a larger crop."
-        )
-    n = MESH_STEPS
+        raise DisMoError("The subject is too small for a mesh: it fills no cell of the grid. Prepare the clip at a larger crop.")
+    n = MESH_STEPS + 1
+    at = torch.arange(n) / MESH_STEPS
+    v, u = torch.meshgrid(at, at, indexing="ij")
+    depth = _sample(shape.thickness[None], u, v)[0]  # 0 at corners that lie outside: front and back meet there
     index = torch.arange(n * n).view(n, n)
     a, b, c, d = (index[s][cells] for s in _CORNERS)  # top left, top right, bottom left, bottom right
     front = torch.cat((torch.stack((a, c, b), 1), torch.stack((b, c, d), 1)))

@@ -21,4 +21,4 @@ def fish(fish_rgba):
 @pytest.fixture(scope="session")
 def fish4d(fish):
     torch.set_num_threads(1)
-    return fit_clip(fish, FitSettings(steps=100))
+    return fit_clip(fish, FitSettings(steps=80))
