@@ -13,6 +13,7 @@ COMMANDS = {
     "finetune": "dismo.cli.finetune",
     "evaluate": "cli.evaluate",
     "weights": "cli.weights",
+    "4d": "gaussians4d.cli.commands",
 }
 # Word after `dismo evaluate` -> module and function that registers it.
 EVALUATIONS = {

@@ -72,6 +72,7 @@ def fit_clip(
     settings: FitSettings | None = None,
     *,
     gaussians: Gaussians | None = None,
+    surface: Mesh | None = None,
     runtime: Runtime | None = None,
     folder: Path | None = None,
     save_every: int = 50,
@@ -83,6 +84,7 @@ def fit_clip(
         clip: prepared.
         settings: of the fit.
         gaussians: at rest, in the pose of `settings.frame`; None inflates the outline of that frame.
+        surface: a mesh where those Gaussians are, or None; it moves with them and gets a frame of the clip as its texture.
         runtime: device, progress (with a preview), cancel.
         folder: of checkpoints; a fit that was broken off goes on from the last one, to the same result.
         save_every: steps between two checkpoints.
@@ -95,7 +97,6 @@ def fit_clip(
     count = len(clip.rgba)
     if not 0 <= settings.frame < count:
         raise DisMoError(f"frame must be 0 to {count - 1}, the frames of the clip, not {settings.frame}.")
-    surface: Mesh | None = None
     still = clip.rgba[settings.frame]
     if gaussians is None:
         shape = {"radius": settings.radius, "thickness": settings.thickness}

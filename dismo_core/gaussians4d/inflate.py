@@ -92,7 +92,9 @@ def inflate_mesh(
     shape = _solve(rgba, thickness)
     _, _, cells, _ = _grid(shape, MESH_STEPS)
     if not bool(cells.any()):
-        raise DisMoError("The subject is too small for a mesh: it fills no cell of the grid. Prepare the clip at a larger crop.")
+        raise DisMoError(
+            "The subject is too small for a mesh: it fills no cell of the grid. Prepare the clip at a larger crop."
+        )
     n = MESH_STEPS + 1
     at = torch.arange(n) / MESH_STEPS
     v, u = torch.meshgrid(at, at, indexing="ij")

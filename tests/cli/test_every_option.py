@@ -80,6 +80,8 @@ def files(tmp_path_factory, real_clip, photograph):
         (root / name).write_bytes(b"")
     shutil.copy(real_clip, root / "other.mp4")
     (root / "full" / "checkpoint").write_text("")
+    for name in ("full/model4d.safetensors", "full/frames_4d.safetensors", "model.glb"):
+        (root / name).write_bytes(b"")
     (root / "points.json").write_text("[[1, 2]]")
     MOTION.save(root / "motion.safetensors")
     Motion(torch.zeros(6, 4), 8.0, "", "0" * 16).save(root / "longer.safetensors")
@@ -89,6 +91,7 @@ def files(tmp_path_factory, real_clip, photograph):
         "video": root / "video.mp4", "frames": root / "frames", "full": root / "full", "clips": root / "clips",
         "shards": root / "shards", "more_shards": root / "more.tar", "labelled": root / "labelled",
         "twice_labelled": root / "twice", "base": BASE, "points": root / "points.json",
+        "glb": root / "model.glb",
     }  # fmt: skip
 
 
