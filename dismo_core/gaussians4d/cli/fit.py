@@ -213,5 +213,10 @@ def _write(four: Gaussians4D, out: Path, name: str, s: dict[str, Any], runtime: 
         )
     runtime.stage("drawing the video")
     shots = plan("published", four.frames)
-    frames = ((rgb * 255).to(torch.uint8) for rgb, _, _ in render(four, shots, 256, 256))
+    size = min(512, 4 * s["ref_size"])  # published: 512
+    frames = []
+    for number, (rgb, _, _) in enumerate(render(four, shots, size, size)):
+        frames.append((rgb * 255).to(torch.uint8))
+        progress(number + 1, len(shots))
+        runtime.check_cancel()
     write_video(Path(s["visdir"]) / f"{name}.mp4", frames, four.fps, overwrite=overwrite)
