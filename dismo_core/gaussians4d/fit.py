@@ -92,7 +92,7 @@ class DynamicFit:
             )
         if guidance is not None and (embedding is None or condition is None):
             raise DisMoError(
-                "A guidance needs embedding and condition, one row for each frame. `view_conditions` makes them."
+                "A guidance needs embedding and condition, one row for each frame. `Zero123.conditions` makes them."
             )
         if iters < 1:
             raise DisMoError(f"A fit has at least one step, not {iters}.")

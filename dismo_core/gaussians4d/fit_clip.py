@@ -27,6 +27,7 @@ from .model4d import Gaussians4D
 from .priors import SINGLE_VIEW, Priors
 from .rasterizer import rasterize
 from .texture import dilate
+from .zero123 import Zero123
 
 log = logging.getLogger(__name__)
 TIME_PLANES = 0.85  # of the frames
@@ -35,7 +36,7 @@ LEAST_AGREEMENT = 0.5  # IoU of the model's silhouette and the clip's
 
 @dataclass(frozen=True)
 class FitSettings:
-    """A fit without a network.
+    """A fit; without a network unless one is given to `fit_clip`.
 
     Args:
         steps: of the fit.
@@ -47,6 +48,13 @@ class FitSettings:
         priors: see `Priors`.
         radius: distance of the camera.
         seed: of all random numbers.
+        views: other views of each frame in a step, which a zero123 judges.
+        weight: of that judge in the loss.
+        invert_background: probability that another view stands on black.
+        elevation: of the known view, degrees.
+        least_weight: floor of the share of the fit that weights the known view.
+        time_planes: of the field; 0 = 0.85 of the frames.
+        optimize_gaussians: train the Gaussians at rest too.
     """
 
     steps: int = 300
@@ -58,13 +66,20 @@ class FitSettings:
     priors: Priors = SINGLE_VIEW
     radius: float = 1.5
     seed: int = 0
+    views: int = 4
+    weight: float = 1.0
+    invert_background: float = 0.0
+    elevation: float = 0.0
+    least_weight: float = 0.2
+    time_planes: int = 0
+    optimize_gaussians: bool = True
 
 
-def new_field(frames: int, seed: int) -> HexPlaneDeformation:
+def new_field(frames: int, seed: int, time_planes: int = 0) -> HexPlaneDeformation:
     """A field for a clip of T frames, the same for equal seeds; the global random state is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return HexPlaneDeformation((32, 32, 32, max(2, round(TIME_PLANES * frames))))
+        return HexPlaneDeformation((32, 32, 32, time_planes or max(2, round(TIME_PLANES * frames))))
 
 
 def fit_clip(
@@ -73,6 +88,7 @@ def fit_clip(
     *,
     gaussians: Gaussians | None = None,
     surface: Mesh | None = None,
+    zero123: Zero123 | None = None,
     runtime: Runtime | None = None,
     folder: Path | None = None,
     save_every: int = 50,
@@ -85,6 +101,7 @@ def fit_clip(
         settings: of the fit.
         gaussians: at rest, in the pose of `settings.frame`; None inflates the outline of that frame.
         surface: a mesh where those Gaussians are, or None; it moves with them and gets a frame of the clip as its texture.
+        zero123: judge of the other views, on the runtime's device, or None.
         runtime: device, progress (with a preview), cancel.
         folder: of checkpoints; a fit that was broken off goes on from the last one, to the same result.
         save_every: steps between two checkpoints.
@@ -103,18 +120,32 @@ def fit_clip(
         gaussians = inflate_silhouette(still, settings.count, **shape)
         surface = inflate_mesh(still, **shape)
     frames, masks = (value.to(runtime.device) for value in clip.frames(settings.size))
-    check_agreement(gaussians, masks[settings.frame].cpu(), settings.radius)
+    check_agreement(gaussians, masks[settings.frame].cpu(), settings.radius, settings.elevation)
     start = gaussians
+    guidance = embedding = condition = generator = None
+    if zero123 is not None:
+        generator = torch.Generator().manual_seed(settings.seed)
+        guidance = zero123.guidance
+        embedding, condition = zero123.conditions(clip.frames()[0].to(runtime.device), generator)
     fit = DynamicFit(
         gaussians.to(runtime.device),
-        new_field(count, settings.seed).to(runtime.device),
+        new_field(count, settings.seed, settings.time_planes).to(runtime.device),
         frames,
         masks,
+        guidance,
+        embedding,
+        condition,
         iters=settings.steps,
+        views=settings.views,
         radius=settings.radius,
+        elevation=settings.elevation,
+        invert_background=settings.invert_background,
+        optimize_gaussians=settings.optimize_gaussians,
         frames_per_step=settings.frames_per_step,
-        least_weight=0.2,
+        least_weight=settings.least_weight,
+        guidance_weight=settings.weight,
         priors=settings.priors,
+        generator=generator,
     )
     run_fit(fit, settings.seed, runtime, folder, save_every, preview_every, _fingerprint(clip, settings, start))
     four = replace(fit.model(clip.fps), gaussians=fit.model().gaussians.to("cpu"), field=fit.field.to("cpu"))
@@ -153,6 +184,8 @@ def run_fit(
             )
         fit.load_state(state)
         rng.set_state(("MT19937", state["rng"].numpy().astype(np.uint32), *state["rng_place"]))
+        if fit.generator is not None:
+            fit.generator.set_state(state["noise"])
         log.info("Resumed at step %d of %d.", fit.steps_done, fit.iters)
     while fit.steps_done < fit.iters:
         fit.step(rng)
@@ -161,16 +194,20 @@ def run_fit(
             stream: Any = rng.get_state(legacy=True)
             keys = torch.from_numpy(stream[1].astype(np.int64))
             kept: dict[str, Any] = {"rng": keys, "rng_place": list(stream[2:]), "about": about}
+            if fit.generator is not None:
+                kept["noise"] = fit.generator.get_state()
             save_checkpoint(folder, done, fit.state() | kept)
         shown = done % preview_every == 0 or done == fit.iters
         runtime.progress(done, fit.iters, _preview(fit) if shown else None)
         runtime.check_cancel()
 
 
-def check_agreement(gaussians: Gaussians, mask: Tensor, radius: float, fov_y: float = FOV_Y) -> None:
+def check_agreement(
+    gaussians: Gaussians, mask: Tensor, radius: float, elevation: float = 0.0, fov_y: float = FOV_Y
+) -> None:
     """Raise where Gaussians are not what the mask [1,S,S] shows, as seen from `radius`."""
     size = mask.shape[-1]
-    view = orbit_views([0.0], [0.0], [radius])
+    view = orbit_views([elevation], [0.0], [radius])
     with torch.no_grad():
         alpha = rasterize(*gaussians.activated(), view, size, size, fov_y).alpha[0]
     seen, wanted = alpha > 0.5, mask > 0.5

@@ -23,7 +23,7 @@ _DEFAULTS: dict[str, Any] = {
 PRESETS: dict[str, dict[str, Any]] = {
     "inflate": {
         **{"n_views": 0, "iters": 300, "ref_size": 64, "seed": 0, "rigid": 200.0, "smooth": 2e4, "depth": 20.0},
-        **{"least_weight": 0.2, "frames_per_step": 3, "lambda_zero123": 0.0, "save_model": True},
+        **{"planes_time": 0, "least_weight": 0.2, "frames_per_step": 3, "lambda_zero123": 0.0, "save_model": True},
     },
     "4d": {},
     "4d_low": {"n_views": 1, "planes_time": 22},
@@ -42,7 +42,7 @@ _WITHOUT_EFFECT = {
 }
 _CHOICES = {"mesh_format": ("frames", "obj", "glb"), "data_mode": ("svd", "c4d")}
 _LEAST = {
-    **{"batch_size": 2, "iters": 1, "ref_size": 16, "downsample_rate": 1, "planes_time": 2, "n_views": 0, "frame": 0},
+    **{"batch_size": 2, "iters": 1, "ref_size": 16, "downsample_rate": 1, "planes_time": 0, "n_views": 0, "frame": 0},
     **{"radius": 0.1, "fovy": 1.0, "density_thresh": 0.0, "count": 50, "frames_per_step": 0},
 }
 

@@ -355,11 +355,18 @@ SITUATIONS = {
         [
             used("--config 4d", "zero123"),
             used("--gaussians none.ply", "no file none.ply"),
+            refused("--guidance {full}", "ask for no zero123"),
             used("--restart", "no fit that was broken off"),
             used("--device cpu:0", "index=0"),
             used("--overwrite", "fit_clip", beside="outdir={full}"),
         ],
         FITTED_4D,
+    ),
+    "4d fit with a zero123": Situation(
+        "4d fit input={frames} --config 4d",
+        [used("--guidance {full}", "has no part unet")],
+        FITTED_4D,
+        more=True,
     ),
     "4d view": Situation(
         "4d view {glb}",

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...cli.given import refuse
 from ...cli.options import add_device, progress_runtime
 from ...errors import DisMoError
 from ..presets import PRESETS, settings_of
@@ -42,6 +43,12 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--gaussians", type=Path, metavar="PLY", help="model at rest (default OUTDIR/NAME_model.ply where it is)"
     )
+    parser.add_argument(
+        "--guidance",
+        type=Path,
+        metavar="FOLDER",
+        help="of a zero123 in diffusers' format, for presets that ask for one",
+    )
     parser.add_argument("--restart", action="store_true", help="do not take up a fit that was broken off")
     add_device(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace results that are there")
@@ -63,10 +70,17 @@ def run(arguments: argparse.Namespace) -> None:
         raise DisMoError(
             "fit needs the input: input=fish.png (with fish_frames/000.png ... beside it) or input=FOLDER."
         )
-    if s["lambda_zero123"] and s["n_views"]:
+    judged = bool(s["lambda_zero123"] and s["n_views"])
+    if judged and arguments.guidance is None:
         raise DisMoError(
-            f"The preset {arguments.config} asks for zero123, whose weights this command does not load yet. Use --config inflate, or add "
-            "lambda_zero123=0."
+            f"The settings of {arguments.config} ask for a zero123: give the folder of its weights with --guidance, use --config inflate "
+            "or add lambda_zero123=0."
+        )
+    if not judged:
+        refuse(
+            arguments,
+            ("guidance",),
+            "changes nothing with these settings: they ask for no zero123 (lambda_zero123, n_views).",
         )
     source = Path(s["input"])
     name = s["save_path"] or stem_of(source)
@@ -87,6 +101,13 @@ def run(arguments: argparse.Namespace) -> None:
         ),
         radius=s["radius"],
         seed=s["seed"],
+        views=s["n_views"],
+        weight=s["lambda_zero123"],
+        invert_background=s["invert_bg_prob"],
+        elevation=s["elevation"],
+        least_weight=s["least_weight"],
+        time_planes=s["planes_time"],
+        optimize_gaussians=s["optimize_gaussians"],
     )
     gaussians = None if ply is None else read_ply(ply)
     checkpoints = out / f"{name}_fit"
