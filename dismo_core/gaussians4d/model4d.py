@@ -101,7 +101,9 @@ class Gaussians4D:
         """
         file = read_weights(path)
         if FORMAT not in file.metadata:
-            raise DisMoError(f"{path} is not a 4D model of this software, which `Gaussians4D.save` writes. Choose another file.")
+            raise DisMoError(
+                f"{path} is not a 4D model of this software, which `Gaussians4D.save` writes. Choose another file."
+            )
         try:
             about: dict[str, Any] = json.loads(file.metadata[FORMAT])
             field = HexPlaneDeformation(**about["field"])

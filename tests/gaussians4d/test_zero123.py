@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 import torch
 from gaussians4d.goldens4d import gaussians, golden
+from PIL import Image
 from safetensors.torch import save_file
 
+from dismo_core.cli.main import main
 from dismo_core.errors import DisMoError
-from dismo_core.gaussians4d import DynamicFit, HexPlaneDeformation
+from dismo_core.gaussians4d import DynamicFit, HexPlaneDeformation, Zero123Guidance
 from dismo_core.gaussians4d.fit_clip import FitSettings, fit_clip
 from dismo_core.gaussians4d.zero123 import load_zero123
 
@@ -87,3 +89,17 @@ def test_folders_that_are_refused(folder, tmp_path):
         load_zero123(tmp_path / "b")
     with pytest.raises(DisMoError, match="'large'"):
         load_zero123(folder, "large")
+
+
+def test_a_published_preset_by_command(folder, fish, tmp_path, monkeypatch):
+    pytest.importorskip("pygltflib", reason="the extra 4d is not installed")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "fish_frames").mkdir()
+    for k in range(2):
+        Image.fromarray(fish.rgba[7 * k].numpy()).resize((64, 64)).save(tmp_path / "fish_frames" / f"{k:03d}.png")
+    words = ["input=fish.png", "iters=1", "batch_size=2", "ref_size=32", "count=200"]
+    asked = []
+    true = Zero123Guidance.loss
+    monkeypatch.setattr(Zero123Guidance, "loss", lambda *given, **more: asked.append(1) or true(*given, **more))
+    assert main(["4d", "fit", "--config", "4d_low", "--guidance", str(folder), *words]) == 0 and asked
+    assert (tmp_path / "logs" / "fish_4d.safetensors").exists()

@@ -35,7 +35,7 @@ def add_parser(subparsers: Any) -> None:
         description="Fit a moving object to prepared frames. input=X.png takes the frames X_frames/000.png ...; input=FOLDER those in it.",
     )
     parser.add_argument(
-        "words", nargs="*", metavar="KEY=VALUE", help="settings, such as input=fish.png iters=500 seed=1"
+        "words", nargs="*", metavar="KEY=VALUE", help="settings, side by side, such as input=fish.png iters=500 seed=1"
     )
     parser.add_argument(
         "--config", default="inflate", help=f"preset ({', '.join(PRESETS)}) or a .yaml file (default inflate)"
@@ -119,12 +119,20 @@ def run(arguments: argparse.Namespace) -> None:
         rgba, fps = read_rgba(folder)
         rgba = _every(rgba, s["downsample_rate"], s["batch_size"], folder)
         clip = prepare_clip(rgba, fps / s["downsample_rate"], frames=len(rgba), source=name)
+        zero123 = None
+        if judged:
+            from ..zero123 import load_zero123
+
+            runtime.stage("loading the zero123")
+            kind = "stable" if s["stable_zero123"] else "xl"
+            zero123 = load_zero123(arguments.guidance, kind, device=runtime.device, base_elevation=s["elevation"])
         runtime.stage("fitting")
         four = fit_clip(
             clip,
             settings,
             gaussians=gaussians,
             surface=_surface(ply, clip, settings),
+            zero123=zero123,
             runtime=runtime,
             folder=checkpoints,
         )
