@@ -16,7 +16,7 @@ ROWS = (
     ("synthetic", "data"),
     ("training", "evaluation"),
     ("cogvideox",),  # bases
-    ("dismo", "mimo"),  # methods
+    ("dismo", "mimo", "gaussians4d"),  # methods
     ("cli", "__init__"),
     ("__main__",),
 )

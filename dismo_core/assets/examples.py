@@ -12,6 +12,7 @@ _EXAMPLES = {
     "camera": ("camera_clip.mp4", "camera_picture.jpg"),
     "cutout": ("drawn_clip.mp4", "cutout_picture.jpg"),
 }
+_CLIPS = {"fish": "fish_clip.webp"}
 _MASKS = {"cutout": "cutout_mask.png"}
 _BATCHES = {"ten pictures": ("drawn_clip.mp4", "ten_pictures.jpg", "ten_masks.png")}
 TILE = 256  # px, side of each picture of a batch; they lie in one file
@@ -54,3 +55,14 @@ def example_batch(name: str) -> tuple[Path, Path, Path]:
 def example_mask(name: str) -> Path | None:
     """What moves in the picture of an example, white; None where it comes without a mask."""
     return _FOLDER / _MASKS[name] if name in _MASKS else None
+
+
+def example_clip(name: str) -> Path:
+    """A clip that comes without a picture: "fish", 14 frames with transparency.
+
+    Raises:
+        DisMoError: no such clip.
+    """
+    if name not in _CLIPS:
+        raise DisMoError(f"There is no example clip {name!r}. Choose one of: {', '.join(_CLIPS)}.")
+    return _FOLDER / _CLIPS[name]

@@ -15,6 +15,7 @@ COMMANDS = {
     "evaluate": "cli.evaluate",
     "weights": "cli.weights",
     "mimo": "mimo.cli.commands",
+    "4d": "gaussians4d.cli.commands",
 }
 # Word after `dismo evaluate` -> module and function that registers it.
 EVALUATIONS = {

@@ -82,6 +82,8 @@ def files(tmp_path_factory, real_clip, photograph):
         (root / name).write_bytes(b"")
     shutil.copy(real_clip, root / "other.mp4")
     (root / "full" / "checkpoint").write_text("")
+    for name in ("full/model4d.safetensors", "full/frames_4d.safetensors", "model.glb"):
+        (root / name).write_bytes(b"")
     (root / "points.json").write_text("[[1, 2]]")
     MOTION.save(root / "motion.safetensors")
     (root / "kept").mkdir()
@@ -101,6 +103,7 @@ def files(tmp_path_factory, real_clip, photograph):
         "template": root / "template", "character": root / "character.png",
         "twice_labelled": root / "twice", "base": BASE, "points": root / "points.json",
         "kept": root / "kept",
+        "glb": root / "model.glb",
     }  # fmt: skip
 
 

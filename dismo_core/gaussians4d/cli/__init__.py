@@ -1,0 +1,1 @@
+"""`dismo 4d`: one file a command."""

@@ -1,0 +1,147 @@
+"""A 4D model as a sequence of files, one a moment (docs/methods/gaussians4d.md, 7.1)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from ..errors import DisMoError
+from ..files import atomic_folder
+from .mesh import Mesh, vertex_normals, write_mesh
+from .model4d import Gaussians4D
+from .morph_glb import moved_vertices
+from .ply import write_ply
+from .surface import extract_mesh
+
+ENDS = ("clamp", "loop", "extrapolate")
+Progress = Callable[[int, int], None]
+
+
+def moments(frames: int, factor: int = 4, end: str = "clamp") -> list[float]:
+    """Times 0, 1 / factor .. up to below `frames`.
+
+    Args:
+        frames: T of the model.
+        factor: files a frame.
+        end: what comes after the last frame, T - 1: "clamp" stays there, "loop" goes back to the first, "extrapolate" asks the
+            model for times it was never fitted to, as published.
+
+    Raises:
+        DisMoError: no such end, or a factor below 1.
+    """
+    if end not in ENDS:
+        raise DisMoError(f"end is one of {', '.join(ENDS)}, not {end!r}.")
+    if not 1 <= factor <= 64:
+        raise DisMoError(f"factor must be 1 to 64 files a frame, not {factor}.")
+    times = [k / factor for k in range(frames * factor)]
+    if end == "clamp":
+        return [min(time, frames - 1.0) for time in times]
+    if end == "loop":  # within the last frame's time back through the whole clip would be a jump: a straight way back
+        return [time if time <= frames - 1 else (frames - time) * (frames - 1) for time in times]
+    return times
+
+
+@torch.no_grad()
+def write_ply_sequence(
+    folder: str | os.PathLike[str],
+    four: Gaussians4D,
+    factor: int = 4,
+    end: str = "clamp",
+    *,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> int:
+    """Write 000.ply, 001.ply ...; play them at `factor` times the model's fps. Returns how many.
+
+    Args:
+        folder: to make; it appears once it is whole.
+        four: the model.
+        factor: see `moments`.
+        end: likewise.
+        overwrite: replace a folder.
+        progress: called as (done, total).
+    """
+    times = moments(four.frames, factor, end)
+    check_folder(folder, overwrite=overwrite)
+    with atomic_folder(folder) as temporary:
+        for number, time in enumerate(times):
+            write_ply(temporary / f"{number:03d}.ply", four.at(time))
+            if progress is not None:
+                progress(number + 1, len(times))
+    return len(times)
+
+
+def write_mesh_sequence(
+    folder: str | os.PathLike[str],
+    four: Gaussians4D,
+    kind: str = "obj",
+    *,
+    per_frame: bool = False,
+    resolution: int = 128,
+    threshold: float = 0.5,
+    texture: int = 1024,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> int:
+    """Write a mesh for each frame, 000.obj or 000.glb ...; returns how many.
+
+    Args:
+        folder: to make; it appears once it is whole.
+        four: the model.
+        kind: "obj" or "glb".
+        per_frame: extract a surface for each frame, as published; else the model's one surface moves.
+        resolution: of the density grid, for extracting.
+        threshold: of the density.
+        texture: side of the texture, px.
+        overwrite: replace a folder.
+        progress: called as (done, total).
+
+    Raises:
+        DisMoError: another kind, no surface, or a library of the extra `4d` is missing.
+    """
+    if kind not in ("obj", "glb"):
+        raise DisMoError(f"A mesh sequence is of obj or glb files, not {kind!r}.")
+    check_folder(folder, overwrite=overwrite)
+    mesh = None if per_frame else four.surface or extract_mesh(four.gaussians, resolution, threshold, texture)
+    places = [] if mesh is None else moved_vertices(four, mesh)
+    with atomic_folder(folder) as temporary:
+        for number in range(four.frames):
+            if mesh is None:
+                with torch.no_grad():
+                    made = extract_mesh(
+                        four.at(number), resolution, threshold, texture, radius=four.radius, fov_y=four.fov_y
+                    )
+            else:
+                made = _moved(mesh, places[number])
+            write_mesh(temporary / f"{number:03d}.{kind}", made)
+            if progress is not None:
+                progress(number + 1, four.frames)
+    return four.frames
+
+
+def _moved(mesh: Mesh, vertices: object) -> Mesh:
+    import numpy as np
+
+    points = np.asarray(vertices, np.float32)
+    return replace(mesh, vertices=points, normals=vertex_normals(points, mesh.faces))
+
+
+def check_folder(folder: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+    """Raise where a sequence would replace something."""
+    path = Path(folder)
+    if path.exists() and not path.is_dir():
+        raise DisMoError(f"{path} is a file, not a folder. Choose another name.")
+    if path.is_dir() and any(path.iterdir()):
+        others = [
+            entry.name for entry in path.iterdir() if entry.suffix not in (".ply", ".obj", ".glb", ".mtl", ".png")
+        ]
+        if others:
+            raise DisMoError(
+                f"The folder {path} holds {others[0]}, which is no file of a sequence. Choose another folder."
+            )
+        if not overwrite:
+            raise DisMoError(f"The folder {path} holds files already. Choose another folder.", hint="overwrite")

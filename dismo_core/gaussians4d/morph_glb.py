@@ -1,0 +1,148 @@
+"""GLB files: a mesh with one texture, and one that moves by morph targets (docs/methods/gaussians4d.md, 7.4)."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DisMoError
+from ..files import atomic_write
+from ..imports import importing
+from .binding import Binding
+from .mesh import Mesh, png, vertex_normals
+from .model4d import Gaussians4D
+
+_FLOAT, _UINT = 5126, 5125
+_VERTICES, _INDICES = 34962, 34963
+_LINEAR, _CLAMP = 9729, 33071
+_KINDS = {1: "SCALAR", 2: "VEC2", 3: "VEC3"}
+
+
+def write_glb(path: str | os.PathLike[str], mesh: Mesh, *, overwrite: bool = False) -> None:
+    """Write a mesh as GLB: metallic 0, roughness 1, double sided.
+
+    Raises:
+        DisMoError: the file exists, or cannot be written.
+    """
+    _write(path, mesh, [], 1.0, overwrite)
+
+
+def animated_glb(
+    path: str | os.PathLike[str],
+    four: Gaussians4D,
+    mesh: Mesh | None = None,
+    *,
+    fps: float = 0.0,
+    overwrite: bool = False,
+) -> None:
+    """Write a 4D model as one animated GLB: one mesh, one texture, a morph target for each frame.
+
+    Args:
+        path: the file to make.
+        four: the model.
+        mesh: its surface at rest; None: the model's own.
+        fps: frames per second of the animation; 0: the model's.
+        overwrite: replace an existing file.
+
+    Raises:
+        DisMoError: there is no surface, or the file exists.
+    """
+    mesh = mesh or four.surface
+    if mesh is None:
+        raise DisMoError(
+            "This 4D model has no surface. Extract one first (`dismo_core.gaussians4d.surface.extract_mesh`)."
+        )
+    _write(path, mesh, moved_vertices(four, mesh), fps or four.fps, overwrite)
+
+
+def moved_vertices(four: Gaussians4D, mesh: Mesh) -> list[NDArray[np.float32]]:
+    """Vertices [V,3] of a surface at rest, at each frame of a model."""
+    import torch
+
+    rest = four.gaussians.detach()
+    binding = Binding(torch.from_numpy(mesh.vertices).to(rest.means), rest)
+    with torch.no_grad():
+        return [binding.move(four.at(frame)).cpu().numpy() for frame in range(four.frames)]
+
+
+class _Buffer:
+    """Binary content of a GLB, with its views and accessors."""
+
+    def __init__(self, gltf: Any, document: Any) -> None:
+        self.gltf, self.document, self.content = gltf, document, bytearray()
+
+    def view(self, content: bytes, target: int | None = None) -> int:
+        self.content += b"\0" * (-len(self.content) % 4)
+        place = self.gltf.BufferView(buffer=0, byteOffset=len(self.content), byteLength=len(content), target=target)
+        self.document.bufferViews.append(place)
+        self.content += content
+        return len(self.document.bufferViews) - 1
+
+    def accessor(self, values: NDArray[Any], target: int | None = None, bounds: bool = False) -> int:
+        flat = values.reshape(len(values), -1)
+        made = self.gltf.Accessor(
+            bufferView=self.view(np.ascontiguousarray(values).tobytes(), target),
+            componentType=_UINT if values.dtype == np.uint32 else _FLOAT,
+            count=len(values),
+            type=_KINDS[flat.shape[1]],
+        )
+        if bounds:
+            made.min, made.max = flat.min(0).tolist(), flat.max(0).tolist()
+        self.document.accessors.append(made)
+        return len(self.document.accessors) - 1
+
+
+def _write(
+    path: str | os.PathLike[str], mesh: Mesh, frames: list[NDArray[np.float32]], fps: float, overwrite: bool
+) -> None:
+    with importing("pygltflib"):
+        import pygltflib as gltf
+    document: Any = gltf.GLTF2(
+        asset=gltf.Asset(version="2.0", generator="dismo-motion-transfer"),
+        scene=0,
+        scenes=[gltf.Scene(nodes=[0])],
+        nodes=[gltf.Node(mesh=0, name="object")],
+    )
+    buffer = _Buffer(gltf, document)
+    base = frames[0] if frames else mesh.vertices  # a viewer that plays nothing shows the first frame
+    normals = vertex_normals(base, mesh.faces) if frames or mesh.normals is None else mesh.normals
+    attributes = gltf.Attributes(
+        POSITION=buffer.accessor(base.astype("<f4"), _VERTICES, bounds=True),
+        NORMAL=buffer.accessor(normals.astype("<f4"), _VERTICES),
+    )
+    if mesh.uv is not None:
+        attributes.TEXCOORD_0 = buffer.accessor(mesh.uv.astype("<f4"), _VERTICES)
+    primitive = gltf.Primitive(
+        attributes=attributes, indices=buffer.accessor(mesh.faces.astype("<u4").reshape(-1), _INDICES), material=0
+    )
+    for vertices in frames:
+        turned = vertex_normals(vertices, mesh.faces) - normals
+        primitive.targets.append(
+            {
+                "POSITION": buffer.accessor((vertices - base).astype("<f4"), _VERTICES, bounds=True),
+                "NORMAL": buffer.accessor(turned.astype("<f4"), _VERTICES),
+            }
+        )
+    surface = gltf.PbrMetallicRoughness(metallicFactor=0.0, roughnessFactor=1.0)
+    if mesh.texture is not None and mesh.uv is not None:
+        document.images.append(gltf.Image(bufferView=buffer.view(png(mesh.texture)), mimeType="image/png"))
+        document.samplers.append(gltf.Sampler(magFilter=_LINEAR, minFilter=_LINEAR, wrapS=_CLAMP, wrapT=_CLAMP))
+        document.textures.append(gltf.Texture(sampler=0, source=0))
+        surface.baseColorTexture = gltf.TextureInfo(index=0)
+    document.materials.append(gltf.Material(pbrMetallicRoughness=surface, doubleSided=True))
+    shape = gltf.Mesh(primitives=[primitive], name="object")
+    if frames:
+        shape.weights = [0.0] * len(frames)
+        times = buffer.accessor((np.arange(len(frames)) / fps).astype("<f4"), bounds=True)
+        weights = buffer.accessor(np.eye(len(frames), dtype="<f4").reshape(-1))
+        sampler = gltf.AnimationSampler(input=times, output=weights, interpolation="LINEAR")
+        channel = gltf.AnimationChannel(sampler=0, target=gltf.AnimationChannelTarget(node=0, path="weights"))
+        document.animations.append(gltf.Animation(name="clip", samplers=[sampler], channels=[channel]))
+    document.meshes.append(shape)
+    document.buffers.append(gltf.Buffer(byteLength=len(buffer.content)))
+    document.set_binary_blob(bytes(buffer.content))
+    with atomic_write(path, overwrite=overwrite) as temporary:
+        temporary.write_bytes(b"".join(document.save_to_bytes()))
