@@ -29,4 +29,4 @@ EVALUATIONS = {
     "release": "dismo.cli.evaluate_release:add_release",
 }
 # Modules that register weights.
-WEIGHTS = ("cogvideox.weights", "dismo.weights")
+WEIGHTS = ("cogvideox.weights", "text_to_video.weights", "dismo.weights")
