@@ -16,7 +16,7 @@ ROWS = (
     ("synthetic", "data"),
     ("training", "evaluation"),
     ("cogvideox", "text_to_video"),  # bases
-    ("dismo",),  # methods
+    ("dismo", "motiondirector"),  # methods
     ("cli", "__init__"),
     ("__main__",),
 )

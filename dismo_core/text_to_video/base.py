@@ -187,6 +187,15 @@ def load_unet(folder: Path, dtype: torch.dtype) -> UNet3DConditionModel:
     return unet.eval().requires_grad_(False)
 
 
+def default_unet() -> UNet3DConditionModel:
+    """A UNet of the published bases' shape on the meta device: names and shapes without numbers."""
+    with importing("diffusers"):
+        from diffusers.models.unets.unet_3d_condition import UNet3DConditionModel
+
+    with torch.device("meta"):
+        return UNet3DConditionModel()
+
+
 def load_vae(folder: Path, dtype: torch.dtype) -> AutoencoderKL:
     """The VAE of a folder; attention under its old names, too."""
     with importing("diffusers"):
