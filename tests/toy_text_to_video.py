@@ -26,7 +26,7 @@ VAE = dict(
 )  # fmt: skip
 TEXT = dict(
     vocab_size=120, hidden_size=16, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
-    max_position_embeddings=77, hidden_act="gelu", projection_dim=16,
+    max_position_embeddings=77, hidden_act="gelu", projection_dim=16, bos_token_id=72, eos_token_id=73, pad_token_id=73,
 )  # fmt: skip
 SCHEDULER = dict(
     num_train_timesteps=1000, beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False,

@@ -108,7 +108,13 @@ def clean_and_noise(output: Tensor, x: Tensor, alpha: float, path: DDIMPath) -> 
     return (clean if path.clip is None else clean.clamp(-path.clip, path.clip)), epsilon
 
 
-def denoise_ddim(predict: Predict, latents: Tensor, path: DDIMPath, runtime: Runtime | None = None) -> Tensor:
+def denoise_ddim(
+    predict: Predict,
+    latents: Tensor,
+    path: DDIMPath,
+    runtime: Runtime | None = None,
+    before_step: Callable[[int, int], None] | None = None,
+) -> Tensor:
     """Latents from noise along a path.
 
     Args:
@@ -116,9 +122,12 @@ def denoise_ddim(predict: Predict, latents: Tensor, path: DDIMPath, runtime: Run
         latents: noise, any shape.
         path: see `ddim_path`.
         runtime: its progress is called after each step; what it raises passes through.
+        before_step: called with (number of the step, steps in all), such as to change the network's adapters.
     """
     times, x, total = path.times(latents.device), latents, len(path.steps)
     for i, step in enumerate(path.steps):
+        if before_step is not None:
+            before_step(i, total)
         clean, noise = clean_and_noise(predict(x, times[i : i + 1]), x, step.alpha, path)
         x = step.alpha_before**0.5 * clean + (1 - step.alpha_before) ** 0.5 * noise
         if runtime is not None:
@@ -155,6 +164,7 @@ def sample_ddim(
     steps: int = 30,
     guidance: float = 12.0,
     runtime: Runtime | None = None,
+    before_step: Callable[[int, int], None] | None = None,
 ) -> Tensor:
     """Clean latents from noise, with classifier-free guidance (Ho and Salimans 2022, arXiv:2207.12598, section 3).
 
@@ -167,6 +177,7 @@ def sample_ddim(
         steps: of the sampling.
         guidance: e = e_negative + guidance (e_text - e_negative); up to 1 the text alone is asked.
         runtime: see `denoise_ddim`.
+        before_step: see `denoise_ddim`.
 
     Returns:
         [B,C,F,h,w], in the dtype of the noise.
@@ -189,7 +200,7 @@ def sample_ddim(
         negative, positive = _output(unet, torch.cat((x, x)), t, text).chunk(2)
         return negative + guidance * (positive - negative)
 
-    return denoise_ddim(predict, latents, ddim_path(scheduler, steps), runtime).to(latents.dtype)
+    return denoise_ddim(predict, latents, ddim_path(scheduler, steps), runtime, before_step).to(latents.dtype)
 
 
 @torch.no_grad()

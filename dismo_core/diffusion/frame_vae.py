@@ -23,20 +23,33 @@ def encode_frames(
     Returns:
         [B,C,F,h,w], scaled, in the VAE's dtype.
     """
-    dtype, device = vae.dtype, vae.device
+    mean, deviation = frame_posteriors(vae, frames)
+    if noise is None:
+        where = mean.device if generator is None else generator.device
+        shape = (len(mean) * mean.shape[2], mean.shape[1], *mean.shape[3:])
+        noise = torch.randn(shape, generator=generator, device=where)
+    drawn = noise.unflatten(0, (len(mean), mean.shape[2])).transpose(1, 2)
+    return mean + deviation * drawn.to(mean)
+
+
+@torch.no_grad()
+def frame_posteriors(vae: Any, frames: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and deviation of the latents of a clip.
+
+    Args:
+        vae: diffusers' AutoencoderKL.
+        frames: [B,F,3,H,W] in -1..1.
+
+    Returns:
+        Both [B,C,F,h,w], scaled, in the VAE's dtype.
+    """
     scaling = float(vae.config.scaling_factor)
-    encoded = []
-    for i, frame in enumerate(frames.flatten(0, 1)):
-        posterior = vae.encode(frame[None].to(device, dtype)).latent_dist
-        mean = posterior.mean
-        if noise is None:
-            where = device if generator is None else generator.device
-            drawn = torch.randn(mean.shape, generator=generator, device=where)
-        else:
-            drawn = noise[i : i + 1]
-        encoded.append((mean + posterior.std * drawn.to(device, dtype)) * scaling)
-    latents: Tensor = torch.cat(encoded).unflatten(0, frames.shape[:2])
-    return latents.transpose(1, 2)
+    found = [vae.encode(frame[None].to(vae.device, vae.dtype)).latent_dist for frame in frames.flatten(0, 1)]
+    mean, deviation = (
+        torch.cat(parts).unflatten(0, frames.shape[:2]).transpose(1, 2) * scaling
+        for parts in ([posterior.mean for posterior in found], [posterior.std for posterior in found])
+    )
+    return mean, deviation
 
 
 @torch.no_grad()

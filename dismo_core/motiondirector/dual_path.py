@@ -142,7 +142,8 @@ class DualPathLoRA(nn.Module):
             raise DisMoError(
                 f"There are {len(self._pairs[part])} {part} adapters, counted from 0; there is no {index}."
             )
-        return [matrix.weight for pair in self._pairs[part][index] for matrix in (pair.lora_up, pair.lora_down)]
+        halves: Any = [(pair.lora_up.weight, pair.lora_down.weight) for pair in self._pairs[part][index]]
+        return [half for pair in halves for half in pair]
 
     def tensors(self, part: str) -> list[Tensor]:
         """The published list: for each linear U and D of the first adapter, of the second, and so on; float32 on the CPU."""
@@ -210,6 +211,15 @@ class DualPathLoRA(nn.Module):
         for part, frozen in (("appearance", appearance), ("motion", motion)):
             for setting in self._settings[part]:
                 setting.frozen = frozen
+
+    def bring(self, index: int) -> None:
+        """Bring appearance adapter `index` to where its linears lie, and the others to the host: only one is trained at a time."""
+        for k, pairs in enumerate(self._pairs["appearance"] if self.appearances > 1 else ()):
+            for name, pair in zip(self._layers["appearance"], pairs, strict=True):
+                linear: Any = self.unet.get_submodule(name)
+                where = linear.weight.device if k == index else torch.device("cpu")
+                if pair.lora_up.weight.device != where:
+                    pair.to(where)
 
     def remembered(self) -> Callable[[], AbstractContextManager[None]]:
         """Scales and frozen adapters as they are now, to be in force again while something is computed a second time."""

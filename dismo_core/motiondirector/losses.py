@@ -91,7 +91,8 @@ def motion_loss(prediction: Tensor, target: Tensor, anchor: int, *, beta: float 
         raise DisMoError(f"The anchor is frame {anchor} of {prediction.shape[2]}; frames count from 0.")
     error = prediction.float() - target.float()
     debiased = (beta**2 + 1) ** 0.5 * error - beta * error[:, :, anchor : anchor + 1]
-    return error.square().mean() + debiased.square().mean()
+    loss: Tensor = error.square().mean() + debiased.square().mean()
+    return loss
 
 
 def dual_path_losses(

@@ -184,7 +184,8 @@ def load_unet(folder: Path, dtype: torch.dtype) -> UNet3DConditionModel:
     with torch.device("meta"):
         unet: UNet3DConditionModel = UNet3DConditionModel.from_config(config)
     fill(unet, shards(folder, PARTS["unet"]), dtype)
-    return unet.eval().requires_grad_(False)
+    unet.eval().requires_grad_(False)
+    return unet
 
 
 def default_unet() -> UNet3DConditionModel:
@@ -193,7 +194,8 @@ def default_unet() -> UNet3DConditionModel:
         from diffusers.models.unets.unet_3d_condition import UNet3DConditionModel
 
     with torch.device("meta"):
-        return UNet3DConditionModel()
+        unet: UNet3DConditionModel = UNet3DConditionModel()
+    return unet
 
 
 def load_vae(folder: Path, dtype: torch.dtype) -> AutoencoderKL:
