@@ -125,7 +125,7 @@ def close(found: torch.Tensor, expected: torch.Tensor, tolerance: float = 2e-4) 
 
 
 @pytest.fixture(scope="session")
-def golden():
+def published():
     """Name -> tensor, as the published code gave it."""
     return load_file(GOLDENS)
 

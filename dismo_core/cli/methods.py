@@ -12,6 +12,7 @@ COMMANDS = {
     "train": "dismo.cli.train",
     "finetune": "dismo.cli.finetune",
     "evaluate": "cli.evaluate",
+    "motiondirector": "motiondirector.cli.commands",
     "weights": "cli.weights",
 }
 # Word after `dismo evaluate` -> module and function that registers it.
@@ -29,4 +30,4 @@ EVALUATIONS = {
     "release": "dismo.cli.evaluate_release:add_release",
 }
 # Modules that register weights.
-WEIGHTS = ("cogvideox.weights", "text_to_video.weights", "dismo.weights")
+WEIGHTS = ("cogvideox.weights", "text_to_video.weights", "dismo.weights", "motiondirector.weights")

@@ -29,7 +29,8 @@ def encode_frames(
         shape = (len(mean) * mean.shape[2], mean.shape[1], *mean.shape[3:])
         noise = torch.randn(shape, generator=generator, device=where)
     drawn = noise.unflatten(0, (len(mean), mean.shape[2])).transpose(1, 2)
-    return mean + deviation * drawn.to(mean)
+    latents: Tensor = mean + deviation * drawn.to(mean)
+    return latents
 
 
 @torch.no_grad()

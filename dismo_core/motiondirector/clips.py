@@ -1,4 +1,4 @@
-"""Clips and pictures to learn from, with their captions: folders, one video in chunks, pictures, JSON lists (docs/methods/motiondirector.md, 4)."""
+"""Clips and pictures to learn from, with captions: folders, a video in chunks, pictures, lists (docs/methods/motiondirector.md, 4)."""
 
 from __future__ import annotations
 
@@ -152,8 +152,9 @@ def video_clip(
 
 def folder_clips(
     folder: str | os.PathLike[str],
-    fallback: str = "",
+    caption: str | None = None,
     *,
+    fallback: str = "",
     frames: int = 16,
     fps: float = 8.0,
     seed: int | None = None,
@@ -162,7 +163,8 @@ def folder_clips(
 
     Args:
         folder: of the videos.
-        fallback: caption of those without a `.txt` of the same name.
+        caption: of all of them; None = a `.txt` of the same name beside each, else `fallback`.
+        fallback: see `caption`.
         frames: of a clip.
         fps: about at which frames are taken, see `folder_indices`.
         seed: of the starts, drawn once for each video; None = the first frame.
@@ -173,7 +175,7 @@ def folder_clips(
     clips = []
     for path in _files(folder, SUFFIXES, "videos"):
         read = _of_folder(path, frames, fps, None if seed is None else _seed(seed, path.name))
-        clips.append(Clip(path.stem, caption_of(path, None, fallback), read))
+        clips.append(Clip(path.stem, caption_of(path, caption, fallback), read))
     return clips
 
 
@@ -255,11 +257,11 @@ def readable_clips(clips: Sequence[Clip], *, skip_bad: bool = False) -> list[Cli
             problems.append(f"{clip.name}: {problem}")
     if problems and not skip_bad:
         raise DisMoError(
-            f"{len(problems)} of the clips cannot be read. {' '.join(problems)} Remove or mend them, or leave them out.",
+            f"{len(problems)} of the clips cannot be read. {' '.join(problems)} Remove or mend them.",
             hint="skip bad",
         )
-    for problem in problems:
-        log.warning("Left out: %s", problem)
+    for left_out in problems:
+        log.warning("Left out: %s", left_out)
     if not good:
         raise DisMoError("There is no clip to learn from.")
     for clip in good:

@@ -209,7 +209,7 @@ def _yaml(path: Path) -> dict[str, Any]:
             "Reading YAML needs PyYAML, which is not installed here. Install it: pip install pyyaml"
         ) from error
 
-    class Loader(yaml.SafeLoader):
+    class Loader(yaml.SafeLoader):  # type: ignore[misc] # PyYAML carries no types
         """Takes 5e-4 for a number, as the published code's reader does, and not for text, as YAML 1.1 has it."""
 
     Loader.add_implicit_resolver(
@@ -295,7 +295,7 @@ def _sources(kinds: Any, data: Mapping[str, Any], seed: int, path: str | os.Path
 def _source(kind: str, place: str, data: Mapping[str, Any], frames: int, seed: int) -> Source:
     fps, step, fallback = float(data.get("fps", 8)), data.get("frame_step", 1), data.get("fallback_prompt", "")
     if kind == "folder":
-        return lambda: folder_clips(place, fallback, frames=frames, fps=fps, seed=seed)
+        return lambda: folder_clips(place, fallback=fallback, frames=frames, fps=fps, seed=seed)
     if kind == "single_video":
         caption = data.get("single_video_prompt", "")
         return lambda: video_chunks(place, caption, frames=frames, fps=None, step=step)

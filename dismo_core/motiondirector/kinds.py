@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ..weights import registry
 from ..weights.kinds import Kind, Place
 
 _PLACE = Place("Load MotionDirector", "dismo motiondirector", "DualPathLoRA.from_files")
@@ -10,5 +9,3 @@ KIND_OF = {
     "appearance": Kind("an appearance adapter of MotionDirector", _PLACE, ("appearance.0.",)),
     "motion": Kind("a motion adapter of MotionDirector", _PLACE, ("motion.0.transformer_in.",)),
 }
-
-registry.register(kinds=KIND_OF.values())

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -59,7 +59,7 @@ def run_training(
     runtime: Runtime | None = None,
     report: Report | None = None,
 ) -> FinishedRun:
-    """Do what a config says; a run that was stopped is gone on with, a finished one is not trained again.
+    """Do what a config says; a run that was stopped is resumed, a finished one is not trained again.
 
     Args:
         base: see `load_text_to_video`.
@@ -145,7 +145,7 @@ def loss_curves(path: Path) -> Tensor:
     if not rows:
         raise DisMoError(f"{path} holds no numbers of a training.")
     figure = Figure(figsize=(9, 3.6), dpi=110, layout="constrained")
-    canvas = FigureCanvasAgg(figure)
+    canvas: Any = FigureCanvasAgg(figure)
     for axes, title, ending in zip(
         figure.subplots(1, 2), ("loss", "size of the update against the weights"), ("", "_update"), strict=True
     ):

@@ -88,7 +88,7 @@ def sample_videos(
         DisMoError: a setting that cannot be, a noise prior without a clip, or NaN.
     """
     runtime = runtime or Runtime.on(base.device)
-    check_settings(base, settings)
+    check_settings(settings)
     if settings.noise_prior > 0 and inversion is None:
         raise DisMoError(
             f"A noise prior of {settings.noise_prior:g} needs the clip whose noise it is. Give the clip or its cached latents, or 0."
@@ -128,7 +128,7 @@ def sample_videos(
         return decode_frames(base.vae, latents)
 
 
-def check_settings(base: TextToVideoBase, settings: VideoSettings) -> None:
+def check_settings(settings: VideoSettings) -> None:
     """Raise where a sampling could not begin; asked before long work.
 
     Raises:
@@ -146,8 +146,8 @@ def check_settings(base: TextToVideoBase, settings: VideoSettings) -> None:
             raise DisMoError(f"{name} must be at least {least}, not {getattr(settings, name)}.")
     if not 0 <= settings.motion_from <= settings.motion_until <= 1:
         raise DisMoError(
-            f"The motion adapter acts from {settings.motion_from:g} until {settings.motion_until:g} of the steps; both are 0 to 1, the first "
-            "not above the second."
+            f"The motion adapter acts from {settings.motion_from:g} until {settings.motion_until:g} of the steps; both are 0 to 1, the "
+            "first not above the second."
         )
     if not 0 <= settings.noise_prior <= 1:
         raise DisMoError(f"The noise prior is a share of 0 to 1, not {settings.noise_prior:g}. 0 is plain noise.")

@@ -127,7 +127,7 @@ def train_adapters(
     lora = DualPathLoRA(
         base.unet, rank=rank, appearances=count, motion=settings.motion, dropout=settings.dropout
     )  # fmt: skip
-    undo: Callable[[], None] = lambda: None
+    undo: Callable[[], None] | None = None
     embeddings = {clip.caption: base.encode_prompts([clip.caption]).cpu() for clip in clips}
     base.plan.release()
     try:
@@ -176,7 +176,8 @@ def train_adapters(
             fit(lora, step, run)
         return _save(lora, folder, settings.steps, texts)
     finally:
-        undo()
+        if undo is not None:
+            undo()
         lora.remove()
         base.unet.eval()
 
@@ -215,7 +216,8 @@ def update_sizes(lora: DualPathLoRA) -> dict[str, float]:
         names = lora.layers(part)
         if not names:
             continue
-        weights = sum(_squares(lora.unet.get_submodule(name).weight) for name in names)
+        linears: list[Any] = [lora.unet.get_submodule(name) for name in names]
+        weights = sum(float(linear.weight.detach().float().square().sum()) for linear in linears)
         halves = lora.parameters_of(part)
         updates = sum(
             float(((up.T @ up) * (down @ down.T)).sum().detach())
@@ -240,7 +242,7 @@ class _Steps:
         self.embeddings = embeddings
         names = list(dict.fromkeys(clip.name for clip in clips))
         self.adapter = {name: 0 if settings.single_appearance else i for i, name in enumerate(names)}
-        self.scheduler = base.scheduler
+        self.scheduler: Any = base.scheduler
         if settings.zero_terminal_snr:
             self.scheduler = type(base.scheduler).from_config(base.scheduler.config, rescale_betas_zero_snr=True)
         self.levels = int(base.scheduler.config["num_train_timesteps"])
@@ -349,7 +351,3 @@ def _training_memory(base: TextToVideoBase) -> Iterator[None]:
     finally:
         base.plan.release()
         base.plan.memory = held
-
-
-def _squares(weight: Tensor) -> float:
-    return float(weight.detach().float().square().sum())

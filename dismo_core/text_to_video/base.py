@@ -188,6 +188,24 @@ def load_unet(folder: Path, dtype: torch.dtype) -> UNet3DConditionModel:
     return unet
 
 
+def empty_unet(source: str | os.PathLike[str]) -> UNet3DConditionModel:
+    """The UNet of a base on the meta device, from its config alone: names and shapes without numbers.
+
+    Args:
+        source: "tiny" or a diffusers folder.
+
+    Raises:
+        DisMoError: nothing there.
+    """
+    with importing("diffusers"):
+        from diffusers.models.unets.unet_3d_condition import UNet3DConditionModel
+
+    folder = tiny_folder() if os.fspath(source) == "tiny" else find_base(source, BASES)
+    with torch.device("meta"):
+        unet: UNet3DConditionModel = UNet3DConditionModel.from_config(read_config(folder / "unet"))
+    return unet
+
+
 def default_unet() -> UNet3DConditionModel:
     """A UNet of the published bases' shape on the meta device: names and shapes without numbers."""
     with importing("diffusers"):

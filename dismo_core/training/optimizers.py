@@ -31,8 +31,8 @@ def make_adamw(weights: list[nn.Parameter], kind: str = "adamw", **options: Any)
             from bitsandbytes.optim import AdamW8bit
         except ImportError as error:
             raise DisMoError(
-                f"The optimizer adamw8bit needs bitsandbytes, which does not load here ({error}). Install it (pip install bitsandbytes), or "
-                "choose adamw."
+                f"The optimizer adamw8bit needs bitsandbytes, which does not load here ({error}). Install it (pip install bitsandbytes), "
+                "or choose adamw."
             ) from error
         optimizer = AdamW8bit(weights, **options)
     else:

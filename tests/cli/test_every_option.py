@@ -81,6 +81,10 @@ def files(tmp_path_factory, real_clip, photograph):
     shutil.copy(real_clip, root / "other.mp4")
     (root / "full" / "checkpoint").write_text("")
     (root / "points.json").write_text("[[1, 2]]")
+    video = f"train_data: {{single_video_path: {real_clip}, width: 64, height: 64}}"
+    (root / "config.yaml").write_text(
+        f"strange: 1\ngradient_checkpointing: true\ndataset_types: [single_video]\n{video}\n"
+    )
     MOTION.save(root / "motion.safetensors")
     Motion(torch.zeros(6, 4), 8.0, "", "0" * 16).save(root / "longer.safetensors")
     return {
@@ -88,7 +92,7 @@ def files(tmp_path_factory, real_clip, photograph):
         "motion": root / "motion.safetensors", "longer": root / "longer.safetensors", "weights": root / "weights.pt",
         "video": root / "video.mp4", "frames": root / "frames", "full": root / "full", "clips": root / "clips",
         "shards": root / "shards", "more_shards": root / "more.tar", "labelled": root / "labelled",
-        "twice_labelled": root / "twice", "base": BASE, "points": root / "points.json",
+        "twice_labelled": root / "twice", "base": BASE, "points": root / "points.json", "config": root / "config.yaml",
     }  # fmt: skip
 
 

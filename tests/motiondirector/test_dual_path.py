@@ -24,9 +24,9 @@ def unet():
     return toy_unet()
 
 
-def run(unet, golden, frames=3):
+def run(unet, published, frames=3):
     with torch.no_grad():
-        return unet(golden["x"][:, :, :frames], TIMES, encoder_hidden_states=golden["ctx"]).sample
+        return unet(published["x"][:, :, :frames], TIMES, encoder_hidden_states=published["ctx"]).sample
 
 
 def trained(unet, **options):
@@ -50,25 +50,25 @@ def test_the_published_bases(tmp_path):
     assert [list(p.shape) for p in first] == [[512, 32], [32, 512]]
 
 
-def test_new_adapters_and_scales_of_zero_change_nothing(unet, golden):
-    before = run(unet, golden)
+def test_new_adapters_and_scales_of_zero_change_nothing(unet, published):
+    before = run(unet, published)
     DualPathLoRA(unet, appearances=2).remove()
     lora = DualPathLoRA(unet, appearances=2)
-    assert torch.equal(run(unet, golden), before)
+    assert torch.equal(run(unet, published), before)
     lora.remove()
     lora = trained(unet)
-    assert not torch.equal(run(unet, golden), before)
+    assert not torch.equal(run(unet, published), before)
     lora.set_scales(appearance=0, motion=0)
-    assert torch.equal(run(unet, golden), before)
+    assert torch.equal(run(unet, published), before)
 
 
-def test_removal_leaves_the_unet_as_it_was(unet, golden):
-    names, before = list(unet.state_dict()), run(unet, golden)
+def test_removal_leaves_the_unet_as_it_was(unet, published):
+    names, before = list(unet.state_dict()), run(unet, published)
     unet.conv_in.weight.requires_grad_(True)
     lora = trained(unet)
     assert not unet.conv_in.weight.requires_grad
     lora.remove()
-    assert list(unet.state_dict()) == names and torch.equal(run(unet, golden), before)
+    assert list(unet.state_dict()) == names and torch.equal(run(unet, published), before)
     assert unet.conv_in.weight.requires_grad and not unet.conv_out.weight.requires_grad
     trained(unet).remove()
 
@@ -99,11 +99,11 @@ def test_dropout_acts_on_the_update_in_training_alone(unet):
 
 
 @pytest.mark.parametrize("case", ["whole", "skipped"])
-def test_each_loss_reaches_its_own_adapter(unet, golden, case):
+def test_each_loss_reaches_its_own_adapter(unet, published, case):
     lora = trained(unet, appearances=2)
-    draws = draw_step(golden["latents"], torch.Generator().manual_seed(0), skip=float(case == "skipped"))
+    draws = draw_step(published["latents"], torch.Generator().manual_seed(0), skip=float(case == "skipped"))
     first, second = dual_path_losses(
-        unet, lora, toy_scheduler(), golden["latents"], golden["ctx"][:1], draws, appearance=1
+        unet, lora, toy_scheduler(), published["latents"], published["ctx"][:1], draws, appearance=1
     )
     second.backward()
     assert all(p.grad is None for k in (0, 1) for p in lora.parameters_of("appearance", k))
@@ -119,8 +119,8 @@ def test_each_loss_reaches_its_own_adapter(unet, golden, case):
     assert lora.scales == {"appearance": (0.0, 1.0), "motion": (1.0,)}
 
 
-def test_draws_are_a_function_of_the_generator(golden):
-    latents = golden["latents"]
+def test_draws_are_a_function_of_the_generator(published):
+    latents = published["latents"]
     one, same, other = (draw_step(latents, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
     assert torch.equal(one.noise, same.noise) and (one.frame, one.anchor) == (same.frame, same.anchor)
     assert not torch.equal(one.noise, other.noise)
@@ -141,29 +141,29 @@ def test_the_debiased_loss_by_hand():
         motion_loss(error, error, 2)
 
 
-def test_the_bypass_is_gone_after_an_error(unet, golden):
-    before = run(unet, golden, 1)
+def test_the_bypass_is_gone_after_an_error(unet, published):
+    before = run(unet, published, 1)
     with pytest.raises(KeyError), single_frame_bypass(unet):
         raise KeyError
-    assert torch.equal(run(unet, golden, 1), before)
+    assert torch.equal(run(unet, published, 1), before)
 
 
-def test_motion_of_a_single_frame_is_refused(unet, golden):
+def test_motion_of_a_single_frame_is_refused(unet, published):
     lora = DualPathLoRA(unet)
-    latents = golden["latents"][:, :, :1]
+    latents = published["latents"][:, :, :1]
     draws = draw_step(latents, torch.Generator().manual_seed(0))
     with pytest.raises(DisMoError, match="single frame"):
-        dual_path_losses(unet, lora, toy_scheduler(), latents, golden["ctx"][:1], draws)
+        dual_path_losses(unet, lora, toy_scheduler(), latents, published["ctx"][:1], draws)
 
 
-def test_linears_stored_in_fewer_bits_keep_class_and_place(unet, golden):
+def test_linears_stored_in_fewer_bits_keep_class_and_place(unet, published):
     store(unet, attention_linears(unet), "fp8")
-    before = run(unet, golden)
+    before = run(unet, published)
     lora = trained(unet)
     linear = unet.get_submodule(lora.layers("motion")[0])
-    assert isinstance(linear, Float8Linear) and not torch.equal(run(unet, golden), before)
+    assert isinstance(linear, Float8Linear) and not torch.equal(run(unet, published), before)
     lora.remove()
-    assert torch.equal(run(unet, golden), before)
+    assert torch.equal(run(unet, published), before)
 
 
 @pytest.mark.parametrize("count", [1, 3])

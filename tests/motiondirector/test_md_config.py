@@ -51,15 +51,18 @@ validation_data:
   noise_prior: {prior}
 """
 VIDEO = dict(width=384, height=384, frames=16, scale=0, prior=0.5, decay="1e-2", steps=150, save=50, preview=50)
+SINGLE = VIDEO | dict(kind="single_video", data="single_video_path: {clip}\n  single_video_prompt: a car")
 PICTURE = VIDEO | dict(prior=0, scale=1, kind="image")
 FIVE = {
     "multi_videos": (
-        VIDEO | dict(kind="folder", data="path: {clips}\n  fallback_prompt: a bicycle", prior=0, decay="1e-4", steps=3000, save=100, preview=500),
+        VIDEO
+        | dict(kind="folder", data="path: {clips}\n  fallback_prompt: a bicycle", prior=0, decay="1e-4")
+        | dict(steps=3000, save=100, preview=500),
         "", ["a bicycle"] * 2,
     ),
-    "single_video": (VIDEO | dict(kind="single_video", data="single_video_path: {clip}\n  single_video_prompt: a car"), "", ["a car"] * 8),
+    "single_video": (SINGLE, "", ["a car"] * 8),
     "single_video_24": (
-        VIDEO | dict(kind="single_video", data="single_video_path: {clip}\n  single_video_prompt: a car", width=576, height=320, frames=24, steps=300),
+        SINGLE | dict(width=576, height=320, frames=24, steps=300),
         "seed: 64", ["a car"] * 5,
     ),
     "multi_images": (

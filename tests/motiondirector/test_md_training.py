@@ -171,8 +171,8 @@ def test_clips_that_cannot_be_read_are_named(tmp_path, real_clip, caplog):
     (tmp_path / "c.mp4").write_bytes(real_clip.read_bytes())
     (tmp_path / "c.txt").write_text("a man\ntalks")
     with pytest.raises(DisMoError, match=r"2 of the clips cannot be read. a: .* b: "):
-        readable_clips(folder_clips(tmp_path, "fallback"))
-    (clip,) = readable_clips(folder_clips(tmp_path, "fallback", frames=4), skip_bad=True)
+        readable_clips(folder_clips(tmp_path, fallback="fallback"))
+    (clip,) = readable_clips(folder_clips(tmp_path, fallback="fallback", frames=4), skip_bad=True)
     assert clip.caption == "a man talks" and len(clip.read()) == 4 and "Left out: a" in caplog.text
 
 

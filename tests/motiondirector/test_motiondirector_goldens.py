@@ -27,9 +27,9 @@ def filled_lora(unet, **options):
     return lora
 
 
-def run(unet, golden, x=None):
+def run(unet, published, x=None):
     with torch.no_grad():
-        return unet(golden["x"] if x is None else x, TIMES, encoder_hidden_states=golden["ctx"]).sample
+        return unet(published["x"] if x is None else x, TIMES, encoder_hidden_states=published["ctx"]).sample
 
 
 @pytest.mark.parametrize(
@@ -43,44 +43,44 @@ def run(unet, golden, x=None):
         ("n2.half", 2, 0.5, 0),
     ],
 )
-def test_the_adapted_unet(golden, case, count, appearance, motion):
+def test_the_adapted_unet(published, case, count, appearance, motion):
     unet = toy_unet()
     lora = filled_lora(unet, appearances=count)
     lora.set_scales(appearance=appearance, motion=motion)
-    close(run(unet, golden), golden[f"adapted.{case}"])
+    close(run(unet, published), published[f"adapted.{case}"])
     lora.remove()
-    assert torch.equal(run(unet, golden), run(toy_unet(), golden))
+    assert torch.equal(run(unet, published), run(toy_unet(), published))
 
 
 @pytest.mark.parametrize("adapted", [False, True])
-def test_a_single_frame(golden, adapted):
+def test_a_single_frame(published, adapted):
     unet = toy_unet()
     if adapted:
         filled_lora(unet, appearances=0)  # what it changes is skipped
     with single_frame_bypass(unet):
-        close(run(unet, golden, golden["x"][:, :, :1]), golden["unet.single_frame"])
-        assert torch.equal(run(unet, golden), run(unet, golden))
-    assert (run(toy_unet(), golden, golden["x"][:, :, :1]) - golden["unet.single_frame"]).abs().max() > 0.05
+        close(run(unet, published, published["x"][:, :, :1]), published["unet.single_frame"])
+        assert torch.equal(run(unet, published), run(unet, published))
+    assert (run(toy_unet(), published, published["x"][:, :, :1]) - published["unet.single_frame"]).abs().max() > 0.05
 
 
 @pytest.mark.parametrize("count", [1, 2])
 @pytest.mark.parametrize("part", ["appearance", "motion"])
-def test_the_order_of_a_file(golden, count, part):
+def test_the_order_of_a_file(published, count, part):
     tensors = filled_lora(toy_unet(), appearances=count).tensors(part)
-    assert [list(tensor.shape) for tensor in tensors] == golden[f"file.n{count}.{part}.shapes"].tolist()
+    assert [list(tensor.shape) for tensor in tensors] == published[f"file.n{count}.{part}.shapes"].tolist()
     sums = torch.stack([tensor.double().sum() for tensor in tensors])
-    torch.testing.assert_close(sums, golden[f"file.n{count}.{part}.sums"], atol=1e-4, rtol=0)
+    torch.testing.assert_close(sums, published[f"file.n{count}.{part}.sums"], atol=1e-4, rtol=0)
 
 
-def test_published_files_are_read(golden):
+def test_published_files_are_read(published):
     unet = toy_unet()
     lora = DualPathLoRA.from_files(unet, appearance=FILES / "n1" / "spatial", motion=FILES / "n1" / "temporal")
     lora.set_scales(appearance=0.7, motion=1.3)
-    close(run(unet, golden), golden["adapted.n1.both"])
+    close(run(unet, published), published["adapted.n1.both"])
     lora.remove()
     lora = DualPathLoRA.from_files(unet, appearance=FILES / "n2")
     lora.set_scales(appearance=0.5)
-    close(run(unet, golden), golden["adapted.n2.half"])
+    close(run(unet, published), published["adapted.n2.half"])
 
 
 @pytest.mark.parametrize(("count", "part"), [(1, "appearance"), (1, "motion"), (2, "appearance")])
@@ -104,9 +104,11 @@ CASES = {
 
 @pytest.mark.parametrize("checkpointed", [False, True])
 @pytest.mark.parametrize("case", CASES)
-def test_the_losses_and_their_gradients(golden, case, checkpointed):
+def test_the_losses_and_their_gradients(published, case, checkpointed):
     given = {
-        name.removeprefix(f"loss.{case}."): value for name, value in golden.items() if name.startswith(f"loss.{case}.")
+        name.removeprefix(f"loss.{case}."): value
+        for name, value in published.items()
+        if name.startswith(f"loss.{case}.")
     }
     options = {"count": 1, "appearance": 0, "motion": True, **CASES[case]}
     unet = toy_unet()
@@ -115,7 +117,7 @@ def test_the_losses_and_their_gradients(golden, case, checkpointed):
     if case == "offset":
         noise = noise + 0.1 * given["offset"]
     if case == "mirror":
-        frame = golden["pixels"][:, int(given["frame"])].flip(-1)
+        frame = published["pixels"][:, int(given["frame"])].flip(-1)
         encoded = encode_frames(toy_vae(), frame[:, None], noise=given["posterior"])
         close(encoded, given["mirror_latents"])
     draws = StepDraws(
@@ -125,7 +127,7 @@ def test_the_losses_and_their_gradients(golden, case, checkpointed):
     scheduler = toy_scheduler(prediction_type=options.get("prediction_type", "epsilon"))
     undo = checkpoint_blocks(unet, lora.remembered) if checkpointed else None
     losses = dual_path_losses(
-        unet, lora, scheduler, golden["latents"], golden["ctx"][:1], draws, appearance=options["appearance"]
+        unet, lora, scheduler, published["latents"], published["ctx"][:1], draws, appearance=options["appearance"]
     )
     for part, loss in zip(("appearance", "motion"), losses, strict=True):
         if part not in given:
@@ -146,41 +148,41 @@ def test_the_losses_and_their_gradients(golden, case, checkpointed):
 
 
 @pytest.mark.parametrize("part", ["motion", "appearance"])
-def test_three_optimizer_steps(golden, part):
+def test_three_optimizer_steps(published, part):
     unet = toy_unet()
     lora = filled_lora(unet, motion=part == "motion")
     mine = lora.parameters_of(part)
     optimizer = torch.optim.AdamW(mine, lr=5e-4, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2)
     for step in range(3):
-        given = {name: golden.get(f"train.{part}.{step}.{name}") for name in ("t", "noise", "frame", "anchor")}
+        given = {name: published.get(f"train.{part}.{step}.{name}") for name in ("t", "noise", "frame", "anchor")}
         draws = StepDraws(
             given["t"], given["noise"], int(given["frame"] or 0), int(given["anchor"] or 0), part == "motion"
         )
-        losses = dual_path_losses(unet, lora, toy_scheduler(), golden["latents"], golden["ctx"][:1], draws)
+        losses = dual_path_losses(unet, lora, toy_scheduler(), published["latents"], published["ctx"][:1], draws)
         loss = losses[part == "motion"]
-        close(loss, golden[f"train.{part}.losses"][step])
+        close(loss, published[f"train.{part}.losses"][step])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    close(mine[-2], golden[f"train.{part}.last_up"])
+    close(mine[-2], published[f"train.{part}.last_up"])
 
 
-def test_inversion_with_a_motion_adapter(golden):
+def test_inversion_with_a_motion_adapter(published):
     unet = toy_unet()
     filled_lora(unet, appearances=0)
-    found = invert_ddim(unet, toy_scheduler(), golden["latents"], golden["ctx"][:1], steps=4)
-    close(found, golden["inversion.with_motion4"])
+    found = invert_ddim(unet, toy_scheduler(), published["latents"], published["ctx"][:1], steps=4)
+    close(found, published["inversion.with_motion4"])
 
 
-def test_samples(golden):
+def test_samples(published):
     unet = toy_unet()
     lora = filled_lora(unet)
     lora.set_scales(appearance=0.4, motion=1)
-    start, text, negative = golden["sample.start"], golden["ctx"], golden["negative"]
+    start, text, negative = published["sample.start"], published["ctx"], published["negative"]
     guided = sample_ddim(unet, toy_scheduler(), start, text, negative, steps=4, guidance=12)
-    close(guided, golden["sample.cfg12"])
+    close(guided, published["sample.cfg12"])
     plain = sample_ddim(unet, toy_scheduler(), start, text, steps=3, guidance=1)
-    close(plain, golden["sample.cfg1"])
+    close(plain, published["sample.cfg1"])
     tiled = torch.cat(list(decode_frames(toy_vae(), plain)), dim=2)
-    expected = golden["sample.cfg1.tiled_uint8"]
+    expected = published["sample.cfg1.tiled_uint8"]
     assert (tiled.int() - expected.int()).abs().max() <= 1 and (tiled != expected).float().mean() < 0.01

@@ -14,12 +14,12 @@ from dismo_core.text_to_video import weights as t2v_weights
 
 @pytest.mark.parametrize("older", [False, True], ids=["today's names", "names of older libraries"])
 @pytest.mark.parametrize("pickled", [False, True], ids=["safetensors", "bin"])
-def test_a_folder_gives_the_networks_that_were_saved(tmp_path, golden, older, pickled):
+def test_a_folder_gives_the_networks_that_were_saved(tmp_path, published, older, pickled):
     base = load_text_to_video(write_base(tmp_path / "base", pickled=pickled, older=older))
     for part, toy in (("unet", toy_unet()), ("vae", toy_vae())):
         expected = toy.state_dict()
         assert all(torch.equal(value, expected[name]) for name, value in getattr(base, part).state_dict().items())
-    close(base.text_encoder(golden["text.ids"])[0], golden["text.out"])
+    close(base.text_encoder(published["text.ids"])[0], published["text.out"])
     assert base.scale == 2 and base.size == (16, 16) and base.scheduler.config.steps_offset == 1
 
 
@@ -40,13 +40,15 @@ def test_prompts_become_embeddings_once(base, caplog):
         base.encode_prompts(["\ud83d"])
 
 
-def test_lower_precision_is_near(toy_base_folder, golden):
+def test_lower_precision_is_near(toy_base_folder, published):
     base = load_text_to_video(toy_base_folder, dtype=torch.bfloat16)
-    out = base.unet(golden["x"].bfloat16(), torch.tensor([981, 120]), encoder_hidden_states=golden["ctx"].bfloat16())
-    assert 0 < (out.sample.float() - golden["unet.out"]).abs().max() < 0.1
+    out = base.unet(
+        published["x"].bfloat16(), torch.tensor([981, 120]), encoder_hidden_states=published["ctx"].bfloat16()
+    )
+    assert 0 < (out.sample.float() - published["unet.out"]).abs().max() < 0.1
 
 
-def test_fp8_keeps_the_classes_of_linears(toy_base_folder, golden):
+def test_fp8_keeps_the_classes_of_linears(toy_base_folder, published):
     base = load_text_to_video(toy_base_folder, precision="fp8")
     assert isinstance(base.unet.transformer_in.transformer_blocks[0].attn1.to_q, torch.nn.Linear)
     assert base.dtype is torch.bfloat16
