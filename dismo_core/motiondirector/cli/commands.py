@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from . import files, sample, train
+from . import evaluate, files, sample, train
 
 
 def add_parser(subparsers: Any) -> None:
@@ -20,3 +20,4 @@ def add_parser(subparsers: Any) -> None:
     files.add_inspect(actions)
     files.add_convert(actions)
     files.add_merge(actions)
+    evaluate.add_evaluate(actions)
