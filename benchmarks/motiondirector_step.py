@@ -66,7 +66,9 @@ class Case:
         torch.manual_seed(0)
         self.unet = UNet3DConditionModel(**({} if gpu else SMALL)).to(device, torch.bfloat16 if gpu else torch.float32)
         self.unet.eval()
-        self.scheduler = DDIMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False)
+        self.scheduler = DDIMScheduler(
+            beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False
+        )
         self.lora = DualPathLoRA(self.unet, rank=32 if gpu else 8, appearances=count)
         generator = torch.Generator().manual_seed(1)
         with torch.no_grad():
@@ -187,7 +189,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows = [measure(count, device, options.turns) for count in options.adapters]
     table = Table("appearance adapters", "time, of the plain loop", "peak, of the plain loop", "losses differ by")
     for row in rows:
-        table.add_row(str(row["adapters"]), f"{row['time']:.2f}", f"{row['peak']:.2f}", f"{row['losses_differ_by']:.1e}")
+        table.add_row(
+            str(row["adapters"]), f"{row['time']:.2f}", f"{row['peak']:.2f}", f"{row['losses_differ_by']:.1e}"
+        )
     Console().print(table)
     last = rows[-1]
     write_json(options.out, "motiondirector_step", {"rows": rows, "last": last, "wanted": WANTED})

@@ -237,6 +237,50 @@ class DualPathLoRA(nn.Module):
 
         return in_force
 
+    @contextlib.contextmanager
+    def merged(self) -> Iterator[None]:
+        """Within it the updates are part of the base's weights and cost nothing; after it the base is as before, bit for bit.
+
+        Scales are those at the beginning. The original weights are kept meanwhile; release the base's memory plan before.
+
+        Raises:
+            DisMoError: weights that are stored in fewer bits, to which nothing can be added.
+        """
+        held: list[tuple[nn.Parameter, Tensor]] = []
+        settings = [setting for part in self._settings.values() for setting in part]
+        then = [(setting.scale, setting.frozen) for setting in settings]
+        try:
+            for part, adapters in self._pairs.items():
+                for i, name in enumerate(self._layers[part] if adapters else ()):
+                    weight: Any = self.unet.get_submodule(name).weight
+                    if type(weight) is not nn.Parameter or weight.dtype not in (
+                        torch.float32,
+                        torch.bfloat16,
+                        torch.float16,
+                    ):
+                        raise DisMoError(
+                            f"{name} is stored in fewer bits ({weight.dtype}), so nothing can be merged into it. Leave the adapters beside "
+                            "it, or load the base in bf16, fp16 or fp32."
+                        )
+                    held.append((weight, weight.data))
+                    weight.data = (weight.data.float() + self._update(part, i).to(weight.device)).to(weight.dtype)
+            for setting in settings:
+                setting.scale = 0.0
+            yield
+        finally:
+            for weight, data in held:
+                weight.data = data
+            _set(settings, then)
+
+    def _update(self, part: str, layer: int) -> Tensor:
+        """The sum of the updates of one linear, with their scales, [d_out, d_in]."""
+        with torch.no_grad():
+            updates = [
+                pairs[layer].setting.scale * (pairs[layer].lora_up.weight @ pairs[layer].lora_down.weight)
+                for pairs in self._pairs[part]
+            ]
+            return torch.stack(updates).sum(dim=0)
+
     def save(self, part: str, path: str | os.PathLike[str], metadata: Mapping[str, str] | None = None) -> None:
         """Write one part: `.pt` is the published list, `.safetensors` ours; replaces an existing file.
 

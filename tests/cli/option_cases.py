@@ -472,8 +472,30 @@ MOTIONDIRECTOR = {
     ),
     "motiondirector inspect": Situation(
         "motiondirector inspect {weights}",
-        [used("--base {base}", "'{base}'")],
+        [
+            used("--base {base}", "'{base}'"),
+            used("--probe {wide}", "exists already"),
+            *(refused(words, "is for --probe") for words in ("--prompt x", "--overwrite", "--device cpu")),
+        ],
         {"dismo_core.motiondirector.cli.files._read": STOP},
+    ),
+    "motiondirector inspect with a probe": Situation(
+        "motiondirector inspect {weights} --probe probe.png --device cpu",
+        [
+            used("--prompt x", "'x'"),
+            used("--overwrite", "_read", beside="--probe {wide}"),
+            used("--device cpu:0", "'cpu:0'"),
+            used("--base {base}", "load('{base}'"),
+        ],
+        {
+            "dismo_core.motiondirector.cli.files._read": SimpleNamespace(
+                count=1, part="motion", rank=4, layers=[], pairs=lambda k: [], metadata={"base": "toy"}
+            ),
+            "dismo_core.motiondirector.cli.files.load": SimpleNamespace(unet=None),
+            "dismo_core.motiondirector.cli.files._lora": None,
+            "dismo_core.motiondirector.probe.probe_motion": STOP,
+        },
+        more=True,
     ),
     "motiondirector convert": Situation(
         "motiondirector convert {weights} out.pt",

@@ -162,6 +162,8 @@ def test_linears_stored_in_fewer_bits_keep_class_and_place(unet, published):
     lora = trained(unet)
     linear = unet.get_submodule(lora.layers("motion")[0])
     assert isinstance(linear, Float8Linear) and not torch.equal(run(unet, published), before)
+    with pytest.raises(DisMoError, match="fewer bits"), lora.merged():
+        pass
     lora.remove()
     assert torch.equal(run(unet, published), before)
 
@@ -202,6 +204,21 @@ def test_a_list_of_the_published_size_needs_no_base(tmp_path):
         file = read_adapter(tmp_path / "300_unet.pt")
         assert (file.part, file.count, file.layers) == (part, count, lora.layers(part))
         assert read_adapter(tmp_path / "300_unet.pt", unet).part == part
+
+
+def test_merging_is_the_same_and_is_undone_bit_for_bit(unet, published):
+    before = {name: value.clone() for name, value in unet.state_dict().items()}
+    lora = trained(unet, appearances=2)
+    lora.set_scales(appearance=[0.3, -1], motion=0.7)
+    beside = run(unet, published)
+    with pytest.raises(KeyError), lora.merged():
+        weight = unet.get_submodule(lora.layers("motion")[0]).weight
+        assert not torch.equal(weight, before[f"{lora.layers('motion')[0]}.weight"])
+        torch.testing.assert_close(run(unet, published), beside, atol=1e-4, rtol=0)
+        raise KeyError
+    assert torch.equal(run(unet, published), beside) and lora.scales["motion"] == (0.7,)
+    lora.remove()
+    assert all(torch.equal(value, before[name]) for name, value in unet.state_dict().items())
 
 
 NUMBERS = {

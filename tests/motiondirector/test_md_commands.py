@@ -10,7 +10,7 @@ from dismo_core.cli.main import main
 from dismo_core.motiondirector import DualPathLoRA
 from dismo_core.motiondirector.adapter_file import read_adapter
 from dismo_core.text_to_video import load_text_to_video
-from dismo_core.video import probe, read_video
+from dismo_core.video import probe, read_image, read_video
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +116,12 @@ def test_inspect_convert_and_merge(place, tmp_path, capsys):
         and "transformer_in" in said
         and "prompt: talks" in said
     )
+    words = ["--probe", str(tmp_path / "probe.png"), "--base", str(place / "base"), "--device", "cpu"]
+    assert main(["motiondirector", "inspect", str(motion), *words]) == 0
+    picture = read_image(tmp_path / "probe.png")
+    assert picture.shape == (256, 516, 3) and not torch.equal(picture[:, :256], picture[:, 260:])
+    assert main(["motiondirector", "inspect", str(looks), *words[:1], str(tmp_path / "b.png"), *words[2:]]) == 2
+    assert "is an appearance adapter" in capsys.readouterr().err
     assert main(["motiondirector", "inspect", str(looks)]) == 0
     assert "appearance, 2 adapters of rank 4" in capsys.readouterr().out
     base = ["--base", str(place / "base")]

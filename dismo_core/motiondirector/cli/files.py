@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...cli.given import refuse
+from ...cli.progress import display
 from ...errors import DisMoError
+from .base_options import chosen_device, load
 
 if TYPE_CHECKING:
+    from ...text_to_video.base import TextToVideoBase
     from ..adapter_file import AdapterFile
+    from ..dual_path import DualPathLoRA
 
 
 def add_inspect(actions: Any) -> None:
@@ -20,6 +24,12 @@ def add_inspect(actions: Any) -> None:
     )
     parser.add_argument("file", type=Path, metavar="FILE", help="an adapter")
     _add_base(parser)
+    parser.add_argument(
+        "--probe", type=Path, metavar="PNG", help="also sample 8 steps on the base, and draw where points go, beside the base alone"
+    )  # fmt: skip
+    parser.add_argument("-p", "--prompt", help="of --probe (default: the one that the adapter learned)")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing picture")
+    parser.add_argument("--device", help="of --probe: cpu, cuda, mps (default: a GPU where there is one)")
     parser.set_defaults(run=inspect)
 
 
@@ -64,8 +74,13 @@ def inspect(arguments: argparse.Namespace) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from ...files import check_free
     from ..inspect_file import inspect_adapter
 
+    if arguments.probe is None:
+        refuse(arguments, ("prompt", "overwrite", "device"), "is for --probe.")
+    else:
+        check_free(arguments.probe, overwrite=arguments.overwrite)
     file = _read(arguments.file, arguments.base)
     found = inspect_adapter(file)
     console = Console()
@@ -81,6 +96,26 @@ def inspect(arguments: argparse.Namespace) -> None:
     console.print(table)
     if not any(norm for norms in found.norms.values() for norm in norms):
         console.print("All updates are zero: this adapter changes nothing.")
+    if arguments.probe is not None:
+        _probe(arguments, file)
+
+
+def _probe(arguments: argparse.Namespace, file: AdapterFile) -> None:
+    from ...cli.libraries import require_libraries
+    from ...cli.options import shown_runtime
+    from ...video.sheets import save_picture
+    from ..probe import probe_motion
+
+    if file.part != "motion":
+        raise DisMoError(f"--probe shows a motion, and {arguments.file} is an {file.part} adapter.")
+    require_libraries("cv2")
+    prompt = file.metadata.get("prompt", "").partition(" | ")[0] if arguments.prompt is None else arguments.prompt
+    device = chosen_device(arguments)
+    with display("Loading the base") as shown:
+        base = load(arguments.base or "tiny", device, "auto", "auto", shown)
+        picture = probe_motion(base, _lora(base, arguments.file), prompt, runtime=shown_runtime(shown, device))
+        save_picture(picture, arguments.probe, overwrite=arguments.overwrite)
+        shown.line(f"{arguments.probe}: where points go, with the adapter on the left, without it on the right.")
 
 
 def convert(arguments: argparse.Namespace) -> None:
@@ -113,6 +148,12 @@ def merge(arguments: argparse.Namespace) -> None:
     write_adapter(merged.file, arguments.output, overwrite=arguments.overwrite)
     kept = f", {100 * merged.kept:.2f} % of the sum" if arguments.rank else ", the exact sum"
     print(f"{arguments.output}: {merged.file.part} of rank {merged.file.rank}{kept}.")
+
+
+def _lora(base: TextToVideoBase, path: Path) -> DualPathLoRA:
+    from ..dual_path import DualPathLoRA
+
+    return DualPathLoRA.from_files(base.unet, motion=path)
 
 
 def _add_base(parser: argparse.ArgumentParser) -> None:
