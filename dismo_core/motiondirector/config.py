@@ -86,7 +86,8 @@ WITHOUT_EFFECT = {
     "extra_text_encoder_params": "adapters are what is trained",
     "train_text_encoder": "adapters are what is trained",
     "unfreeze_norms": "adapters are what is trained",
-    "resume_step": "a run in the output folder is resumed from its newest checkpoint",
+    "resume_step": "a run is resumed from the newest checkpoint in its own folder",
+    "resume_from_checkpoint": "a run is resumed from the newest checkpoint in its own folder",
     "lr_warmup_steps": "the published rate is constant",
     "text_lora_dropout": "the text encoder is not trained",
     "use_text_lora": "the text encoder is not trained",
@@ -129,7 +130,6 @@ _OTHER = {
     "validation_data": dict, "validation_steps": int, "train_batch_size": int, "gradient_accumulation_steps": int,
     "random_hflip_img": _NUMBER, "use_offset_noise": bool, "offset_noise_strength": _NUMBER, "use_8bit_adam": bool, "adam_beta1": _NUMBER,
     "adam_beta2": _NUMBER, "mixed_precision": str, "extend_dataset": bool, "cached_latent_dir": str, "lr_scheduler": str,
-    "resume_from_checkpoint": str,
 }  # fmt: skip
 _DATA = {
     "width": int, "height": int, "use_bucketing": bool, "sample_start_idx": int, "fps": _NUMBER, "frame_step": int, "n_sample_frames": int,

@@ -150,7 +150,7 @@ class DualPathLoRA(nn.Module):
         adapters = [self.parameters_of(part, k) for k in range(len(self._pairs[part]))]
         count = len(self._layers[part])
         halves = [half for i in range(count) for held in adapters for half in held[2 * i : 2 * i + 2]]
-        return [half.detach().to("cpu", torch.float32) for half in halves]
+        return [half.detach() if half.is_meta else half.detach().to("cpu", torch.float32) for half in halves]
 
     def load_tensors(self, part: str, tensors: Sequence[Tensor]) -> None:
         """Put the matrices of a published list in the place of these, whatever their rank.

@@ -48,6 +48,8 @@ def test_the_published_bases(tmp_path):
         assert hashlib.sha256("\n".join(names).encode()).hexdigest() == digest
     first = lora.parameters_of("motion")[:2]
     assert [list(p.shape) for p in first] == [[512, 32], [32, 512]]
+    lora.load_tensors("motion", [torch.zeros(p.shape) for p in lora.parameters_of("motion")])
+    assert [p.shape for p in lora.tensors("motion")] == [p.shape for p in lora.parameters_of("motion")]
 
 
 def test_new_adapters_and_scales_of_zero_change_nothing(unet, published):
