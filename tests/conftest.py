@@ -9,7 +9,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread a process and a proc
 import pytest
 from layers import METHODS
 
-pytest_plugins = ["toy_cogvideox", "shard_fixtures"]
+pytest_plugins = ["toy_cogvideox", "toy_text_to_video", "shard_fixtures"]
 TESTS = Path(__file__).parent
 DURATION = "about 20 minutes of one core, shared out among all cores; `-m METHOD` runs those of one method"
 

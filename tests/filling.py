@@ -1,7 +1,9 @@
-"""The deterministic fill behind the figures of the published code: every tensor a sine whose phase comes from its name."""
+"""Weights that a name and a shape give, behind the figures of the published code: sines (`fill`), or draws (`filled`)."""
 
 import math
+import zlib
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -34,6 +36,17 @@ def fill(module: nn.Module) -> nn.Module:
             state[key] = value.float()
     module.load_state_dict(state)
     return module.eval()
+
+
+def filled(name: str, shape: tuple[int, ...]) -> Tensor:
+    """float32 values of a state-dict entry: normal, variance 1 / (product of all sizes but the first); of one dimension
+    1 + 0.1 x normal for weights and 0.1 x normal for the rest. RandomState, whose stream NumPy promises to keep."""
+    draw = np.random.RandomState(zlib.crc32(name.encode())).standard_normal(tuple(shape))
+    if len(shape) >= 2:
+        draw = draw / np.sqrt(np.prod(shape[1:]))
+    else:
+        draw = 0.1 * draw + (1 if name.endswith("weight") else 0)
+    return torch.from_numpy(draw.astype(np.float32))
 
 
 def assert_figures(

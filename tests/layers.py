@@ -15,8 +15,8 @@ ROWS = (
     ("lora", "diffusion"),
     ("synthetic", "data"),
     ("training", "evaluation"),
-    ("cogvideox",),  # bases
-    ("dismo", "mimo", "gaussians4d"),  # methods
+    ("cogvideox", "text_to_video"),  # bases
+    ("dismo", "motiondirector", "mimo", "gaussians4d"),  # methods
     ("cli", "__init__"),
     ("__main__",),
 )

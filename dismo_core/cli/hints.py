@@ -15,5 +15,6 @@ HINTS = {
     "other base": "`hf download {repo}` does.",
     "overwrite": "Or replace it with --overwrite.",
     "place": "It goes into {option}.",
+    "skip bad": "With --skip-bad the others are used.",
     "weights": "`dismo weights` lists what is installed.",
 }

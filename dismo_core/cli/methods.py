@@ -13,6 +13,7 @@ COMMANDS = {
     "train": "dismo.cli.train",
     "finetune": "dismo.cli.finetune",
     "evaluate": "cli.evaluate",
+    "motiondirector": "motiondirector.cli.commands",
     "weights": "cli.weights",
     "mimo": "mimo.cli.commands",
     "4d": "gaussians4d.cli.commands",
@@ -33,4 +34,10 @@ EVALUATIONS = {
     "release": "dismo.cli.evaluate_release:add_release",
 }
 # Modules that register weights.
-WEIGHTS = ("cogvideox.weights", "dismo.weights", "mimo.weights")
+WEIGHTS = (
+    "cogvideox.weights",
+    "text_to_video.weights",
+    "dismo.weights",
+    "motiondirector.weights",
+    "mimo.weights",
+)

@@ -84,6 +84,9 @@ def show(arguments: argparse.Namespace) -> None:
     for name, model in registry.BASES.items():
         there = (folder / name / "model_index.json").is_file()
         released.add_row(f"about {readable(model.size)}", "there" if there else "not there", name)
+    for name, collection in registry.COLLECTIONS.items():
+        there = any((folder / name / part.name).is_dir() for part in collection)
+        released.add_row(", ".join(part.repo for part in collection), "there" if there else "not there", name)
     console.print(released)
     console.print(f"to download (`dismo weights download NAME`), into {folder}", soft_wrap=True)
     for name, licence in licences(registry).items():
@@ -96,7 +99,7 @@ def download(arguments: argparse.Namespace) -> None:
     """Fetch one of the released files, or a base model."""
     from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
 
-    from ..weights.hub import fetch, fetch_base
+    from ..weights.hub import fetch, fetch_base, fetch_folder
     from ..weights.manifest import default_folder
 
     disable_progress_bars()  # one of our own is shown
@@ -109,6 +112,12 @@ def download(arguments: argparse.Namespace) -> None:
         print(f"{model} from {model.repo}")
         with display("Downloading", unit="bytes") as shown:
             path = fetch_base(model, folder / name, shown.progress)
+    elif name in registry.COLLECTIONS:
+        path = folder / name
+        for part in registry.COLLECTIONS[name]:
+            print(f"{part} from {part.repo}")
+            with display("Downloading", unit="bytes") as shown:
+                fetch_folder(part, path / part.name, shown.progress)
     else:
         file = registry.RELEASED[name]
         print(f"{file} from {file.repo}")
@@ -161,4 +170,5 @@ def filled_registry() -> Any:
 
 def licences(registry: Any) -> dict[str, str]:
     """Name -> licence of everything that can be downloaded."""
-    return {name: item.licence for name, item in (*registry.RELEASED.items(), *registry.BASES.items())}
+    single = {name: item.licence for name, item in (*registry.RELEASED.items(), *registry.BASES.items())}
+    return single | {name: parts[0].licence for name, parts in registry.COLLECTIONS.items()}

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from ..errors import DisMoError
-from ..files import read_json
 from ..imports import importing
 from ..memory.mmap_weights import fill
-from ..weights.hub import require_base
+from ..weights.base_folder import find_base, read_config
 from ..weights.shards import opened, shards
 from .geometry import COGVIDEOX_5B_I2V, Geometry
 from .text_files import load_text_encoder, load_tokenizer
@@ -79,14 +77,14 @@ def load_base(
     own_text, own_tokenizer = folder / "text_encoder", folder / "tokenizer"
     text_config: Mapping[str, Any] = COGVIDEOX_5B_I2V.text_encoder
     if text_encoder is None or (own_text / "config.json").is_file():
-        text_config = _config(own_text)
+        text_config = read_config(own_text)
     stage("loading the transformer")
     loaded_transformer = _transformer(
-        _config(folder / "transformer"), shards(folder / "transformer", "diffusion_pytorch_model"), dtype
+        read_config(folder / "transformer"), shards(folder / "transformer", "diffusion_pytorch_model"), dtype
     )
     stage("loading the VAE")
     loaded_vae = _vae(
-        _config(folder / "vae"),
+        read_config(folder / "vae"),
         shards(folder / "vae", "diffusion_pytorch_model") if vae is None else [Path(vae)],
         dtype,
     )
@@ -98,7 +96,7 @@ def load_base(
         text_encoder=load_text_encoder(
             text_config, shards(own_text, "model") if text_encoder is None else [Path(text_encoder)], dtype
         ),
-        scheduler_config=_config(folder / "scheduler", "scheduler_config.json"),
+        scheduler_config=read_config(folder / "scheduler", "scheduler_config.json"),
         name=os.fspath(source),
     )
 
@@ -163,22 +161,7 @@ def base_folder(
     Raises:
         DisMoError: nothing there.
     """
-    name, folder = os.fspath(source), Path(source)
-    if (folder / "model_index.json").is_file():
-        return folder
-    if folder.exists():
-        raise DisMoError(f"{folder} is no diffusers folder: it has no model_index.json. Give the folder that holds it.")
-    if name != BASE.name and not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
-        raise DisMoError(f"There is no folder {name}. Give a diffusers folder, or a hub id such as {BASE.repo}.")
-    model = BASE if name in (BASE.repo, BASE.name) else replace(BASE, repo=name, formerly=())
-    return require_base(model, without=without, download=download)
-
-
-def _config(folder: Path, name: str = "config.json") -> dict[str, Any]:
-    path = folder / name
-    if not path.is_file():
-        raise DisMoError(f"{path} is missing. The download is not complete: fetch the missing files.")
-    return read_json(path)
+    return find_base(source, [BASE], without, download=download)
 
 
 def _transformer(config: Mapping[str, Any], files: list[Path], dtype: torch.dtype) -> CogVideoXTransformer3DModel:

@@ -131,17 +131,18 @@ class MemoryPlan:
 
     @contextmanager
     def using(self, part: str) -> Iterator[Any]:
-        """The part's module, ready to run on the device.
+        """The part's module, ready to run on the device. Inside another use of the same part it stays for that one.
 
         After an error or an interrupt in the body nothing is left on the device.
         """
+        inside = part in self._attached
         try:
             self._attach(part)
             yield self.parts[part].module
         except BaseException:
             self.release()
             raise
-        if self.choice.memory != "full" and not self._streams(part):
+        if not inside and self.choice.memory != "full" and not self._streams(part):
             self._detach(part)
 
     def release(self) -> None:

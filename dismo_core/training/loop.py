@@ -35,8 +35,11 @@ class Schedule:
     Args:
         steps: optimizer steps in all.
         lr: peak learning rate.
-        warmup: steps of linear warm-up; cosine to zero after it.
-        clip: largest global gradient norm.
+        warmup: steps of linear warm-up.
+        shape: of the rate after it: "cosine" to zero, or "constant".
+        clip: largest global gradient norm; inf = none.
+        betas: of AdamW.
+        weight_decay: of AdamW.
         average: decay of the exponential average of the weights, None = no average.
         accumulation: batches whose gradients are averaged for a step.
         save_every: in steps; a multiple of log_every.
@@ -48,7 +51,10 @@ class Schedule:
     steps: int
     lr: float
     warmup: int = 100
+    shape: str = "cosine"
     clip: float = 1.0
+    betas: tuple[float, float] = (0.9, 0.99)
+    weight_decay: float = 0.01
     average: float | None = 0.998
     accumulation: int = 1
     save_every: int = 200
@@ -60,6 +66,8 @@ class Schedule:
         """Factor on `lr` at `step`."""
         if step < self.warmup:
             return (step + 1) / self.warmup
+        if self.shape == "constant":
+            return 1.0
         return 0.5 * (1 + math.cos(math.pi * (step - self.warmup) / max(1, self.steps - self.warmup)))
 
 
@@ -81,6 +89,8 @@ class TrainingRun:
         world: of the processes that train together; only the main one writes.
         wrapped: what the losses call, where that is the model as `World.wrap` gave it.
         autocast: dtype of the matrix products; None = that of the weights.
+        scaled: whether the loss is scaled, so that gradients do not vanish in float16; a step whose gradients overflow is left out.
+        optimizer: makes another one than AdamW of the trained weights.
         saved: which names of the model's state dict go into checkpoints; the others must be the same again at the start.
     """
 
@@ -95,6 +105,8 @@ class TrainingRun:
     world: World = ALONE
     wrapped: nn.Module | None = None
     autocast: torch.dtype | None = None
+    scaled: bool = False
+    optimizer: Callable[[list[nn.Parameter]], torch.optim.Optimizer] | None = None
     saved: Callable[[str], bool] = lambda name: True
 
 
@@ -122,15 +134,20 @@ class NumberedBatches(Generic[T]):
         return batch
 
 
-def fit(model: nn.Module, losses: Callable[[int], dict[str, Tensor]], run: TrainingRun) -> nn.Module:
+Losses = Callable[[int], "dict[str, Tensor] | Iterator[dict[str, Tensor]]"]
+MOST_SKIPPED = 25  # steps in a row whose gradients overflow, each of which halves the loss scale
+
+
+def fit(model: nn.Module, losses: Losses, run: TrainingRun) -> nn.Module:
     """Train `model` in place; everything is a function of the step number, so a resumed run equals an unbroken one.
 
     That is why a checkpoint needs no state of random generators and no position in the data: its step gives both.
 
     Args:
         model: parameters with requires_grad are trained.
-        losses: number of a batch -> named scalars; "loss" is the one that is minimised. Batches of step s have the
-            numbers s * accumulation to (s + 1) * accumulation - 1.
+        losses: number of a batch -> named scalars; "loss" is the one that is minimised. Or several such mappings one after the
+            other, whose losses are summed: each is differentiated before the next is asked for, so that one graph exists at a time.
+            Batches of step s have the numbers s * accumulation to (s + 1) * accumulation - 1.
         run: see `TrainingRun`.
 
     Returns:
@@ -143,11 +160,11 @@ def fit(model: nn.Module, losses: Callable[[int], dict[str, Tensor]], run: Train
     folder, schedule, world = run.folder, run.schedule, run.world
     params = [p for p in model.parameters() if p.requires_grad]
     device = params[0].device
-    optimizer = torch.optim.AdamW(
-        params, lr=schedule.lr, betas=(0.9, 0.99), weight_decay=0.01, fused=True if device.type == "cuda" else None
-    )
+    make = run.optimizer or (lambda weights: adamw(weights, schedule))
+    optimizer = make(params)
+    scaler = torch.amp.GradScaler(device.type, enabled=run.scaled)
     average = None if schedule.average is None else Average(model, schedule.average)
-    start = _resume(run, model, average, optimizer)
+    start = _resume(run, model, average, optimizer, scaler)
     world.require_same(start, "the step to resume from")
     if world.main:
         folder.mkdir(parents=True, exist_ok=True)
@@ -159,6 +176,8 @@ def fit(model: nn.Module, losses: Callable[[int], dict[str, Tensor]], run: Train
 
     def state(step: int) -> dict[str, Any]:
         parts: dict[str, Any] = {"step": step, "about": dict(run.about), "optimizer": optimizer.state_dict()}
+        if run.scaled:
+            parts["scaler"] = scaler.state_dict()
         parts["model"] = {k: v for k, v in model.state_dict().items() if run.saved(k)}
         if average is not None:
             parts["averaged"] = average.state_dict()
@@ -166,7 +185,8 @@ def fit(model: nn.Module, losses: Callable[[int], dict[str, Tensor]], run: Train
         return whole
 
     sums: dict[str, float] = {}
-    summed = 0
+    counts: dict[str, int] = {}  # not every step has every loss
+    skipped = 0
     began = time.monotonic()
     with contextlib.ExitStack() as stack:
         out = stack.enter_context((folder / "log.jsonl").open("a")) if world.main else None
@@ -182,33 +202,44 @@ def fit(model: nn.Module, losses: Callable[[int], dict[str, Tensor]], run: Train
                 number = step * schedule.accumulation + k
                 torch.manual_seed(number)  # whatever is drawn from the common generator is a function of the batch
                 with _exchange(run.wrapped, k == schedule.accumulation - 1):
-                    with torch.autocast(device.type, dtype=run.autocast, enabled=run.autocast is not None):
-                        batch = losses(number)
-                    (batch["loss"] / schedule.accumulation).backward()
-                for name, value in batch.items():
-                    part = value.detach() / schedule.accumulation
-                    values[name] = values[name] + part if name in values else part
+                    parts = _one_by_one(losses, number)
+                    while True:
+                        with torch.autocast(device.type, dtype=run.autocast, enabled=run.autocast is not None):
+                            batch = next(parts, None)
+                        if batch is None:
+                            break
+                        scaler.scale(batch["loss"] / schedule.accumulation).backward()
+                        for name, value in batch.items():
+                            part = value.detach() / schedule.accumulation
+                            values[name] = values[name] + part if name in values else part
+            scaler.unscale_(optimizer)
             norm: Any = torch.nn.utils.clip_grad_norm_(params, schedule.clip)
             values["grad_norm"] = norm.full_tensor() if is_sharded(norm) else norm
             # One wait for the device a step: whether to go on must be known before the weights change.
             numbers = dict(zip(values, torch.stack([v.float() for v in values.values()]).tolist(), strict=True))
-            if not math.isfinite(numbers["grad_norm"]):
+            finite = math.isfinite(numbers["grad_norm"])
+            skipped = 0 if finite else skipped + 1
+            if not finite and (not run.scaled or not math.isfinite(numbers["loss"]) or skipped > MOST_SKIPPED):
                 raise DisMoError(
-                    f"The loss or its gradient is not finite at step {step} (loss {numbers['loss']}). The last "
-                    f"checkpoint in {folder} is good; resume from it with a lower learning rate than {schedule.lr}."
+                    f"The loss or its gradient is not finite at step {step} (loss {numbers['loss']}, computed in "
+                    f"{run.autocast or params[0].dtype}). The last checkpoint in {folder} is good; resume from it with a lower learning "
+                    f"rate than {schedule.lr}."
                 )
-            optimizer.step()
+            scaler.step(optimizer)
+            scaler.update()
+            if not finite:
+                del numbers["grad_norm"]
             if average is not None:
                 average.update()
             for name, value_now in numbers.items():
                 sums[name] = sums.get(name, 0.0) + value_now
-            summed += 1
+                counts[name] = counts.get(name, 0) + 1
             done = step + 1
             row: dict[str, float] = {}
             if done % schedule.log_every == 0:
-                row = world.mean({name: total / summed for name, total in sums.items()})
+                row = world.mean({name: total / counts[name] for name, total in sums.items()})
                 row |= {"step": done, "lr": optimizer.param_groups[0]["lr"], "seconds": time.monotonic() - began}
-                sums, summed = {}, 0
+                sums, counts = {}, {}
                 if out is not None:
                     if done % schedule.save_every == 0 and run.on_log is not None:
                         with averaged():
@@ -241,7 +272,32 @@ def fit(model: nn.Module, losses: Callable[[int], dict[str, Tensor]], run: Train
     return model
 
 
-def _resume(run: TrainingRun, model: nn.Module, average: Average | None, optimizer: torch.optim.Optimizer) -> int:
+def adamw(weights: list[nn.Parameter], schedule: Schedule) -> torch.optim.Optimizer:
+    """The optimizer of a run, where it names no other."""
+    return torch.optim.AdamW(
+        weights,
+        lr=schedule.lr,
+        betas=schedule.betas,
+        weight_decay=schedule.weight_decay,
+        fused=True if weights[0].device.type == "cuda" else None,
+    )
+
+
+def _one_by_one(losses: Losses, number: int) -> Iterator[dict[str, Tensor]]:
+    found = losses(number)
+    if isinstance(found, dict):
+        yield found
+    else:
+        yield from found
+
+
+def _resume(
+    run: TrainingRun,
+    model: nn.Module,
+    average: Average | None,
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
+) -> int:
     """Fill model, average and optimizer from the newest checkpoint; returns its step, or 0 where there is none."""
     folder, about = run.folder, run.about
     state = latest_checkpoint(folder)
@@ -273,6 +329,8 @@ def _resume(run: TrainingRun, model: nn.Module, average: Average | None, optimiz
     moments: dict[int, dict[str, Tensor]] = state["optimizer"]["state"]
     parts = {k: {n: shared_out(v, weights[k]) for n, v in moment.items()} for k, moment in moments.items()}
     optimizer.load_state_dict(state["optimizer"] | {"state": parts})
+    if run.scaled:
+        scaler.load_state_dict(state["scaler"])
     log.info("Resumed at step %d.", state["step"])
     return int(state["step"])
 

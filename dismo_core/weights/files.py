@@ -8,9 +8,10 @@ import pickle
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -50,7 +51,7 @@ def read_weights(path: str | os.PathLike[str], *, unwrap: bool = False) -> Weigh
     if path.suffix in (".safetensors", ".sft"):
         return _read_safetensors(path)
     if path.suffix in (".pt", ".pth"):
-        return WeightFile(path, _read_pickle(path, unwrap), {})
+        return WeightFile(path, read_pickle(path, unwrap=unwrap), {})
     raise DisMoError(
         f"{path.name} has the suffix {path.suffix!r}; weight files end in .safetensors, .sft, .pt or .pth."
     )
@@ -68,11 +69,59 @@ def _read_safetensors(path: Path) -> WeightFile:
         ) from error
 
 
-def _read_pickle(path: Path, unwrap: bool) -> dict[str, Tensor]:
+def read_pickle(path: Path, *, unwrap: bool = False) -> dict[str, Tensor]:
+    """A flat mapping of tensors in torch's format, memory-mapped, by the weights-only unpickler; see `read_weights`."""
+    content = _unpickled(path)
+    if unwrap and isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
+        content = content["state_dict"]
+    if not isinstance(content, dict) or not all(isinstance(k, str) and _is_plain(v) for k, v in content.items()):
+        inside = sorted(map(str, content))[:5] if isinstance(content, dict) else type(content).__name__
+        raise DisMoError(
+            f"{path} is not a flat mapping of names to tensors (it holds {inside}). Save the model's state dict itself."
+        )
+    _require_whole(path, content)
+    return content
+
+
+def read_list(path: Path) -> list[Tensor]:
+    """A list of tensors in torch's format, likewise.
+
+    Raises:
+        DisMoError: as `read_weights`; or it holds something else than a list of tensors.
+    """
+    content = _unpickled(path)
+    if not isinstance(content, list) or not all(_is_plain(value) for value in content):
+        raise DisMoError(
+            f"{path} holds a {type(content).__name__}, not a list of tensors. It is a file of another kind, or damaged."
+        )
+    _require_whole(path, {f"entry {i}": tensor for i, tensor in enumerate(content)})
+    return [tensor.detach() for tensor in content]
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """A mapping of names to tensors and plain values in torch's format, likewise; its tensors are plain and whole.
+
+    Raises:
+        DisMoError: as `read_weights`; or it holds something else.
+    """
+    content = _unpickled(path)
+    if not isinstance(content, dict) or not all(
+        isinstance(k, str) and (_is_plain(v) or isinstance(v, (str, int, float, type(None))))
+        for k, v in content.items()
+    ):
+        raise DisMoError(
+            f"{path} holds a {type(content).__name__} of another form, not names with tensors and texts. It is a file of another kind, "
+            "or damaged."
+        )
+    _require_whole(path, {name: value for name, value in content.items() if isinstance(value, Tensor)})
+    return content
+
+
+def _unpickled(path: Path) -> Any:
     try:
         _check_records(path)
         # memory-mapped files need torch's zip format; older pickles are read whole
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError as error:
         raise DisMoError(
             f"{path} is damaged or holds more than tensors: loading it would have to run code, which is refused. "
@@ -86,20 +135,15 @@ def _read_pickle(path: Path, unwrap: bool) -> dict[str, Tensor]:
         raise DisMoError(
             f"{path} is not a whole PyTorch weight file ({first_line(error)}). Fetch or copy it again."
         ) from error
-    if unwrap and isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
-        content = content["state_dict"]
-    if not isinstance(content, dict) or not all(isinstance(k, str) and _is_plain(v) for k, v in content.items()):
-        inside = sorted(map(str, content))[:5] if isinstance(content, dict) else type(content).__name__
-        raise DisMoError(
-            f"{path} is not a flat mapping of names to tensors (it holds {inside}). Save the model's state dict itself."
-        )
-    for name, tensor in content.items():
+
+
+def _require_whole(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    for name, tensor in tensors.items():
         if tensor.nbytes > tensor.untyped_storage().nbytes():
             raise DisMoError(
                 f"{path} declares {name[:80]} as {list(tensor.shape)}, but holds {tensor.untyped_storage().nbytes()} bytes of it. "
                 "It is damaged or made to mislead; fetch it again."
             )
-    return content
 
 
 def _check_records(path: Path) -> None:

@@ -17,8 +17,9 @@ from typing import Any
 
 from ..errors import DisMoError
 from . import registry
-from .manifest import HubFile, HubModel, default_folder, readable
+from .manifest import WEIGHTS, HubFile, HubFolder, HubModel, default_folder, readable
 from .released import check_released
+from .shards import PICKLED
 
 log = logging.getLogger(__name__)
 
@@ -114,21 +115,36 @@ def fetch_base(
     """
     from .base_folder import check_base
 
+    fetch_folder(model, folder, progress, without)
+    check_base(Path(folder), model.parts, without)
+    return Path(folder)
+
+
+def fetch_folder(
+    model: HubFolder,
+    folder: str | os.PathLike[str],
+    progress: Progress | None = None,
+    without: Collection[str] = (),
+) -> list[Path]:
+    """The files of a repository that match the patterns, of one commit, below `folder`; see `fetch_base`.
+
+    Raises:
+        DisMoError: as `fetch`.
+    """
     folder = Path(folder)
     # The file that makes a folder a model comes last.
     files = [file for file in listing(model) if model.needs(file.path, without)]
     files.sort(key=lambda file: file.path == "model_index.json")
     _require_space(folder, sum(_remaining(file, folder) for file in files))
-    before, total = 0, sum(file.size for file in files)
+    before, total, paths = 0, sum(file.size for file in files), []
     for file in files:
-        fetch(file, folder, None if progress is None else _shifted(progress, before, total))
+        paths.append(fetch(file, folder, None if progress is None else _shifted(progress, before, total)))
         before += file.size
-    check_base(folder, model.parts, without)
-    return folder
+    return paths
 
 
-def listing(model: HubModel) -> list[HubFile]:
-    """The files of a model as the hub reports them now, of one commit.
+def listing(model: HubFolder) -> list[HubFile]:
+    """The files of a model as the hub reports them now, of one commit; no `.bin` that is there as safetensors, too.
 
     Raises:
         DisMoError: the hub does not answer or refuses, or has no such files.
@@ -149,9 +165,21 @@ def listing(model: HubModel) -> list[HubFile]:
         for sibling in info.siblings or []
         if model.needs(sibling.rfilename)
     ]
-    if not any(file.path == "model_index.json" for file in found):
+    paths = {file.path for file in found}
+    found = [file for file in found if not (file.path.endswith(".bin") and _safetensors_twin(file.path) in paths)]
+    if isinstance(model, HubModel) and "model_index.json" not in paths:
         raise DisMoError(f"{model.repo} on the hub holds no model_index.json: it is no diffusers model.")
+    if not found:
+        raise DisMoError(
+            f"{model.repo} on the hub holds none of {', '.join(model.patterns)}. It was moved: update this software."
+        )
     return found
+
+
+def _safetensors_twin(path: str) -> str:
+    place = PurePosixPath(path)
+    newer = {older: stem for stem, older in PICKLED.items()}
+    return str(place.with_name(newer.get(place.stem, place.stem) + WEIGHTS))
 
 
 def fetch(file: HubFile, folder: str | os.PathLike[str], progress: Progress | None = None) -> Path:

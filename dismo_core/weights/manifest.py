@@ -51,26 +51,20 @@ class HubFile:
 
 
 @dataclass(frozen=True)
-class HubModel:
-    """A folder of files in a repository; the hub says which there are, with sizes and checksums.
+class HubFolder:
+    """Files in a repository; the hub says which there are, with sizes and checksums.
 
     Args:
         repo: owner/name.
         patterns: of the files that are needed.
-        size: about how large they are together, bytes; only for messages.
+        size: about how large they are together, bytes; only for messages. 0 = not known.
         licence: shown where it is fetched.
-        parts: folder -> name of its weight files, without index and suffix.
-        family: how the names of its pipelines begin.
-        formerly: names that the repository had before; the hub library's cache may hold it under one of these.
     """
 
     repo: str
     patterns: tuple[str, ...]
     size: int
     licence: str
-    parts: Mapping[str, str]
-    family: str
-    formerly: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -79,11 +73,27 @@ class HubModel:
 
     def needs(self, path: str, without: Collection[str] = ()) -> bool:
         """Whether a file of the repository is needed. without: folders whose weights are not."""
-        weights_not_needed = path.endswith(WEIGHTS) and path.partition("/")[0] in without
+        weights_not_needed = path.endswith((WEIGHTS, ".bin")) and path.partition("/")[0] in without
         return not weights_not_needed and any(fnmatch.fnmatchcase(path, pattern) for pattern in self.patterns)
 
     def __str__(self) -> str:
-        return f"{self.name} (about {readable(self.size)}; {self.licence})"
+        size = f"about {readable(self.size)}; " if self.size else ""
+        return f"{self.name} ({size}{self.licence})"
+
+
+@dataclass(frozen=True)
+class HubModel(HubFolder):
+    """A base model: a diffusers folder.
+
+    Args:
+        parts: folder -> name of its weight files, without index and suffix.
+        family: how the names of its pipelines begin.
+        formerly: names that the repository had before; the hub library's cache may hold it under one of these.
+    """
+
+    parts: Mapping[str, str]
+    family: str
+    formerly: tuple[str, ...] = ()
 
 
 def default_folder() -> Path:

@@ -12,13 +12,14 @@ from torch import Tensor
 
 from .files import WeightFile
 from .kinds import Kind
-from .manifest import HubFile, HubModel
+from .manifest import HubFile, HubFolder, HubModel
 
 # The models that a file could hold: name, and the tensors that it then has.
 Models = Callable[[WeightFile], Iterator[tuple[str, dict[str, Tensor]]]]
 
 RELEASED: dict[str, HubFile] = {}  # name -> a published file
 BASES: dict[str, HubModel] = {}  # name of the folder -> a published base model
+COLLECTIONS: dict[str, tuple[HubFolder, ...]] = {}  # name -> repositories of many small files
 BUNDLED: dict[str, Path] = {}  # name -> a file of this pack, with checksums.json beside it
 KINDS: list[Kind] = []  # in the order in which they are tried
 MODELS: dict[Kind, Models] = {}  # of the kinds that can be checked
@@ -30,6 +31,7 @@ def register(
     models: Mapping[Kind, Models] | None = None,
     released: Mapping[str, HubFile] | None = None,
     bases: Mapping[str, HubModel] | None = None,
+    collections: Mapping[str, tuple[HubFolder, ...]] | None = None,
     bundled: Mapping[str, Path] | None = None,
 ) -> None:
     """Add the weights of a base or method to the tables.
@@ -39,10 +41,12 @@ def register(
         models: for each kind that can be checked, the models that such a file can hold.
         released: see the table.
         bases: see the table.
+        collections: see the table.
         bundled: see the table.
     """
     RELEASED.update(released or {})
     BASES.update(bases or {})
+    COLLECTIONS.update(collections or {})
     BUNDLED.update(bundled or {})
     KINDS.extend(kinds)
     MODELS.update(models or {})

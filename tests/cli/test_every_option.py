@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from gaussians4d_option_cases import FOUR_D
 from mimo_option_cases import MIMO
+from motiondirector_option_cases import MOTIONDIRECTOR
 from option_cases import MOTION, SITUATIONS, STOP, Layered, Model
 from PIL import Image
 
@@ -38,7 +40,7 @@ def leaf_commands(parser, words=()):
 
 
 COMMANDS = dict(leaf_commands(make_parser()))
-SITUATIONS |= MIMO
+SITUATIONS |= MIMO | MOTIONDIRECTOR | FOUR_D
 ALL = [(name, case) for name, situation in SITUATIONS.items() for case in situation.cases]
 
 
@@ -85,6 +87,10 @@ def files(tmp_path_factory, real_clip, photograph):
     for name in ("full/model4d.safetensors", "full/frames_4d.safetensors", "model.glb"):
         (root / name).write_bytes(b"")
     (root / "points.json").write_text("[[1, 2]]")
+    video = f"train_data: {{single_video_path: {real_clip}, width: 64, height: 64}}"
+    (root / "config.yaml").write_text(
+        f"strange: 1\ngradient_checkpointing: true\ndataset_types: [single_video]\n{video}\n"
+    )
     MOTION.save(root / "motion.safetensors")
     (root / "kept").mkdir()
     for name in ("pan-left", "drawn_path"):
@@ -104,6 +110,7 @@ def files(tmp_path_factory, real_clip, photograph):
         "twice_labelled": root / "twice", "base": BASE, "points": root / "points.json",
         "kept": root / "kept",
         "glb": root / "model.glb",
+        "config": root / "config.yaml",
     }  # fmt: skip
 
 

@@ -246,3 +246,10 @@ def load_base(repo: str, folder):
 
     os.environ["DISMO_WEIGHTS"] = str(folder)
     return load_base(repo, download=True).transformer.config.num_layers
+
+
+def command(*words: str) -> int:
+    """The exit code of `dismo WORDS`."""
+    from dismo_core.cli.main import main
+
+    return main([*words])

@@ -1,0 +1,50 @@
+"""MotionDirector: the motion of a few clips as a LoRA, their appearance kept apart (docs/methods/motiondirector.md)."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .adapter_file import find_adapter
+    from .bypass import single_frame_bypass
+    from .dual_path import DualPathLoRA
+    from .frames import bucket_size, chunk_indices, clip_indices, folder_indices, resize_frames
+    from .losses import StepDraws, draw_step, dual_path_losses, motion_loss
+
+__all__ = [
+    "DualPathLoRA",
+    "StepDraws",
+    "bucket_size",
+    "chunk_indices",
+    "clip_indices",
+    "draw_step",
+    "dual_path_losses",
+    "find_adapter",
+    "folder_indices",
+    "motion_loss",
+    "resize_frames",
+    "single_frame_bypass",
+]
+
+_LAZY = {
+    "DualPathLoRA": ".dual_path",
+    "StepDraws": ".losses",
+    "bucket_size": ".frames",
+    "chunk_indices": ".frames",
+    "clip_indices": ".frames",
+    "draw_step": ".losses",
+    "dual_path_losses": ".losses",
+    "find_adapter": ".adapter_file",
+    "folder_indices": ".frames",
+    "motion_loss": ".losses",
+    "resize_frames": ".frames",
+    "single_frame_bypass": ".bypass",
+}
+
+
+def __getattr__(name: str) -> Any:
+    module = _LAZY.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(module, __name__), name)

@@ -1,0 +1,48 @@
+"""Which base runs, and how: options of several commands."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from ...cli.options import best_device, check_device
+
+if TYPE_CHECKING:
+    from ...cli.progress import Display
+    from ...text_to_video.base import TextToVideoBase
+
+PRECISIONS = ("auto", "bf16", "fp16", "fp32", "fp8", "int8", "nf4")
+MEMORY = ("auto", "full", "model offload", "group offload", "sequential", "disk")
+
+
+def add_running(parser: Any, *names: str) -> None:
+    """--precision --memory --device.
+
+    Args:
+        parser: takes the options.
+        names: other ways to write --device.
+    """
+    parser.add_argument(
+        "--precision", choices=PRECISIONS, default="auto",
+        help="auto (default): fp32 on a CPU, else bf16; fp8, int8 and nf4 store the UNet's large matrices in fewer bits",
+    )  # fmt: skip
+    parser.add_argument(
+        "--memory", choices=MEMORY, default="auto",
+        help="how the base lies in memory; auto (default) takes the fastest that fits",
+    )  # fmt: skip
+    parser.add_argument(*names, "--device", help="cpu, cuda, mps (default: a GPU where there is one)")
+
+
+def chosen_device(arguments: argparse.Namespace) -> str:
+    """The device asked for, where it is there; else a GPU, or the CPU."""
+    return check_device(arguments.device or best_device())
+
+
+def load(base: str, device: str, precision: str, memory: str, shown: Display) -> TextToVideoBase:
+    """A base, while `shown` says what is loaded; see `load_text_to_video`."""
+    from ...text_to_video.base import load_text_to_video
+
+    def stage(label: str) -> None:
+        shown.stage(label[:1].upper() + label[1:])
+
+    return load_text_to_video(base, device=device, precision=precision, memory=memory, stage=stage)
