@@ -20,7 +20,7 @@ def start_noise(shape: Sequence[int], seed: int, *, dtype: torch.dtype = torch.f
     Args:
         shape: of the latents, such as (B, 4, F, h, w).
         seed: any integer that torch takes.
-        dtype: in which it is drawn; numbers differ between dtypes by rounding alone.
+        dtype: in which it is drawn. Where 16 divides the number of numbers, as at all usual sizes, dtypes differ by rounding alone.
     """
     return torch.randn(tuple(shape), generator=torch.Generator().manual_seed(seed), dtype=dtype)
 

@@ -26,7 +26,7 @@ def probe_motion(
 ) -> Tensor:
     """First frames with the tracks of points, with the motion adapter and, from the same noise, without it.
 
-    8 steps at about half of the base's size: it shows where things go, not how they look.
+    8 steps at about half of the base's size: it shows where points go, not what the video looks like.
 
     Args:
         base: with the adapters in it.
