@@ -1,0 +1,34 @@
+"""CMD: a clip as one picture and a small motion latent, edited apart and put together again. Importing this loads no torch."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_LAZY = {
+    "ContentDiT": ".models.content_dit",
+    "ContentMotionAutoencoder": ".models.autoencoder",
+    "ContentMotionModel": ".model",
+    "GaussianDiffusion": ".diffusion",
+    "LPIPS": ".lpips",
+    "Latents": ".models.autoencoder",
+    "MotionDiT": ".models.motion_dit",
+    "MotionLatent": ".algebra",
+    "VideoFolder": ".folder",
+    "clip_tensor": ".clips",
+    "held_still": ".models.autoencoder",
+    "load_autoencoder": ".weights",
+    "load_content_model": ".weights",
+    "load_content_motion": ".weights",
+    "load_lpips": ".lpips",
+    "load_motion_model": ".weights",
+    "reconstruction_loss": ".losses",
+}
+__all__ = sorted(_LAZY)
+
+
+def __getattr__(name: str) -> Any:
+    module = _LAZY.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(module, __name__), name)

@@ -1,0 +1,31 @@
+"""Frames as CMD is trained on them (docs/methods/content_motion.md, 1.3)."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..errors import DisMoError
+from ..video.picture import centre_crop
+
+
+def clip_tensor(frames: Tensor, size: tuple[int, int]) -> Tensor:
+    """A clip for the autoencoder: the largest centred part of the aspect of `size`, scaled bilinearly without antialias.
+
+    Args:
+        frames: uint8 [T,h,w,3].
+        size: (height, width), px.
+
+    Returns:
+        float32 [3,T,height,width], -1..1.
+
+    Raises:
+        DisMoError: no uint8 frames of that layout.
+    """
+    if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != torch.uint8:
+        raise DisMoError(f"Frames must be uint8 [T,height,width,3], not {frames.dtype} {list(frames.shape)}.")
+    top, left, rows, columns = centre_crop(frames.shape[1], frames.shape[2], size)
+    cut = frames[:, top : top + rows, left : left + columns].permute(0, 3, 1, 2)
+    scaled = F.interpolate(cut / 127.5 - 1, size, mode="bilinear", align_corners=False)
+    return scaled.transpose(0, 1).contiguous()

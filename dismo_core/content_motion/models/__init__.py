@@ -1,0 +1,1 @@
+"""Networks of CMD, in the names of the release."""
