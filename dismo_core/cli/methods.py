@@ -40,4 +40,5 @@ WEIGHTS = (
     "dismo.weights",
     "motiondirector.weights",
     "mimo.weights",
+    "content_motion.weights",
 )

@@ -102,21 +102,32 @@ class VideoFolder:
         place, chance = self.root / path, random.Random(f"{self.seed}/{draw}/{index}")
         if place.is_dir():
             pictures = _pictures(place)
-            numbers = self._numbers(path, len(pictures), chance)
-            frames = _read_pictures([pictures[n] for n in numbers])
+            count = len(pictures)
+            frames = (
+                None if self._refused(count) else _read_pictures([pictures[n] for n in self._numbers(count, chance)])
+            )
         else:
             try:
                 data = place.read_bytes()
             except OSError as error:
                 raise Unusable("unreadable", f"{path}: {error.strerror or error}") from error
             with open_indexed(data, path) as video:
-                frames = video.frames(self._numbers(path, len(video), chance))
+                count = len(video)
+                frames = None if self._refused(count) else video.frames(self._numbers(count, chance))
+        if count < self.frames:
+            self._tell_short(path, count)
+        assert frames is not None
         return {"x": clip_tensor(frames, self.size), "y": label}
 
-    def _numbers(self, path: str, count: int, chance: random.Random) -> list[int]:
-        if count >= self.frames:
-            start = chance.randint(0, count - self.frames)
-            return list(range(start, start + self.frames))
+    def _refused(self, count: int) -> bool:
+        return count < self.frames and self.short != "repeat"
+
+    def _numbers(self, count: int, chance: random.Random) -> list[int]:
+        start = chance.randint(0, max(0, count - self.frames))
+        return [min(start + n, count - 1) for n in range(self.frames)]
+
+    def _tell_short(self, path: str, count: int) -> None:
+        """Raise where short videos are not repeated; else count this one, and say so at the first."""
         told = f"{path} has {count} frames, fewer than the {self.frames} of a clip"
         if self.short == "skip":
             raise Unusable("short", told)
@@ -125,7 +136,6 @@ class VideoFolder:
         if not self.repeated:
             log.warning("%s: its last frame is repeated, as of all videos that are too short.", told)
         self.repeated.add(path)
-        return [min(n, count - 1) for n in range(self.frames)]
 
     def _below(self, name: str) -> list[str]:
         return [(path if name == "." else f"{name}/{path}") for path in _videos(self.root / name)]

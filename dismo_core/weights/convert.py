@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..errors import DisMoError
 from ..files import atomic_write, check_free, save_tensors
+from . import registry
 from .files import read_weights, sha256
 from .manifest import SOURCE
 from .released import check_released
@@ -25,7 +26,7 @@ def convert(
     """Write the tensors of a `.pt` or `.pth` file as safetensors; the metadata hold the source's name and sha256.
 
     The source is read by the weights-only unpickler and stays memory-mapped, so memory does not grow with it. Of a training
-    checkpoint the weights under `state_dict` are taken.
+    checkpoint the weights under `state_dict` are taken, or what a method says of its own checkpoints.
 
     Args:
         source: the `.pt` or `.pth` file.
@@ -47,8 +48,10 @@ def convert(
         raise DisMoError(f"{target.name} has the suffix {target.suffix!r}. Give a name that ends in .safetensors.")
     check_free(target, overwrite=overwrite)
     check_released(source, progress)
-    tensors = read_weights(source, unwrap=True).tensors
-    metadata = {"format": "pt", "source": source.name, SOURCE: sha256(source, progress)}
+    known = (file for read in registry.CHECKPOINTS if (file := read(source)) is not None)
+    file = next(known, None) or read_weights(source, unwrap=True)
+    tensors = file.tensors
+    metadata = {"format": "pt", "source": source.name, SOURCE: sha256(source, progress), **file.metadata}
     with atomic_write(target, overwrite=overwrite) as temporary:
         save_tensors(_separate(tensors), temporary, metadata)
     return tensors

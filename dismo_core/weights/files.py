@@ -8,7 +8,7 @@ import pickle
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,8 +46,7 @@ def read_weights(path: str | os.PathLike[str], *, unwrap: bool = False) -> Weigh
             declares more numbers than the file holds.
     """
     path = Path(path)
-    if not path.is_file():
-        raise DisMoError(f"There is no weight file {path}. Check the path.", hint="weights")
+    _require_file(path)
     if path.suffix in (".safetensors", ".sft"):
         return _read_safetensors(path)
     if path.suffix in (".pt", ".pth"):
@@ -55,6 +54,11 @@ def read_weights(path: str | os.PathLike[str], *, unwrap: bool = False) -> Weigh
     raise DisMoError(
         f"{path.name} has the suffix {path.suffix!r}; weight files end in .safetensors, .sft, .pt or .pth."
     )
+
+
+def _require_file(path: Path) -> None:
+    if not path.is_file():
+        raise DisMoError(f"There is no weight file {path}. Check the path.", hint="weights")
 
 
 def _read_safetensors(path: Path) -> WeightFile:
@@ -71,9 +75,22 @@ def _read_safetensors(path: Path) -> WeightFile:
 
 def read_pickle(path: Path, *, unwrap: bool = False) -> dict[str, Tensor]:
     """A flat mapping of tensors in torch's format, memory-mapped, by the weights-only unpickler; see `read_weights`."""
-    content = _unpickled(path)
+    content = unpickled(path)
     if unwrap and isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
         content = content["state_dict"]
+    return flat_tensors(content, path)
+
+
+def flat_tensors(content: object, path: Path) -> dict[str, Tensor]:
+    """A flat mapping of tensors, checked.
+
+    Args:
+        content: of a file, or a part of it.
+        path: of the file, for messages.
+
+    Raises:
+        DisMoError: something else, or a tensor that declares more numbers than the file holds.
+    """
     if not isinstance(content, dict) or not all(isinstance(k, str) and _is_plain(v) for k, v in content.items()):
         inside = sorted(map(str, content))[:5] if isinstance(content, dict) else type(content).__name__
         raise DisMoError(
@@ -89,7 +106,7 @@ def read_list(path: Path) -> list[Tensor]:
     Raises:
         DisMoError: as `read_weights`; or it holds something else than a list of tensors.
     """
-    content = _unpickled(path)
+    content = unpickled(path)
     if not isinstance(content, list) or not all(_is_plain(value) for value in content):
         raise DisMoError(
             f"{path} holds a {type(content).__name__}, not a list of tensors. It is a file of another kind, or damaged."
@@ -104,7 +121,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
     Raises:
         DisMoError: as `read_weights`; or it holds something else.
     """
-    content = _unpickled(path)
+    content = unpickled(path)
     if not isinstance(content, dict) or not all(
         isinstance(k, str) and (_is_plain(v) or isinstance(v, (str, int, float, type(None))))
         for k, v in content.items()
@@ -117,11 +134,22 @@ def read_mapping(path: Path) -> dict[str, Any]:
     return content
 
 
-def _unpickled(path: Path) -> Any:
+def unpickled(path: Path, allowed: Sequence[type] = ()) -> Any:
+    """What a `.pt` or `.pth` file holds, memory-mapped, by the weights-only unpickler.
+
+    Args:
+        path: of the file.
+        allowed: classes whose objects may be in it beside tensors and Python's own types; none that acts when it is made.
+
+    Raises:
+        DisMoError: missing, damaged, or a pickle that would have to run code.
+    """
+    _require_file(path)
     try:
         _check_records(path)
         # memory-mapped files need torch's zip format; older pickles are read whole
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        with torch.serialization.safe_globals(list(allowed)):
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError as error:
         raise DisMoError(
             f"{path} is damaged or holds more than tensors: loading it would have to run code, which is refused. "

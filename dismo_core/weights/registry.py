@@ -21,6 +21,8 @@ RELEASED: dict[str, HubFile] = {}  # name -> a published file
 BASES: dict[str, HubModel] = {}  # name of the folder -> a published base model
 COLLECTIONS: dict[str, tuple[HubFolder, ...]] = {}  # name -> repositories of many small files
 BUNDLED: dict[str, Path] = {}  # name -> a file of this pack, with checksums.json beside it
+# Of published training checkpoints that are no flat mapping: the weights in a .pt file, with their geometry; None = not such a file.
+CHECKPOINTS: list[Callable[[Path], WeightFile | None]] = []
 KINDS: list[Kind] = []  # in the order in which they are tried
 MODELS: dict[Kind, Models] = {}  # of the kinds that can be checked
 
@@ -33,6 +35,7 @@ def register(
     bases: Mapping[str, HubModel] | None = None,
     collections: Mapping[str, tuple[HubFolder, ...]] | None = None,
     bundled: Mapping[str, Path] | None = None,
+    checkpoints: Callable[[Path], WeightFile | None] | None = None,
 ) -> None:
     """Add the weights of a base or method to the tables.
 
@@ -43,6 +46,7 @@ def register(
         bases: see the table.
         collections: see the table.
         bundled: see the table.
+        checkpoints: see the table.
     """
     RELEASED.update(released or {})
     BASES.update(bases or {})
@@ -50,3 +54,5 @@ def register(
     BUNDLED.update(bundled or {})
     KINDS.extend(kinds)
     MODELS.update(models or {})
+    if checkpoints is not None:
+        CHECKPOINTS.append(checkpoints)
