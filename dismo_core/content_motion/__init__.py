@@ -16,6 +16,8 @@ _LAZY = {
     "MotionLatent": ".algebra",
     "VideoFolder": ".folder",
     "clip_tensor": ".clips",
+    "decode_frames": ".encoding",
+    "encode_frames": ".encoding",
     "held_still": ".models.autoencoder",
     "load_autoencoder": ".weights",
     "load_content_model": ".weights",

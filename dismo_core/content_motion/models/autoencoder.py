@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import DisMoError
+from ...runtime import Runtime
+from ..refine import refined
 from .space_time import SpaceTimeTransformer
 
 IDENTIFYING = ("pre_xt.weight", "pre_yt.weight", "to_patch_embedding_xy.weight")
@@ -84,11 +86,13 @@ class ContentMotionAutoencoder(nn.Module):
         """Keep the id as it is now, through casts that come later."""
         self._id = self.id
 
-    def encode(self, clip: Tensor) -> Latents:
+    def encode(self, clip: Tensor, refine: int = 0, runtime: Runtime | None = None) -> Latents:
         """Take clips apart.
 
         Args:
             clip: [B,C,L,H,W]; -1..1 in pixel mode.
+            refine: steps of gradient descent on the latents of these clips, for clips unlike those of the training.
+            runtime: progress and cancel of those steps.
 
         Raises:
             DisMoError: another number of axes or channels, a size that the patch does not divide, fewer than 2 frames.
@@ -97,7 +101,8 @@ class ContentMotionAutoencoder(nn.Module):
         content = (self._weights(hidden) * clip.float()).sum(dim=2).to(clip.dtype)
         volume = hidden.permute(0, 4, 1, 2, 3)  # [B,C',L,H',W']
         motion = torch.cat((self.pre_xt(volume.mean(dim=3)), self.pre_yt(volume.mean(dim=4))), dim=-1).tanh()
-        return Latents(content, motion)
+        latents = Latents(content, motion)
+        return refined(self, clip, latents, refine, runtime) if refine else latents
 
     def content_weights(self, clip: Tensor) -> Tensor:
         """From which frame each value of the content frame comes: [B,C,L,H,W], summing to 1 over L; see `encode`."""
