@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filling
 import pytest
 import torch
 from cmd_toys import (
@@ -11,7 +12,6 @@ from cmd_toys import (
     content_model,
     counted,
     described,
-    drawn,
     filled,
     golden,
     goldens,
@@ -89,7 +89,7 @@ def test_motion_model_with_stored_tables():
     model = motion_model()
     state = model.state_dict()
     for name in ("pos_embed", "keyframe_pos_embed"):
-        state[name] = 8 * drawn(name, tuple(state[name].shape))
+        state[name] = 8 * filling.filled(name, tuple(state[name].shape))
     model.load_state_dict(state)
     inputs = (golden(f"motion.square.{n}") for n in ("x", "t", "content"))
     assert_golden(model(*inputs), "motion.stored_table.out")

@@ -203,6 +203,24 @@ def test_whole_models(tmp_path):
         cm.load_content_motion(tmp_path / "nowhere")
 
 
+def test_lpips_from_one_file_or_from_heads_and_vgg16(tmp_path):
+    model = filled(cm.LPIPS())
+    state = model.state_dict()
+    heads = {name: value for name, value in state.items() if name.startswith("lin")}
+    vgg = {f"features.{n.split('.', 2)[2]}": v for n, v in state.items() if n.startswith("net.")}
+    torch.save(state, tmp_path / "whole.pt")
+    torch.save(heads, tmp_path / "heads.pt")
+    save_file(vgg, tmp_path / "vgg16.safetensors")
+    a, b = golden("lpips.a"), golden("lpips.b")
+    for loaded in (
+        cm.load_lpips(tmp_path / "whole.pt"),
+        cm.load_lpips(tmp_path / "heads.pt", vgg16=tmp_path / "vgg16.safetensors"),
+    ):
+        assert torch.equal(loaded.train()(a, b), model(a, b)) and not loaded.training
+    with pytest.raises(DisMoError, match=r"26 missing: net.slice1.0.bias.* \(--vgg16\)"):
+        cm.load_lpips(tmp_path / "heads.pt")
+
+
 def test_dismo_weights_convert(tmp_path):
     """A published checkpoint becomes safetensors that load like it."""
     from dismo_core.cli.main import main

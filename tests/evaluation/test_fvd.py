@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
 import torch
-
-sys.path.append(str(Path(__file__).parents[1] / "content_motion"))
 from cmd_toys import assert_golden, filled, golden
 
 from dismo_core import DisMoError

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zlib
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import filling
 import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
 from dismo_core import content_motion as cm
 
-GOLDENS = Path(__file__).parents[1] / "goldens" / "content_motion.safetensors"
+GOLDENS = Path(__file__).parent / "goldens" / "content_motion.safetensors"
 COMPUTED = ("pos_embed", "inv_freqs", "scales", "scaling_layer.shift", "scaling_layer.scale", "num_batches_tracked")
 AUTOENCODER: dict[str, Any] = dict(width=32, depth=2, motion_channels=4)
 DIT: dict[str, Any] = dict(width=48, depth=2, heads=3)
@@ -45,22 +44,12 @@ def assert_golden(found: Tensor, name: str, tolerance: float | None = None) -> N
     torch.testing.assert_close(found.to(expected.dtype), expected, atol=bound, rtol=0)
 
 
-def drawn(name: str, shape: tuple[int, ...]) -> Tensor:
-    """Values of a tensor from its name: normal, of variance 1 / inputs; vectors near 0, or near 1 where they are weights."""
-    values = np.random.RandomState(zlib.crc32(name.encode())).standard_normal(shape)
-    if len(shape) >= 2:
-        values = values / np.sqrt(np.prod(shape[1:]))
-    else:
-        values = 0.1 * values + (1 if name.endswith("weight") else 0)
-    return torch.from_numpy(values.astype(np.float32))
-
-
 def filled(module: nn.Module, factors: dict[str, float] | None = None) -> Any:
     """The module with made weights, in evaluation mode. factors: part of a dotted name -> factor on the entry."""
     state = module.state_dict()
     for name, tensor in state.items():
         if not name.endswith(COMPUTED):
-            value = drawn(name, tuple(tensor.shape))
+            value = filling.filled(name, tuple(tensor.shape))
             state[name] = 1 + value.abs() if name.endswith("running_var") else value
         for part, factor in (factors or {}).items():
             if part in name.split("."):
