@@ -6,7 +6,6 @@ scaled and gated by the condition, and begin as identity (adaLN-Zero).
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -161,4 +160,4 @@ def check_width(width: int, heads: int) -> None:
 
 
 def _modulated(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
-    return torch.addcmul(shift, F.layer_norm(x, x.shape[-1:], eps=1e-6), 1 + scale)
+    return F.layer_norm(x, x.shape[-1:], eps=1e-6) * (1 + scale) + shift
