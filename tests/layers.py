@@ -15,7 +15,7 @@ ROWS = (
     ("lora", "diffusion"),
     ("synthetic", "data"),
     ("training", "evaluation"),
-    ("cogvideox",),  # bases
+    ("cogvideox", "text_to_video"),  # bases
     ("dismo",),  # methods
     ("cli", "__init__"),
     ("__main__",),

@@ -34,10 +34,10 @@ def test_the_word_for_the_move_is_found():
 
 def test_shuffled_frames_are_not_smooth():
     order = torch.randperm(16, generator=torch.Generator().manual_seed(1))
-    moves = SEEN.speed() > 1
-    shuffled = see_objects(FRAMES[:, order])
+    moves = SEEN.speed()[:32] > 1
+    shuffled = see_objects(FRAMES[:32, order])
     draws = torch.Generator().manual_seed(0)
-    assert SEEN.smooth(draws)[moves].float().mean() > 0.85
+    assert SEEN.smooth(draws)[:32][moves].float().mean() > 0.85
     assert shuffled.smooth(draws)[moves].float().mean() < 0.1
 
 

@@ -1,0 +1,1 @@
+"""Text-to-video base models of the ModelScope and ZeroScope family."""

@@ -1,0 +1,146 @@
+"""The gates of the tiny base, each a few numbers with n, chance and what the same readings say of the data themselves.
+
+(a) the autoencoder keeps what is read off a clip; (b) samples hold one object that moves smoothly and as fast as in the data;
+(c) an adapter trained on one clip moves other prompts so; (d) the object moves as the caption says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..evaluation.objects import SeenObjects, name_moves, see_objects
+from ..synthetic.captioned import COLORS, GROUNDS, SHAPES, CaptionedClips, draw_captioned
+from ..synthetic.draws import Draws
+from ..synthetic.moves import MOVES
+
+SEED = 20_261_129  # of clips and noise; the training draws with small seeds
+Make = Callable[[Sequence[str], int], Tensor]  # captions and a seed -> frames [B, N, 64, 64, 3] in -1..1
+
+
+@dataclass(frozen=True)
+class Number:
+    """One number of a gate.
+
+    Args:
+        value: measured, a share 0..1 unless its name says px.
+        chance: what a model would get that knows nothing of it; None = that has no meaning.
+        ceiling: the same readings of the data, drawn or decoded.
+        count: clips.
+    """
+
+    value: float
+    chance: float | None
+    ceiling: float
+    count: int
+
+
+def autoencoder_gate(through: Callable[[Tensor], Tensor], clips: int = 48) -> dict[str, Number]:
+    """Gate (a).
+
+    Args:
+        through: frames [B, N, 64, 64, 3] in -1..1 -> the same, encoded and decoded.
+        clips: drawn clips that are read.
+    """
+    drawn = draw_captioned(clips, Draws(SEED))
+    truth = drawn.rendered()
+    seen, before = see_objects(through(truth)), see_objects(truth)
+    rows = _looks(seen, before, drawn) | {"move": _named(seen, before, drawn.move)}
+    turns = (drawn.trajectory.angle[:, -1] != 0).nonzero()[:, 0]
+
+    def turned(what: SeenObjects) -> float:
+        error = (what.turn - drawn.trajectory.angle)[turns].abs().amax(dim=1)
+        return float((error < 0.25).float().mean())
+
+    if len(turns):
+        rows["turn"] = Number(turned(seen), None, turned(before), len(turns))
+    return rows
+
+
+def coherence_gate(make: Make, decoded: Make | None = None, clips: int = 48) -> dict[str, Number]:
+    """Gate (b), for captions that say the look alone.
+
+    Args:
+        make: samples.
+        decoded: gives the drawn clips as they come out of the decoder; None = as they are drawn.
+        clips: samples.
+    """
+    drawn = draw_captioned(clips, Draws(SEED + 1))
+    truth = drawn.rendered() if decoded is None else decoded(drawn.captions(), 0)
+    return coherence(see_objects(make(drawn.captions(False), SEED)), see_objects(truth), drawn)
+
+
+def coherence(seen: SeenObjects, before: SeenObjects, drawn: CaptionedClips) -> dict[str, Number]:
+    """The numbers of gate (b) of samples that were seen, beside clips of the data."""
+    clips = len(drawn.move)
+
+    def share(what: Tensor) -> float:
+        return float(what.float().mean())
+
+    def smooth(what: SeenObjects) -> Tensor:
+        return what.smooth(torch.Generator().manual_seed(0)) & what.steady()
+
+    def both(read: Callable[[SeenObjects], Tensor], chance: float | None = None) -> Number:
+        return Number(share(read(seen)), chance, share(read(before)), clips)
+
+    rows = {
+        "steady": both(SeenObjects.steady, 0.0),
+        "smooth": both(smooth, 0.0),
+        "still": both(lambda what: _mean_speed(what) < 0.3),
+    }
+    for name, part in (("speed, px, quarter", 0.25), ("speed, px, median", 0.5), ("speed, px, three quarters", 0.75)):
+        rows[name] = Number(_quantile(seen, part), None, _quantile(before, part), clips)
+    return rows | _looks(seen, before, drawn)
+
+
+def words_gate(make: Make, clips: int = 56) -> dict[str, Number]:
+    """Gate (d): is the move of a sample the one that its caption names?"""
+    drawn = draw_captioned(clips, Draws(SEED + 2))
+    seen, before = see_objects(make(drawn.captions(), SEED + 2)), see_objects(drawn.rendered())
+    rows = {"move": _named(seen, before, drawn.move)}
+    for word in ("moving", "circling", "turning"):
+        these = torch.tensor([tuple(MOVES)[k].startswith(word) for k in drawn.move.tolist()]).nonzero()[:, 0]
+        if len(these):
+            rows[word] = _named(seen, before, drawn.move, these)
+    return rows
+
+
+def same_way(one: SeenObjects, other: SeenObjects) -> Tensor:
+    """Cosine of all velocities of the object in two sets of clips, [B], -1..1; 0 where one stands still or is not there."""
+    first, second = ((what.place[:, 1:] - what.place[:, :-1]).flatten(1).nan_to_num() for what in (one, other))
+    size = first.norm(dim=1) * second.norm(dim=1)
+    return torch.where(size > 1, (first * second).sum(dim=1) / size.clamp_min(1), 0.0)
+
+
+def _looks(seen: SeenObjects, before: SeenObjects, drawn: CaptionedClips) -> dict[str, Number]:
+    def right(read: Callable[[SeenObjects], Tensor], truth: Tensor, kinds: int) -> Number:
+        value, ceiling = (float((read(what) == truth).float().mean()) for what in (seen, before))
+        return Number(value, 1 / kinds, ceiling, len(truth))
+
+    return {
+        "colour": right(SeenObjects.main_color, drawn.color, len(COLORS)),
+        "ground": right(SeenObjects.main_ground, drawn.ground, len(GROUNDS)),
+        "shape": right(lambda what: what.shape, drawn.shape, len(SHAPES)),
+    }
+
+
+def _named(seen: SeenObjects, before: SeenObjects, move: Tensor, these: Tensor | None = None) -> Number:
+    these = torch.arange(len(move)) if these is None else these
+    named, ceiling = name_moves(seen), name_moves(before)
+    weight = torch.tensor(list(MOVES.values()))
+    chance = float(
+        (weight / weight.sum())[move[these]].mean()
+    )  # of a model that moves as the data do, whatever the caption
+    value, most = (float((x == move)[these].float().mean()) for x in (named, ceiling))
+    return Number(value, chance, most, len(these))
+
+
+def _mean_speed(seen: SeenObjects) -> Tensor:
+    return (seen.place[:, 1:] - seen.place[:, :-1]).norm(dim=-1).nanmean(dim=1)
+
+
+def _quantile(seen: SeenObjects, part: float) -> float:
+    return float(_mean_speed(seen).nanquantile(part))
