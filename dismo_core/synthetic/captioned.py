@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -74,9 +74,15 @@ class CaptionedClips:
             for c, s, g, m, told in rows
         ]
 
-    def every(self, stride: int, first: int = 0) -> CaptionedClips:
-        """The same clips, of each `stride`-th frame from `first` on."""
-        way, times = self.trajectory, slice(first, None, stride)
+    def some(self, which: slice) -> CaptionedClips:
+        """Some of the clips."""
+        parts = {field.name: getattr(self, field.name)[which] for field in fields(self) if field.name != "trajectory"}
+        way = self.trajectory
+        return CaptionedClips(**parts, trajectory=Trajectory(way.place[which], way.log_scale[which], way.angle[which]))
+
+    def between(self, first: int, last: int) -> CaptionedClips:
+        """The same clips from frame `first` up to, and without, frame `last`."""
+        way, times = self.trajectory, slice(first, last)
         return replace(self, trajectory=Trajectory(way.place[:, times], way.log_scale[:, times], way.angle[:, times]))
 
     def rendered(self, size: int = SIZE, samples: int = 1) -> Tensor:

@@ -18,6 +18,7 @@ from ..synthetic.draws import Draws
 from ..synthetic.moves import MOVES
 
 SEED = 20_261_129  # of clips and noise; the training draws with small seeds
+TRANSFERRED = ("circling clockwise", "zigzagging", "bouncing", "moving left", "growing", "turning clockwise")
 Make = Callable[[Sequence[str], int], Tensor]  # captions and a seed -> frames [B, N, 64, 64, 3] in -1..1
 
 
@@ -108,11 +109,52 @@ def words_gate(make: Make, clips: int = 56) -> dict[str, Number]:
     return rows
 
 
-def same_way(one: SeenObjects, other: SeenObjects) -> Tensor:
-    """Cosine of all velocities of the object in two sets of clips, [B], -1..1; 0 where one stands still or is not there."""
-    first, second = ((what.place[:, 1:] - what.place[:, :-1]).flatten(1).nan_to_num() for what in (one, other))
+def transfer_gate(
+    make: Make, adapted: Callable[[Tensor, str], Make], moves: Sequence[str] = TRANSFERRED, prompts: int = 4
+) -> dict[str, Number]:
+    """Gate (c): a drawn clip of each of these moves is learned, and other looks are asked for, from the same noise.
+
+    Args:
+        make: samples of the base.
+        adapted: frames [N, 64, 64, 3] of a clip and the caption of its look -> samples with what was learned from it.
+        moves: some of `MOVES`; each gives two rows: how far samples go the clip's way with the adapter, and without it as chance.
+        prompts: samples of each, of colours, grounds and shapes that the clip does not have.
+    """
+    drawn = draw_captioned(24 * len(MOVES), Draws(SEED + 3))
+    rows: dict[str, Number] = {}
+    for name in moves:
+        number = int((drawn.move == list(MOVES).index(name)).nonzero()[0])
+        clip = drawn.some(slice(number, number + 1))
+        unlike = (drawn.color != clip.color) & (drawn.ground != clip.ground) & (drawn.shape != clip.shape)
+        unlike &= drawn.shape != 0  # of a disc a turn is not seen
+        captions = [drawn.captions(False)[k] for k in unlike.nonzero()[:prompts, 0].tolist()]
+        frames = clip.rendered()
+        way, before = see_objects(frames), see_objects(make(captions, SEED + 3))
+        after = see_objects(adapted(frames[0], clip.captions(False)[0])(captions, SEED + 3))
+        with_it, without = (float(same_way(seen, way).mean()) for seen in (after, before))
+        rows[name] = Number(with_it, without, 1.0, len(captions))
+        took = [float((seen.main_color() == clip.color).float().mean()) for seen in (after, before)]
+        rows[f"{name}: the clip's colour"] = Number(took[0], took[1], 0.0, len(captions))
+    return rows
+
+
+def same_way(seen: SeenObjects, way: SeenObjects) -> Tensor:
+    """Cosine of all rates (of place, of size and of turn, the latter two at the rim) of clips and one other clip, [B], -1..1.
+
+    0 where either stands still or the object is not there.
+    """
+    first, second = (_rates(what) for what in (seen, way))
     size = first.norm(dim=1) * second.norm(dim=1)
     return torch.where(size > 1, (first * second).sum(dim=1) / size.clamp_min(1), 0.0)
+
+
+def _rates(seen: SeenObjects) -> Tensor:
+    """[B, 4 (N - 1)], px a frame."""
+    radius = (seen.area / torch.pi).sqrt()
+    growth = radius[:, 1:] - radius[:, :-1]
+    turn = radius[:, 1:] * (seen.turn[:, 1:] - seen.turn[:, :-1])
+    rates = torch.cat((seen.place[:, 1:] - seen.place[:, :-1], torch.stack((growth, turn), dim=-1)), dim=-1)
+    return torch.where(seen.found[:, 1:, None] & seen.found[:, :-1, None], rates, 0.0).flatten(1)
 
 
 def _looks(seen: SeenObjects, before: SeenObjects, drawn: CaptionedClips) -> dict[str, Number]:

@@ -10,14 +10,15 @@ from torch import Tensor, nn
 
 from ...synthetic.captioned import SIZE, draw_captioned
 from ...synthetic.draws import Draws
-from ..single_frame import single_frame_bypass
-from .latents import FACTOR, thumbnail_latents
-from .parts import TinyBase, new_scheduler
+from ...training.distributed import World
+from .latents import CHANNELS, FACTOR, thumbnail_latents
+from .parts import new_scheduler
 
 FRAMES = 16
 OPPOSITE = {"left": "right", "up": "down", "clockwise": "counterclockwise", "growing": "shrinking"}
 OPPOSITE |= {after: before for before, after in OPPOSITE.items()}
 PROBE_SEED = 20_261_128
+ALONE = World()
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class DenoiserRecipe:
         pictures: in a batch of single frames.
         picture_steps: first steps, with single frames only: looks and words are learned soonest there.
         picture_every: of the later steps, each so many-th has single frames, so that these stay known.
-        half_until: step up to which a clip is given by every second frame.
+        half_until: step up to which half of a clip is shown, eight frames on end.
         told: share of the captions that say the motion.
         untold: share of the captions that are empty, for guidance.
     """
@@ -53,36 +54,42 @@ class DenoiserObjective:
     """Error of the clean latent at a random noise level of each clip.
 
     Args:
-        model: what is trained.
+        model: a `TinyBase`, or what stands for it.
         recipe: its numbers.
         seed: of clips and noise.
+        world: the processes that share out each batch; which clips it has is the same for any number of them.
     """
 
-    def __init__(self, model: TinyBase, recipe: DenoiserRecipe, seed: int = 0) -> None:
-        self.model, self.recipe, self.seed = model, recipe, seed
+    def __init__(self, model: nn.Module, recipe: DenoiserRecipe, seed: int = 0, world: World = ALONE) -> None:
+        self.model, self.recipe, self.seed, self.world = model, recipe, seed, world
         self.kept = new_scheduler().alphas_cumprod  # [1000], share of the signal's power
 
     def __call__(self, number: int) -> dict[str, Tensor]:
-        """Losses of batch `number`: weighted, and the plain error in quarters of the noise levels, from little to much."""
+        """Losses of batch `number`: weighted, and the plain error in halves of the noise levels, little and much."""
         recipe, frames = self.recipe, self.recipe.frames_at(number)
         draws = Draws(1_000_003 * self.seed + number)
-        count = recipe.pictures if frames == 1 else recipe.clips
-        clips = draw_captioned(count, draws, FRAMES).every(FRAMES // frames, int(draws.integers(0, FRAMES // frames)))
-        latents = thumbnail_latents(clips.rendered(2 * SIZE // FACTOR, FACTOR // 2)).transpose(1, 2)
+        count, own = recipe.pictures if frames == 1 else recipe.clips, slice(self.world.rank, None, self.world.size)
+        first = int(draws.integers(0, FRAMES - frames + 1))
+        clips = draw_captioned(count, draws, FRAMES).between(first, first + frames)
         told = draws.rand(count) < (0.0 if frames == 1 else recipe.told)
         empty = (draws.rand(count) < recipe.untold).tolist()
-        captions = ["" if none else caption for caption, none in zip(clips.captions(told), empty, strict=True)]
+        captions = ["" if none else caption for caption, none in zip(clips.captions(told), empty, strict=True)][own]
         # Evenly spread over the levels in every batch.
         level = (torch.arange(count) + draws.rand(count)) / count
-        step = (level * len(self.kept)).long().clamp_max(len(self.kept) - 1)
+        step = (level * len(self.kept)).long().clamp_max(len(self.kept) - 1)[own]
+        side = SIZE // FACTOR
+        noise = draws.randn(count, CHANNELS, frames, side, side)[own]
+        latents = thumbnail_latents(clips.some(own).rendered(2 * side, FACTOR // 2)).transpose(1, 2)
         kept = self.kept[step][:, None, None, None, None]
-        noisy = kept.sqrt() * latents + (1 - kept).sqrt() * draws.randn(*latents.shape)
-        with single_frame_bypass(self.model.unet):
-            found = cast(Tensor, self.model.unet(noisy, step, self.model.embedded(captions)).sample)
-        error = (found.float() - latents).square().mean(dim=(1, 2, 3, 4))
+        found = cast(Tensor, self.model(kept.sqrt() * latents + (1 - kept).sqrt() * noise, step, captions))
+        error = (found - latents).square().mean(dim=(1, 2, 3, 4))
         ratio = ((1 - kept) / kept).sqrt().flatten()
-        loss = (error * (1.3 + 6 / (1 + ratio))).mean()
-        return {"loss": loss} | {f"error_{k}": part.mean() for k, part in enumerate(error.detach().chunk(4))}
+        little, much = error.detach().chunk(2)
+        return {
+            "loss": (error * (1.3 + 6 / (1 + ratio))).mean(),
+            "error_little_noise": little.mean(),
+            "error_much_noise": much.mean(),
+        }
 
 
 class Probe:

@@ -12,6 +12,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from ...synthetic.captioned import COLORS, GROUNDS, SHAPES, SIZE
 from ...synthetic.moves import MOVES
+from ..single_frame import single_frame_bypass
 from .latents import CHANNELS, FACTOR
 from .words import write_tokenizer
 
@@ -98,3 +99,14 @@ class TinyBase(nn.Module):
         """[B, 16, 64]."""
         ids = self.tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
         return cast(Tensor, self.text_encoder(ids).last_hidden_state)
+
+    def forward(self, noisy: Tensor, step: Tensor, captions: list[str]) -> Tensor:
+        """Clean latents, as the network says, float32.
+
+        Args:
+            noisy: latents [B, 12, N, 8, 8].
+            step: [B], noise levels 0..999.
+            captions: B.
+        """
+        with single_frame_bypass(self.unet):
+            return cast(Tensor, self.unet(noisy, step, self.embedded(captions)).sample).float()
