@@ -51,17 +51,20 @@ class SeenObjects:
     def steady(self) -> Tensor:
         """Whether it is there, in one colour, in nine of ten frames, [B]."""
         same = self.found & (self.color == self.main_color()[:, None])
-        return same.float().mean(dim=1) >= 0.9
+        most: Tensor = same.float().mean(dim=1) >= 0.9
+        return most
 
     def speed(self) -> Tensor:
         """Mean distance from frame to frame, px, [B]; NaN where it is not there throughout."""
-        return (self.place[:, 1:] - self.place[:, :-1]).norm(dim=-1).mean(dim=1)
+        speed: Tensor = (self.place[:, 1:] - self.place[:, :-1]).norm(dim=-1).mean(dim=1)
+        return speed
 
     def smooth(self, draws: torch.Generator, orders: int = 8) -> Tensor:
         """Whether its mean jerk is below half of that of the same places in random orders, [B]; still ones are."""
 
         def jerk(place: Tensor) -> Tensor:
-            return (place[:, 2:] - 2 * place[:, 1:-1] + place[:, :-2]).norm(dim=-1).mean(dim=1)
+            change: Tensor = (place[:, 2:] - 2 * place[:, 1:-1] + place[:, :-2]).norm(dim=-1)
+            return change.mean(dim=1)
 
         frames = self.place.shape[1]
         mixed = [jerk(self.place[:, torch.randperm(frames, generator=draws)]) for _ in range(orders)]
@@ -141,7 +144,8 @@ def _most(values: Tensor, counted: Tensor, kinds: int) -> Tensor:
 
 
 def _nearest(colors: Tensor, table: dict[str, tuple[float, float, float]]) -> Tensor:
-    return (colors[..., None, :] - torch.tensor(list(table.values()))).norm(dim=-1).argmin(dim=-1)
+    distance: Tensor = (colors[..., None, :] - torch.tensor(list(table.values()))).norm(dim=-1)
+    return distance.argmin(dim=-1)
 
 
 def _likest_shape(mask: Tensor, local: Tensor, area: Tensor, found: Tensor) -> Tensor:

@@ -181,7 +181,8 @@ def _named(seen: SeenObjects, before: SeenObjects, move: Tensor, these: Tensor |
 
 
 def _mean_speed(seen: SeenObjects) -> Tensor:
-    return (seen.place[:, 1:] - seen.place[:, :-1]).norm(dim=-1).nanmean(dim=1)
+    speed: Tensor = (seen.place[:, 1:] - seen.place[:, :-1]).norm(dim=-1)
+    return speed.nanmean(dim=1)
 
 
 def _quantile(seen: SeenObjects, part: float) -> float:

@@ -20,7 +20,7 @@ def thumbnail_latents(thumbnails: Tensor) -> Tensor:
     """Thumbnails [..., 2h, 2w, 3] in -1..1 (pictures, 4 px a pixel) as latents [..., 12, h, w]."""
     blocks = thumbnails.unflatten(-3, (-1, 2)).unflatten(-2, (-1, 2))  # [..., h, 2, w, 2, 3]
     top, bottom = blocks.unbind(-4)
-    a, b, c, d = *top.unbind(-2), *bottom.unbind(-2)
+    (a, b), (c, d) = top.unbind(-2), bottom.unbind(-2)
     parts = (
         (a + b + c + d) / 4 * MEAN_SCALE,
         *(x / 4 * DIFFERENCE_SCALE for x in (b + d - a - c, c + d - a - b, a + d - b - c)),
