@@ -81,6 +81,7 @@ class TrainingRun:
         world: of the processes that train together; only the main one writes.
         wrapped: what the losses call, where that is the model as `World.wrap` gave it.
         autocast: dtype of the matrix products; None = that of the weights.
+        optimizer: makes another one than AdamW of the trained weights.
         saved: which names of the model's state dict go into checkpoints; the others must be the same again at the start.
     """
 
@@ -95,6 +96,7 @@ class TrainingRun:
     world: World = ALONE
     wrapped: nn.Module | None = None
     autocast: torch.dtype | None = None
+    optimizer: Callable[[list[nn.Parameter]], torch.optim.Optimizer] | None = None
     saved: Callable[[str], bool] = lambda name: True
 
 
@@ -143,9 +145,8 @@ def fit(model: nn.Module, losses: Callable[[int], dict[str, Tensor]], run: Train
     folder, schedule, world = run.folder, run.schedule, run.world
     params = [p for p in model.parameters() if p.requires_grad]
     device = params[0].device
-    optimizer = torch.optim.AdamW(
-        params, lr=schedule.lr, betas=(0.9, 0.99), weight_decay=0.01, fused=True if device.type == "cuda" else None
-    )
+    make = run.optimizer or (lambda weights: adamw(weights, schedule))
+    optimizer = make(params)
     average = None if schedule.average is None else Average(model, schedule.average)
     start = _resume(run, model, average, optimizer)
     world.require_same(start, "the step to resume from")
@@ -239,6 +240,17 @@ def fit(model: nn.Module, losses: Callable[[int], dict[str, Tensor]], run: Train
     if average is not None:
         average.apply()
     return model
+
+
+def adamw(weights: list[nn.Parameter], schedule: Schedule) -> torch.optim.Optimizer:
+    """The optimizer of a run, where it names no other."""
+    return torch.optim.AdamW(
+        weights,
+        lr=schedule.lr,
+        betas=(0.9, 0.99),
+        weight_decay=0.01,
+        fused=True if weights[0].device.type == "cuda" else None,
+    )
 
 
 def _resume(run: TrainingRun, model: nn.Module, average: Average | None, optimizer: torch.optim.Optimizer) -> int:

@@ -110,3 +110,8 @@ class TinyBase(nn.Module):
         """
         with single_frame_bypass(self.unet):
             return cast(Tensor, self.unet(noisy, step, self.embedded(captions)).sample).float()
+
+    def outer(self) -> list[nn.Parameter]:
+        """First and last layers and embeddings, which are no maps between features."""
+        kinds = ("conv_in", "conv_out", "embedding")
+        return [p for name, p in self.named_parameters() if any(kind in name for kind in kinds)]
