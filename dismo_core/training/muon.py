@@ -50,29 +50,29 @@ class Muon(torch.optim.Optimizer):
                     continue
                 p.mul_(1 - group["lr"] * group["weight_decay"])
                 if self._is_matrix(p):
-                    self._muon(p, group)
+                    self._muon(p, p.grad, group)
                 else:
-                    self._adam(p, group)
+                    self._adam(p, p.grad, group)
 
     def _is_matrix(self, p: Tensor) -> bool:
         return p.ndim >= 2 and min(p.shape[0], p[0].numel()) >= SMALLEST and id(p) not in self._plain
 
-    def _muon(self, p: Tensor, group: dict[str, Any]) -> None:
+    def _muon(self, p: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         state = self.state[p]
         if not state:
             state["momentum"] = torch.zeros_like(p)
-        state["momentum"].lerp_(p.grad, 1 - group["momentum"])
-        ahead = torch.lerp(p.grad, state["momentum"], group["momentum"]).flatten(1)  # Nesterov
+        state["momentum"].lerp_(gradient, 1 - group["momentum"])
+        ahead = torch.lerp(gradient, state["momentum"], group["momentum"]).flatten(1)  # Nesterov
         p.add_(orthogonal(ahead).view_as(p), alpha=-group["lr"] * RATIO * max(ahead.shape) ** 0.5)
 
-    def _adam(self, p: Tensor, group: dict[str, Any]) -> None:
+    def _adam(self, p: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         state = self.state[p]
         if not state:
             state |= {"steps": torch.zeros(()), "mean": torch.zeros_like(p), "square": torch.zeros_like(p)}
         state["steps"] += 1
         first, second = group["betas"]
-        state["mean"].lerp_(p.grad, 1 - first)
-        state["square"].mul_(second).addcmul_(p.grad, p.grad, value=1 - second)
+        state["mean"].lerp_(gradient, 1 - first)
+        state["square"].mul_(second).addcmul_(gradient, gradient, value=1 - second)
         steps = float(state["steps"])
         size = (state["square"] / (1 - second**steps)).sqrt() + 1e-8
         p.addcdiv_(state["mean"] / (1 - first**steps), size, value=-group["lr"])
@@ -88,4 +88,5 @@ def orthogonal(matrix: Tensor) -> Tensor:
     for _ in range(ITERATIONS):
         product = x @ x.T
         x = a * x + (b * product + c * product @ product) @ x
-    return (x.T if tall else x).to(matrix.dtype)
+    found: Tensor = (x.T if tall else x).to(matrix.dtype)
+    return found

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL
 from safetensors.torch import save
 
 from ...files import atomic_write
@@ -23,7 +22,7 @@ CLASSES = {
 }
 
 
-def export_base(base: TinyBase, vae: AutoencoderKL, folder: Path) -> list[Path]:
+def export_base(base: TinyBase, vae: Any, folder: Path) -> list[Path]:
     """Write weights in half precision with their configurations, checksums beside them; existing files are replaced."""
     parts: dict[str, Any] = {"unet": base.unet, "vae": vae, "text_encoder": base.text_encoder}
     weights = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from diffusers import DDIMScheduler, UNet3DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
@@ -26,12 +26,12 @@ def caption_words() -> list[str]:
     return list(dict.fromkeys(["a", "on", *COLORS, *GROUNDS, *SHAPES, *moves]))
 
 
-def new_unet() -> UNet3DConditionModel:
-    """8 x 8 latents, three levels, attention on the two smaller ones, 5.2 M weights; without dropout.
+def new_unet() -> Any:
+    """diffusers' UNet3DConditionModel: 8 x 8 latents, three levels, attention on the two smaller ones, 5.2 M weights; without dropout.
 
     Most of it sees 4 x 4 and 2 x 2 places: there the way of the object through all frames is laid out, at little cost.
     """
-    unet = UNet3DConditionModel(
+    unet: Any = UNet3DConditionModel(
         sample_size=SIZE // FACTOR,
         in_channels=CHANNELS,
         out_channels=CHANNELS,
@@ -47,9 +47,9 @@ def new_unet() -> UNet3DConditionModel:
     return unet.eval()
 
 
-def new_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
-    """One layer; it learns with the UNet."""
-    return CLIPTextModel(
+def new_text_encoder(tokenizer: Any) -> Any:
+    """transformers' CLIPTextModel of one layer; it learns with the UNet."""
+    encoder: Any = CLIPTextModel(
         CLIPTextConfig(
             vocab_size=len(tokenizer),
             hidden_size=TEXT_WIDTH,
@@ -62,11 +62,12 @@ def new_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
             eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,
         )
-    ).eval()
+    )
+    return encoder.eval()
 
 
-def new_scheduler() -> DDIMScheduler:
-    """Noise levels drawn towards noise: half of the steps have three times more noise than signal.
+def new_scheduler() -> Any:
+    """diffusers' DDIMScheduler: noise levels drawn towards noise: half of the steps have three times more noise than signal.
 
     The network says the clean latent ("sample"): at such levels nothing else is left to say of it.
     """
@@ -91,7 +92,7 @@ class TinyBase(nn.Module):
     def __init__(self, folder: Path) -> None:
         super().__init__()
         write_tokenizer(folder, caption_words(), TOKENS)
-        self.tokenizer = CLIPTokenizer.from_pretrained(folder)
+        self.tokenizer: Any = CLIPTokenizer.from_pretrained(folder)
         self.unet = new_unet()
         self.text_encoder = new_text_encoder(self.tokenizer)
 

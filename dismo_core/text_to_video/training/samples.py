@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any
 
 import torch
-from diffusers import AutoencoderKL
 from torch import Tensor
 
 from ...errors import DisMoError
@@ -20,7 +19,7 @@ from .parts import TinyBase, new_scheduler
 AT_ONCE = 16  # clips
 
 
-def checkpointed(folder: Path) -> tuple[TinyBase, AutoencoderKL, int]:
+def checkpointed(folder: Path) -> tuple[TinyBase, Any, int]:
     """Both models of a run, averaged weights of their newest checkpoints, and the denoiser's step.
 
     Args:
@@ -55,8 +54,9 @@ def sample_latents(
         for step in scheduler.timesteps:
             with torch.autocast("cpu", torch.bfloat16):
                 if guidance > 1:
-                    both = base.unet(torch.cat((x, x)), step, torch.cat((empty, text))).sample.float()
-                    found = torch.lerp(*both.chunk(2), guidance)
+                    both: Tensor = base.unet(torch.cat((x, x)), step, torch.cat((empty, text))).sample.float()
+                    without, with_text = both.chunk(2)
+                    found = without.lerp(with_text, guidance)
                 else:
                     found = base.unet(x, step, text).sample.float()
             x = scheduler.step(found, step, x).prev_sample
@@ -65,14 +65,14 @@ def sample_latents(
 
 
 @torch.no_grad()
-def decoded(autoencoder: AutoencoderKL, latents: Tensor) -> Tensor:
+def decoded(autoencoder: Any, latents: Tensor) -> Tensor:
     """Frames [B, N, 64, 64, 3] in -1..1 of latents [B, 12, N, 8, 8]."""
     clips = [autoencoder.decode(clip.transpose(0, 1)).sample for clip in latents]
-    return cast(Tensor, torch.stack(clips).clamp(-1, 1).movedim(2, -1))
+    return torch.stack(clips).clamp(-1, 1).movedim(2, -1)
 
 
 @torch.no_grad()
-def encoded(autoencoder: AutoencoderKL, frames: Tensor) -> Tensor:
+def encoded(autoencoder: Any, frames: Tensor) -> Tensor:
     """The inverse, the middle of what the encoder gives."""
     clips = [autoencoder.encode(clip.movedim(-1, 1)).latent_dist.mean for clip in frames]
     return torch.stack(clips).transpose(1, 2)

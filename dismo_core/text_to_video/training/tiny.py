@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import torch
-from diffusers import AutoencoderKL
 
 from ...training.loop import Schedule, TrainingRun, fit
 from ...training.muon import Muon
@@ -39,7 +39,7 @@ class TinyRecipe:
 
 def train_tiny(
     folder: Path, recipe: TinyRecipe, report: Report = lambda stage, done, total, row: None
-) -> tuple[TinyBase, AutoencoderKL]:
+) -> tuple[TinyBase, Any]:
     """Run or resume both stages; each has its checkpoints and `log.jsonl` in a folder of its own.
 
     The denoiser does not see the autoencoder: the latents are known (see `latents.py`). So the two can also run side by side.
