@@ -1,0 +1,128 @@
+"""The denoiser's training: clean latents of captioned drawn clips from noisy ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from ...synthetic.captioned import SIZE, draw_captioned
+from ...synthetic.draws import Draws
+from ...training.distributed import World
+from .latents import CHANNELS, FACTOR, thumbnail_latents
+from .parts import new_scheduler
+
+FRAMES = 16
+OPPOSITE = {"left": "right", "up": "down", "clockwise": "counterclockwise", "growing": "shrinking"}
+OPPOSITE |= {after: before for before, after in OPPOSITE.items()}
+PROBE_SEED = 20_261_128
+ALONE = World()
+
+
+@dataclass(frozen=True)
+class DenoiserRecipe:
+    """Numbers of the run.
+
+    Args:
+        clips: in a batch.
+        pictures: in a batch of single frames.
+        picture_steps: first steps, with single frames only: looks and words are learned soonest there.
+        picture_every: of the later steps, each so many-th has single frames, so that these stay known.
+        half_until: step up to which half of a clip is shown, eight frames on end.
+        told: share of the captions that say the motion.
+        untold: share of the captions that are empty, for guidance.
+    """
+
+    clips: int = 8
+    pictures: int = 64
+    picture_steps: int = 500
+    picture_every: int = 10
+    half_until: int = 2500
+    told: float = 0.6
+    untold: float = 0.1
+
+    def frames_at(self, step: int) -> int:
+        """Frames of a clip in the batch of that step: 1, 8 or 16."""
+        if step < self.picture_steps or step % self.picture_every == self.picture_every - 1:
+            return 1
+        return FRAMES // 2 if step < self.half_until else FRAMES
+
+
+class DenoiserObjective:
+    """Error of the clean latent at a random noise level of each clip.
+
+    Args:
+        model: a `TinyBase`, or what stands for it.
+        recipe: its numbers.
+        seed: of clips and noise.
+        world: the processes that share out each batch; which clips it has is the same for any number of them.
+    """
+
+    def __init__(self, model: nn.Module, recipe: DenoiserRecipe, seed: int = 0, world: World = ALONE) -> None:
+        self.model, self.recipe, self.seed, self.world = model, recipe, seed, world
+        self.kept = new_scheduler().alphas_cumprod  # [1000], share of the signal's power
+
+    def __call__(self, number: int) -> dict[str, Tensor]:
+        """Losses of batch `number`: weighted, and the plain error in halves of the noise levels, little and much."""
+        recipe, frames = self.recipe, self.recipe.frames_at(number)
+        draws = Draws(1_000_003 * self.seed + number)
+        count, own = recipe.pictures if frames == 1 else recipe.clips, slice(self.world.rank, None, self.world.size)
+        first = int(draws.integers(0, FRAMES - frames + 1))
+        clips = draw_captioned(count, draws, FRAMES).between(first, first + frames)
+        told = draws.rand(count) < (0.0 if frames == 1 else recipe.told)
+        empty = (draws.rand(count) < recipe.untold).tolist()
+        captions = ["" if none else caption for caption, none in zip(clips.captions(told), empty, strict=True)][own]
+        # Evenly spread over the levels in every batch.
+        level = (torch.arange(count) + draws.rand(count)) / count
+        step = (level * len(self.kept)).long().clamp_max(len(self.kept) - 1)[own]
+        side = SIZE // FACTOR
+        noise = draws.randn(count, CHANNELS, frames, side, side)[own]
+        latents = thumbnail_latents(clips.some(own).rendered(2 * side, FACTOR // 2)).transpose(1, 2)
+        kept = self.kept[step][:, None, None, None, None]
+        found = cast(Tensor, self.model(kept.sqrt() * latents + (1 - kept).sqrt() * noise, step, captions))
+        error = (found - latents).square().mean(dim=(1, 2, 3, 4))
+        ratio = ((1 - kept) / kept).sqrt().flatten()
+        little, much = error.detach().chunk(2)
+        return {
+            "loss": (error * (1.3 + 6 / (1 + ratio))).mean(),
+            "error_little_noise": little.mean(),
+            "error_much_noise": much.mean(),
+        }
+
+
+class Probe:
+    """What the denoiser knows of motion, at little cost: its error under the right and under the opposite caption.
+
+    Args:
+        clips: drawn clips whose move has an opposite are chosen from so many.
+        steps: noise levels.
+    """
+
+    def __init__(self, clips: int = 48, steps: tuple[int, ...] = (300, 500, 700, 850)) -> None:
+        drawn = draw_captioned(clips, Draws(PROBE_SEED), FRAMES)
+        latents = thumbnail_latents(drawn.rendered(2 * SIZE // FACTOR, FACTOR // 2)).transpose(1, 2)
+        captions = drawn.captions()
+        opposite = [" ".join(OPPOSITE.get(word, word) for word in caption.split()) for caption in captions]
+        chosen = [k for k in range(clips) if captions[k] != opposite[k]]
+        self.latents = latents[chosen]
+        self.captions, self.opposite = ([texts[k] for k in chosen] for texts in (captions, opposite))
+        self.steps, self.kept = steps, new_scheduler().alphas_cumprod
+
+    def __call__(self, done: int, model: nn.Module) -> dict[str, float]:
+        """For each level the error, and by what share the opposite caption makes it larger."""
+        base: Any = model
+        rows: dict[str, float] = {}
+        noise = torch.randn(self.latents.shape, generator=torch.Generator().manual_seed(PROBE_SEED))
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            right, wrong = base.embedded(self.captions), base.embedded(self.opposite)
+            for step in self.steps:
+                kept = self.kept[step]
+                noisy = kept.sqrt() * self.latents + (1 - kept).sqrt() * noise
+                first, second = (
+                    float((base.unet(noisy, step, text).sample.float() - self.latents).square().mean())
+                    for text in (right, wrong)
+                )
+                rows |= {f"probe_{step}": first, f"probe_{step}_opposite": second / first - 1}
+        return rows
