@@ -29,10 +29,10 @@ from torch.nn import functional as F
 from benchmarks.live_bytes import LiveBytes
 from benchmarks.report import OUT, write_json
 from dismo_core.lora.updates import LowRankPair
-from dismo_core.motiondirector.bypass import single_frame_bypass
 from dismo_core.motiondirector.checkpointing import checkpoint_blocks
 from dismo_core.motiondirector.dual_path import DualPathLoRA
 from dismo_core.motiondirector.losses import StepDraws, draw_step, motion_loss, path_losses
+from dismo_core.text_to_video.single_frame import single_frame_bypass
 from dismo_core.training.optimizers import make_adamw
 
 WANTED = {"time": 0.85, "peak": 0.7}

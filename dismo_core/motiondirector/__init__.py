@@ -6,8 +6,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ..text_to_video.single_frame import single_frame_bypass
     from .adapter_file import find_adapter
-    from .bypass import single_frame_bypass
     from .dual_path import DualPathLoRA
     from .frames import bucket_size, chunk_indices, clip_indices, folder_indices, resize_frames
     from .losses import StepDraws, draw_step, dual_path_losses, motion_loss
@@ -39,7 +39,7 @@ _LAZY = {
     "folder_indices": ".frames",
     "motion_loss": ".losses",
     "resize_frames": ".frames",
-    "single_frame_bypass": ".bypass",
+    "single_frame_bypass": "..text_to_video.single_frame",
 }
 
 

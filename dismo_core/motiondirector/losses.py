@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..errors import DisMoError
-from .bypass import single_frame_bypass
+from ..text_to_video.single_frame import single_frame_bypass
 
 if TYPE_CHECKING:
     from .dual_path import DualPathLoRA

@@ -17,7 +17,7 @@ from ..diffusion.frame_vae import decode_frames
 from ..diffusion.noise_prior import mix_noise_prior, start_noise
 from ..errors import DisMoError
 from ..runtime import Runtime
-from .bypass import single_frame_bypass
+from ..text_to_video.single_frame import single_frame_bypass
 
 if TYPE_CHECKING:
     from ..text_to_video.base import TextToVideoBase

@@ -1,4 +1,4 @@
-"""A single frame has no motion: what looks across frames is skipped, as this family was trained."""
+"""A single frame has no motion: what looks across frames is skipped, as this family was trained (docs/methods/motiondirector.md, 6.3)."""
 
 from __future__ import annotations
 
