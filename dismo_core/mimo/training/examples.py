@@ -11,11 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ...synthetic.draws import Draws
 from ..network_inputs import picture_for_clip, picture_for_pose, picture_for_vae
 
-NOISE_OFFSET = 0.05
-DROP = 0.1  # probability of a row without the reference
 Pictures = Sequence[NDArray[np.uint8]]
 
 
@@ -66,34 +63,21 @@ class Encoders:
         embeddings: Tensor = self.image_encoder(shown).image_embeds.float()
         return embeddings[:, None]
 
-    def bodies(self, examples: Sequence[Example]) -> Tensor:
-        """Pictures [B, 3, F, size, size], 0..1."""
-        rows = [torch.stack([picture_for_pose(b, self.size, self.size) for b in e.bodies], 1) for e in examples]
-        return torch.stack(rows).to(self.device)
+    def bodies(self, pictures: Pictures) -> Tensor:
+        """Pictures [3, F, size, size], 0..1."""
+        return torch.stack([picture_for_pose(p, self.size, self.size) for p in pictures], 1).to(self.device)
 
 
-def loss_inputs(examples: Sequence[Example], encoders: Encoders, draws: Draws) -> dict[str, Any]:
-    """What `training_loss` takes beside the networks: latents, and what is drawn, in this order: timesteps, noise, its offset, drops.
-
-    Args:
-        examples: of equally many frames.
-        encoders: see there.
-        draws: a stream of its own for each batch.
-    """
+def encoded(examples: Sequence[Example], encoders: Encoders) -> dict[str, Tensor]:
+    """What `training_loss` takes of examples with equally many frames: latents, embeddings, bodies."""
     rows, frames = len(examples), len(examples[0].targets)
     pictures = [p for e in examples for p in (*e.targets, *e.backgrounds)] + [e.reference for e in examples]
     latents = encoders.latents(pictures)
     clips = latents[:-rows].unflatten(0, (rows, 2, frames)).movedim(2, 3)  # [B, 2, 4, F, h, w]
-    timesteps = draws.integers(0, 1000, rows)
-    noise = draws.randn(*clips[:, 0].shape) + NOISE_OFFSET * draws.randn(rows, 4, 1, 1, 1)
-    drop = draws.rand(rows) < DROP
     return {
         "latents": clips[:, 0],
         "background": clips[:, 1],
         "reference_latent": latents[-rows:],
         "context": encoders.contexts([e.reference for e in examples]),
-        "poses": encoders.bodies(examples),
-        "timesteps": timesteps.to(encoders.device),
-        "noise": noise.to(encoders.device),
-        "drop": drop,
+        "poses": torch.stack([encoders.bodies(e.bodies) for e in examples]),
     }

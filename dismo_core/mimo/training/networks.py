@@ -11,7 +11,9 @@ from ..models.reference_unet import ReferenceUNet
 
 STAGES = ("stage1", "stage2")
 _MOTION = ".motion_modules."
-_UNUSED = "reference_unet.up_blocks.3."  # stays as it is: behind its last attention nothing of the reference UNet is seen
+_UNUSED = (
+    "reference_unet.up_blocks.3."  # stays as it is: behind its last attention nothing of the reference UNet is seen
+)
 
 
 class Networks(nn.Module):

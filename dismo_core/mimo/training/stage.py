@@ -1,15 +1,17 @@
-"""A stage's losses: examples drawn for a batch, through the frozen encoders, into the training loss."""
+"""A stage's losses: what the networks are shown, made noisy, into the training loss (docs/methods/mimo.md, 8)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from torch import Tensor
 
 from ...synthetic.draws import Draws
-from .examples import Encoders, Example, loss_inputs
 from .networks import Networks
 from .objective import training_loss
+
+NOISE_OFFSET = 0.05
+DROP = 0.1  # probability of a row without the reference
 
 
 class StageObjective:
@@ -17,8 +19,8 @@ class StageObjective:
 
     Args:
         networks: that are trained.
-        encoders: that are not.
-        examples: gives those of a batch from its stream of random numbers.
+        shown: gives `latents`, `background`, `reference_latent`, `context` and `poses` of a batch, see `training_loss`, from its stream
+            of random numbers.
         seed: of batch 0; others have those after it.
         snr_gamma: see `training_loss`.
     """
@@ -26,24 +28,29 @@ class StageObjective:
     def __init__(
         self,
         networks: Networks,
-        encoders: Encoders,
-        examples: Callable[[Draws], Sequence[Example]],
+        shown: Callable[[Draws], dict[str, Tensor]],
         seed: int,
         snr_gamma: float | None = 5.0,
     ) -> None:
-        self.networks, self.encoders, self.examples = networks, encoders, examples
+        self.networks, self.shown = networks, shown
         self.seed, self.snr_gamma = seed, snr_gamma
 
     def __call__(self, number: int) -> dict[str, Tensor]:
         """{"loss": a number}."""
         draws = Draws(self.seed + number)
-        inputs = loss_inputs(self.examples(draws), self.encoders, draws)
-        networks = self.networks
+        inputs = self.shown(draws)
+        latents = inputs["latents"]
+        rows = len(latents)
+        timesteps = draws.integers(0, 1000, rows)
+        noise = draws.randn(*latents.shape) + NOISE_OFFSET * draws.randn(rows, 4, 1, 1, 1)
         loss = training_loss(
-            networks.reference_unet,
-            networks.denoising_unet,
-            networks.pose_guider,
+            self.networks.reference_unet,
+            self.networks.denoising_unet,
+            self.networks.pose_guider,
             **inputs,
+            timesteps=timesteps.to(latents.device),
+            noise=noise.to(latents.device),
+            drop=draws.rand(rows) < DROP,
             snr_gamma=self.snr_gamma,
         )
         return {"loss": loss}

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ...synthetic.draws import Draws
 from ...training.loop import Schedule, TrainingRun, fit
 from .drawn_examples import SIZE, draw_examples
-from .examples import Encoders, Example
+from .examples import Encoders, encoded
 from .networks import Networks
 from .sheet import SampleSheet
 from .stage import StageObjective
@@ -91,16 +91,16 @@ def train_tiny(
     networks = new_networks()
     sheet = SampleSheet(encoders, draw_examples(Draws(HELD_OUT + recipe.seed), 5, 6)[0])
 
-    def pictures(draws: Draws) -> list[Example]:
-        return draw_examples(draws, recipe.batch)[0]
+    def pictures(draws: Draws) -> dict[str, Tensor]:
+        return encoded(draw_examples(draws, recipe.batch)[0], encoders)
 
-    def clips(draws: Draws) -> list[Example]:
-        return draw_examples(draws, recipe.clips, recipe.frames)[0]
+    def clips(draws: Draws) -> dict[str, Tensor]:
+        return encoded(draw_examples(draws, recipe.clips, recipe.frames)[0], encoders)
 
     networks.train_stage("stage1", from_nothing=True)
-    objective = StageObjective(networks, encoders, pictures, recipe.seed + 100_000_000)
+    objective = StageObjective(networks, pictures, recipe.seed + 100_000_000)
     fit(networks, objective, run("stage1", second, sheet.into(folder / "stage1")))
     networks.train_stage("stage2")
-    objective = StageObjective(networks, encoders, clips, recipe.seed + 200_000_000)
+    objective = StageObjective(networks, clips, recipe.seed + 200_000_000)
     fit(networks, objective, run("stage2", third, sheet.into(folder / "stage2")))
     return networks, encoders

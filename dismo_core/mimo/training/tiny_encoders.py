@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 import torch
-from diffusers import AutoencoderKL
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -25,7 +24,8 @@ class TinyEncoders(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.vae, self.image_encoder = new_vae(), new_image_encoder()
+        self.vae: Any = new_vae()
+        self.image_encoder = new_image_encoder()
         self.reader = nn.Linear(CONTEXT, len(described([Figure({part: (0.0, 0.0, 0.0) for part in PARTS})])[0]))
 
 
@@ -73,7 +73,7 @@ class EncoderObjective:
 
 
 @torch.no_grad()
-def set_scale(vae: AutoencoderKL, seed: int) -> None:
+def set_scale(vae: Any, seed: int) -> None:
     """Let the scaled latents of drawn pictures have a deviation of 1, as those of Stable Diffusion have."""
     examples, _ = draw_examples(Draws(seed), MEASURED)
     shown = torch.cat([picture_for_vae(e.targets[0], SIZE, SIZE) for e in examples])
