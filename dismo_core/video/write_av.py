@@ -79,7 +79,9 @@ def write_container(
         ) from error
 
 
-def _video_stream(container: OutputContainer, first: Tensor, rate: Fraction, kind: str, crf: int, full: bool) -> VideoStream:
+def _video_stream(
+    container: OutputContainer, first: Tensor, rate: Fraction, kind: str, crf: int, full: bool
+) -> VideoStream:
     codec, options = _VIDEO[kind]
     try:
         stream = container.add_stream(codec, rate=rate, options={**options, "crf": str(crf)})

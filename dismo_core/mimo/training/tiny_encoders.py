@@ -16,6 +16,8 @@ from .tiny_parts import CONTEXT, new_image_encoder, new_vae
 
 FIGURE_WEIGHT = 4.0  # of a pixel that shows the figure, against 1 elsewhere
 KL_WEIGHT = 1e-4
+COLOR_WEIGHT = 2.0  # of the mean colors of 8 x 8 px, which are otherwise learnt long after the outlines
+FACTOR = 8  # px to a latent
 MEASURED = 64  # pictures whose latents give the scale
 
 
@@ -25,7 +27,7 @@ class TinyEncoders(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.vae: Any = new_vae()
-        self.image_encoder = new_image_encoder()
+        self.image_encoder: Any = new_image_encoder()
         self.reader = nn.Linear(CONTEXT, len(described([Figure({part: (0.0, 0.0, 0.0) for part in PARTS})])[0]))
 
 
@@ -63,13 +65,14 @@ class EncoderObjective:
         painted = cast(Tensor, self.model.vae.decode(found.sample()).sample).float()
         error = painted - shown
         autoencoder = ((1 + (FIGURE_WEIGHT - 1) * near) * (error.square() + 0.3 * error.abs())).mean()
+        colors = F.avg_pool2d(error, FACTOR).square().mean()
         kl = found.kl().mean() / found.mean[0].numel()
         seen = torch.cat([picture_for_clip(e.reference, SIZE) for e in examples])
         read = self.model.reader(self.model.image_encoder(seen).image_embeds).float()
         look = F.mse_loss(read, described(figures))
         psnr = -10 * (error.square().mean() / 4).log10()
-        loss = autoencoder + KL_WEIGHT * kl + look
-        return {"loss": loss, "autoencoder": autoencoder, "kl": kl, "look": look, "psnr": psnr}
+        loss = autoencoder + COLOR_WEIGHT * colors + KL_WEIGHT * kl + look
+        return {"loss": loss, "autoencoder": autoencoder, "colors": colors, "kl": kl, "look": look, "psnr": psnr}
 
 
 @torch.no_grad()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from diffusers import AutoencoderKL
-from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+from typing import Any
 
+from ...imports import importing
 from ..models.denoising_unet import DenoisingUNet
 from ..models.pose_guider import PoseGuider
 from ..models.reference_unet import ReferenceUNet
@@ -27,22 +27,26 @@ def new_networks() -> Networks:
     )
 
 
-def new_vae() -> AutoencoderKL:
-    """Factor 8, 4 channels, as Stable Diffusion's."""
+def new_vae() -> Any:
+    """diffusers AutoencoderKL: factor 8, 4 channels, as Stable Diffusion's."""
+    with importing("diffusers"):
+        from diffusers import AutoencoderKL
     return AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * 4,
         up_block_types=("UpDecoderBlock2D",) * 4,
         block_out_channels=(16, 32, 48, 48),
         layers_per_block=1,
-        norm_num_groups=8,
+        norm_num_groups=4,  # smaller groups hide how bright and how colored a picture is
         latent_channels=4,
         sample_size=SIZE,
         force_upcast=False,
     )
 
 
-def new_image_encoder() -> CLIPVisionModelWithProjection:
-    """Two layers that see 64 patches."""
+def new_image_encoder() -> Any:
+    """transformers CLIPVisionModelWithProjection: two layers that see 64 patches."""
+    with importing("transformers"):
+        from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
     return CLIPVisionModelWithProjection(
         CLIPVisionConfig(
             hidden_size=64,
