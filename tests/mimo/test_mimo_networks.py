@@ -238,6 +238,7 @@ def test_motion_modules_learn_behind_frozen_layers_whatever_their_memory_format(
     found = []
     for memory_format in (torch.contiguous_format, torch.channels_last):
         module = filled(MotionModule(64, 4, 8), "motion.").requires_grad_(True)
-        module(frames.contiguous(memory_format=memory_format), 6).square().sum().backward()
+        with torch.enable_grad():
+            module(frames.contiguous(memory_format=memory_format), 6).square().sum().backward()
         found.append(module.temporal_transformer.norm.weight.grad)
     assert found[0].abs().sum() > 0 and torch.allclose(*found, rtol=1e-4)
