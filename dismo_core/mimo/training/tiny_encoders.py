@@ -16,18 +16,22 @@ from .tiny_parts import CONTEXT, new_image_encoder, new_vae
 
 FIGURE_WEIGHT = 4.0  # of a pixel that shows the figure, against 1 elsewhere
 KL_WEIGHT = 1e-4
-COLOR_WEIGHT = 2.0  # of the mean colors of 8 x 8 px, which are otherwise learnt long after the outlines
+COLOR_WEIGHT = 2.0  # of the mean colors of 8 x 8 px
+COLOR_STEPS = (
+    2000  # over which those need no longer be read from the latents; left alone, outlines come long before colors
+)
 FACTOR = 8  # px to a latent
 MEASURED = 64  # pictures whose latents give the scale
 
 
 class TinyEncoders(nn.Module):
-    """Autoencoder, image encoder, and a layer that reads a figure from the embedding, which is only for training."""
+    """Autoencoder and image encoder; and, for training only, what reads colors from the latents and a figure from the embedding."""
 
     def __init__(self) -> None:
         super().__init__()
         self.vae: Any = new_vae()
         self.image_encoder: Any = new_image_encoder()
+        self.colors = nn.Conv2d(self.vae.config.latent_channels, 3, 1)
         self.reader = nn.Linear(CONTEXT, len(described([Figure({part: (0.0, 0.0, 0.0) for part in PARTS})])[0]))
 
 
@@ -66,6 +70,8 @@ class EncoderObjective:
         error = painted - shown
         autoencoder = ((1 + (FIGURE_WEIGHT - 1) * near) * (error.square() + 0.3 * error.abs())).mean()
         colors = F.avg_pool2d(error, FACTOR).square().mean()
+        told = F.mse_loss(self.model.colors(found.mean).float(), F.avg_pool2d(shown, FACTOR))
+        colors = colors + max(0.0, 1 - number / COLOR_STEPS) * told
         kl = found.kl().mean() / found.mean[0].numel()
         seen = torch.cat([picture_for_clip(e.reference, SIZE) for e in examples])
         read = self.model.reader(self.model.image_encoder(seen).image_embeds).float()
