@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Callable, Mapping
@@ -54,14 +55,26 @@ def load_mimo(
     device = torch.device(device)
     if dtype is None:
         dtype = DTYPES[layout.precision or ("fp16" if device.type == "cuda" else "fp32")]
+    networks, encoders = load_networks(layout, dtype), load_encoders(layout, dtype)
+    return MimoPipeline(*networks, *encoders, device=device, memory=memory)
+
+
+def load_networks(layout: Layout, dtype: torch.dtype) -> tuple[ReferenceUNet, DenoisingUNet, PoseGuider]:
+    """The networks that MIMO trains, on the CPU; see `load_mimo`."""
     reference = read_weights(layout.path("reference_unet_path")).tensors
     guider = read_weights(layout.path("pose_guider_path")).tensors
     denoising = _whole_denoising(layout)
-    networks = (
-        _filled(lambda: ReferenceUNet(**unet_sizes(reference)), reference, layout.path("reference_unet_path"), dtype),
+    said = _configured(layout)
+    return (
+        _filled(
+            lambda: ReferenceUNet(**unet_sizes(reference), **said), reference, layout.path("reference_unet_path"), dtype
+        ),
         _filled(
             lambda: DenoisingUNet(
-                **unet_sizes(denoising), in_channels=denoising[CONV_IN].shape[1], max_frames=_positions(denoising)
+                **unet_sizes(denoising),
+                **said,
+                in_channels=denoising[CONV_IN].shape[1],
+                max_frames=_positions(denoising),
             ),
             denoising,
             layout.path("denoising_unet_path"),
@@ -69,9 +82,36 @@ def load_mimo(
         ),
         _filled(lambda: PoseGuider(**guider_sizes(guider)), guider, layout.path("pose_guider_path"), dtype),
     )
+
+
+def load_encoders(layout: Layout, dtype: torch.dtype) -> tuple[Any, Any]:
+    """VAE and image encoder, on the CPU; see `load_mimo`."""
     vae = _vae(layout.path("pretrained_vae_path"), dtype)
-    encoder = _image_encoder(layout.path("image_encoder_path"), dtype)
-    return MimoPipeline(*networks, vae, encoder, device=device, memory=memory)
+    return vae, _image_encoder(layout.path("image_encoder_path"), dtype)
+
+
+def begun_networks(layout: Layout) -> tuple[ReferenceUNet, DenoisingUNet, PoseGuider]:
+    """Networks before any training of MIMO: UNets from Stable Diffusion 1.5, motion modules from AnimateDiff where its file is there.
+
+    The pose guider, and motion modules without a file, are new: the last layer of each is zero, so they change nothing at first.
+
+    Raises:
+        DisMoError: weights that are missing or do not fit.
+    """
+    base = layout.path("pretrained_base_model_path")
+    tensors = _base_tensors(base)
+    motion = read_weights(layout.path("motion_module_path")).tensors if "motion_module_path" in layout.paths else None
+    reference, denoising = unets_from_sd15(tensors, motion)
+    sizes = unet_sizes(reference) | _configured(layout)
+    unet = DenoisingUNet(**sizes)
+    if motion is None:
+        denoising |= {name: x for name, x in unet.state_dict().items() if ".motion_modules." in name}
+    first = ReferenceUNet(**sizes)
+    for model, state in ((first, reference), (unet, denoising)):
+        if problem := differences(model.state_dict(), state):
+            raise DisMoError(f"{base} does not fit {type(model).__name__}. {problem}. Check that it is the right file.")
+        model.load_state_dict(state)
+    return first, unet, PoseGuider(unet.channels[0])
 
 
 def unet_sizes(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
@@ -137,14 +177,43 @@ def _image_encoder(path: Path, dtype: torch.dtype) -> Any:
     return _pretrained(CLIPVisionModelWithProjection, path, dtype)
 
 
+def _configured(layout: Layout) -> dict[str, Any]:
+    """Heads and groups, where the configuration of Stable Diffusion's UNet lies beside; else they are Stable Diffusion's 8 and 32."""
+    base = layout.paths.get("pretrained_base_model_path")
+    if base is None or base.is_file():
+        return {}
+    file = _unet_folder(base) / "config.json"
+    if not file.is_file():
+        return {}
+    try:
+        content = json.loads(file.read_text("utf-8"))
+        # diffusers calls the number of heads attention_head_dim
+        said = {"heads": content.get("attention_head_dim", 8), "groups": content.get("norm_num_groups", 32)}
+    except (OSError, ValueError, AttributeError) as error:
+        raise DisMoError(f"Cannot read {file} as JSON: {first_line(error)}. Restore it, or remove it.") from error
+    for name, value in said.items():
+        if not isinstance(value, int) or value < 1:
+            raise DisMoError(f"{file} asks for {value!r} {name}, which must be a whole number from 1 on. Restore it.")
+    return said
+
+
+def _unet_folder(base: Path) -> Path:
+    return base / "unet" if (base / "unet").is_dir() else base
+
+
 def _stable_diffusion(folder: Path) -> dict[str, Tensor]:
-    """What the denoising UNet takes of Stable Diffusion: a folder, or a checkpoint file."""
+    """What the denoising UNet takes of Stable Diffusion."""
+    return unets_from_sd15(_base_tensors(folder))[1]
+
+
+def _base_tensors(folder: Path) -> dict[str, Tensor]:
+    """The UNet of Stable Diffusion: a folder, or a checkpoint file."""
     if folder.is_file():
-        return unets_from_sd15(unet_from_file(folder))[1]
-    unet = folder / "unet" if (folder / "unet").is_dir() else folder
+        return unet_from_file(folder)
+    unet = _unet_folder(folder)
     for name in _UNET_FILES:
         if (file := unet / name).is_file():
-            return unets_from_sd15(read_weights(file).tensors)[1]
+            return read_weights(file).tensors
     raise DisMoError(f"{unet} holds none of {', '.join(_UNET_FILES)}. Give the folder of Stable Diffusion 1.5.")
 
 

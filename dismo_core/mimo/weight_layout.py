@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,10 @@ PLACES = {
     "pose_guider_path": "pose_guider.pth",
     "motion_module_path": "motion_module.pth",
 }
-OPTIONAL = (
-    "pretrained_base_model_path",
-    "motion_module_path",
-)  # needed only where the denoising UNet's file is not whole
+# The base and the motion modules only where the denoising UNet's file is not whole.
+NEEDED = tuple(key for key in PLACES if key not in ("pretrained_base_model_path", "motion_module_path"))
+# What training begins with.
+TO_BEGIN = ("pretrained_base_model_path", "pretrained_vae_path", "image_encoder_path")
 
 
 @dataclass(frozen=True)
@@ -52,19 +52,26 @@ class Layout:
         return self.paths[key]
 
 
-def find_layout(source: str | os.PathLike[str] | Mapping[str, str | os.PathLike[str]]) -> Layout:
+def find_layout(
+    source: str | os.PathLike[str] | Mapping[str, str | os.PathLike[str]],
+    needed: Sequence[str] = NEEDED,
+) -> Layout:
     """The weights in a folder laid out as the release's, in a YAML file of it, or as a mapping with its keys.
 
     Files may be safetensors conversions with the same names.
+
+    Args:
+        source: see `load_mimo`.
+        needed: keys that must be there.
 
     Raises:
         DisMoError: no such folder or file, unknown keys, or weights that are missing.
     """
     if isinstance(source, Mapping):
-        return _named(source, Path())
+        return _named(source, Path(), needed)
     path = Path(source)
     if path.suffix.lower() in (".yaml", ".yml"):
-        return _named(_read_yaml(path), path.parent)
+        return _named(_read_yaml(path), path.parent, needed)
     if not path.is_dir():
         raise DisMoError(
             f"There is no folder of MIMO's weights {path}. It holds {', '.join(PLACES.values())}.", hint="weights"
@@ -74,10 +81,10 @@ def find_layout(source: str | os.PathLike[str] | Mapping[str, str | os.PathLike[
         candidates = (path / place, (path / place).with_suffix(".safetensors"))
         if there := next((candidate for candidate in candidates if candidate.exists()), None):
             found[key] = there
-    return _complete(found, path)
+    return _complete(found, path, needed)
 
 
-def _named(content: Mapping[str, Any], folder: Path) -> Layout:
+def _named(content: Mapping[str, Any], folder: Path, needed: Sequence[str]) -> Layout:
     found: dict[str, Path] = {}
     for key in PLACES:
         if (given := content.get(key)) is None:
@@ -93,12 +100,12 @@ def _named(content: Mapping[str, Any], folder: Path) -> Layout:
         raise DisMoError(f"weight_dtype must be fp16, bf16 or fp32, not {precision!r}.")
     if unknown := sorted(set(content) - {*PLACES, "weight_dtype", "inference_config"}):
         raise DisMoError(f"Unknown key {unknown[0]!r} of MIMO's weights. Known are {', '.join(PLACES)}.")
-    layout = _complete(found, folder)
+    layout = _complete(found, folder, needed)
     return Layout(layout.paths, precision)
 
 
-def _complete(found: dict[str, Path], place: Path) -> Layout:
-    missing = [f"{PLACES[key]} ({key})" for key in PLACES if key not in found and key not in OPTIONAL]
+def _complete(found: dict[str, Path], place: Path, needed: Sequence[str]) -> Layout:
+    missing = [f"{PLACES[key]} ({key})" for key in needed if key not in found]
     if missing:
         alone = " Stable Diffusion 1.5 alone is no MIMO." if "pretrained_base_model_path" in found else ""
         raise DisMoError(f"The weights in {place} lack {', '.join(missing)}.{alone}", hint="weights")

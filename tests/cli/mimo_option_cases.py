@@ -1,6 +1,11 @@
 """What becomes of every option of `dismo mimo`; see `option_cases.py`."""
 
-from option_cases import STOP, Situation, refused, said, used
+from pathlib import Path
+
+from option_cases import RUN, STOP, Situation, refused, said, used
+from torch import nn
+
+from dismo_core.mimo.weight_layout import Layout
 
 WRITTEN = [
     used("-o {video}", "exists already"),
@@ -32,7 +37,64 @@ NETWORK = [
 ]
 LOADED = {"dismo_core.mimo.load_pipeline.load_mimo": None}
 
+READING = [
+    used("--frames 7", "frames=7"),
+    used("--stride 7", "stride=7"),
+    used("--apart 7", "apart=7"),
+]
+STAGE = [
+    *RUN,
+    *READING,
+    used("--data x", "find_templates(['x']"),
+    used("--weights x", "find_layout(PosixPath('x')"),
+    used("--size 64", "size=64"),
+    used("--batch 7", "batch=7"),
+    used("--steps 7", "steps=7"),
+    used("--lr 7", "lr=7.0"),
+    used("--lr-warmup 7", "warmup=7"),
+    used("--average 0.7", "average=0.7"),
+    used("--accumulation 7", "accumulation=7"),
+    used("--save-every 40", "save_every=40"),
+    used("--log-every 40", "log_every=40"),
+    used("--precision bf16", "torch.bfloat16"),
+    used("--device cpu:0", "cpu:0"),
+]
+STAGE_TRACED = {
+    "dismo_core.mimo.weight_layout.find_layout": Layout({"denoising_unet_path": Path("x")}),
+    "dismo_core.mimo.training.template_files.find_templates": [],
+    "dismo_core.mimo.training.template_files.usable": [],
+    "dismo_core.mimo.load_pipeline.load_networks": (nn.Identity(),) * 3,
+    "dismo_core.mimo.load_pipeline.load_encoders": (nn.Identity(),) * 2,
+    "dismo_core.mimo.training.template_latents.encode_templates": [],
+    "dismo_core.mimo.training.on_templates.train_stage": STOP,
+}
+
 MIMO = {
+    "mimo train tiny": Situation(
+        "mimo train tiny --out run",
+        [
+            *RUN,
+            used("--steps 7", "stage2_steps=7"),
+            *(used(f"--{name}-steps 7", f"{name}_steps=7") for name in ("encoder", "stage1", "stage2")),
+        ],
+        {"dismo_core.mimo.training.tiny.train_tiny": STOP},
+    ),
+    **{
+        f"mimo train {stage}": Situation(
+            f"mimo train {stage} --data t --weights w --out run --device cpu",
+            [*STAGE, used(option, f"checkpointing={value}")],
+            STAGE_TRACED,
+        )
+        for stage, option, value in (
+            ("stage1", "--gradient-checkpointing", True),
+            ("stage2", "--no-gradient-checkpointing", False),
+        )
+    },
+    "mimo train check": Situation(
+        "mimo train check {template}",
+        [*READING, used("--stage stage2", "frames=24, stride=4")],
+        {"dismo_core.mimo.training.template_files.problems": []},
+    ),
     "mimo demo": Situation("mimo demo", [used("--out {video}", "is a file")]),
     "mimo insert": Situation(
         "mimo insert --template {template} --video {character}",

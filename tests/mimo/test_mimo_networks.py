@@ -229,3 +229,16 @@ def test_begun_from_stable_diffusion():
         mimo.unets_from_sd15({})
     with pytest.raises(DisMoError, match="no motion modules"):
         mimo.unets_from_sd15(stable, {"x": torch.zeros(1)})
+
+
+def test_motion_modules_learn_behind_frozen_layers_whatever_their_memory_format():
+    from dismo_core.mimo.models.motion_module import MotionModule
+
+    frames = draw("frozen", (6, 64, 4, 4))
+    found = []
+    for memory_format in (torch.contiguous_format, torch.channels_last):
+        module = filled(MotionModule(64, 4, 8), "motion.").requires_grad_(True)
+        with torch.enable_grad():
+            module(frames.contiguous(memory_format=memory_format), 6).square().sum().backward()
+        found.append(module.temporal_transformer.norm.weight.grad)
+    assert found[0].abs().sum() > 0 and torch.allclose(*found, rtol=1e-4)

@@ -84,8 +84,8 @@ def draw_scene(
     path = _camera(camera, frames, rng)
     person, other = draw_figure(rng), draw_figure(rng)
     walk = _walk(frames, size, rng, path)
-    ground = _ground(rng, size)
-    front, weight = _front(rng, size)
+    ground = draw_ground(rng, size)
+    front, weight = draw_front(rng, size)
     scale = rng.uniform(1.2, 1.8)  # of the other figure's own video
     tall = 0.8 * height * scale
     canvas = (int(1.1 * tall), int(1.15 * tall))
@@ -98,13 +98,13 @@ def draw_scene(
         color, occluder = _seen(front, dx, dy, size), _seen(weight[..., None], dx, dy, size)[..., 0]
         where = (walk.x[number], walk.foot[number], walk.height[number])
         layers = [paint(who, walk.poses[number], *where, size) for who in (person, other)]
-        shown = [_over(_over(scene, *layer), color, occluder) for layer in layers]
+        shown = [over(over(scene, *layer), color, occluder) for layer in layers]
         own = paint(other, walk.poses[number], canvas[0] / 2, 0.97 * canvas[1], 0.9 * canvas[1], canvas)
         whole = layers[0][1]
         made = {
             "vid": shown[0],
             "truth": shown[1],
-            "bk": _over(scene, color, occluder),
+            "bk": over(scene, color, occluder),
             "sdc": _body(person, walk, number, size),
             "mask": whole * (1 - occluder),
             "occ": occluder,
@@ -165,7 +165,7 @@ def _walk(frames: int, size: tuple[int, int], rng: Draws, path: list[tuple[float
 _MARGIN = 64  # px of the world around the picture, into which the camera looks
 
 
-def _ground(rng: Draws, size: tuple[int, int]) -> Tensor:
+def draw_ground(rng: Draws, size: tuple[int, int]) -> Tensor:
     """A textured world [H', W', 3], 0..1: a wall above, a floor below."""
     side = max(size) + 2 * _MARGIN
     white = torch.complex(rng.randn(6, side, side // 2 + 1), rng.randn(6, side, side // 2 + 1))
@@ -182,7 +182,7 @@ def _ground(rng: Draws, size: tuple[int, int]) -> Tensor:
     return (wall * (1 - below) + floor * below).permute(1, 2, 0).clamp(0, 1)
 
 
-def _front(rng: Draws, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+def draw_front(rng: Draws, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """What stands in front: colors [H', W', 3] and weight [H', W'], 0..1, with soft edges; a post and a bush."""
     side = max(size) + 2 * _MARGIN
     rows, columns = torch.meshgrid(torch.arange(side) + 0.5, torch.arange(side) + 0.5, indexing="ij")
@@ -210,5 +210,5 @@ def _seen(world: Tensor, dx: float, dy: float, size: tuple[int, int]) -> Tensor:
     return seen[0].permute(1, 2, 0).clamp(0, 1)
 
 
-def _over(scene: Tensor, color: Tensor, weight: Tensor) -> Tensor:
+def over(scene: Tensor, color: Tensor, weight: Tensor) -> Tensor:
     return color * weight[..., None] + scene * (1 - weight[..., None])

@@ -114,6 +114,9 @@ class MotionModule(nn.Module):
                 f"Use windows of at most {self.max_frames} frames."
             )
         transformer = self.temporal_transformer
+        if torch.is_grad_enabled() and not x.requires_grad:
+            # of a channels-last input without a gradient, torch's backward pass of group norm on a CPU writes to no memory
+            x = x.contiguous()
         normed: Tensor = transformer.norm(x)
         height, width = x.shape[2:]
         # [B, frames, C, pixels] seen as [B, pixels, frames, C]

@@ -218,7 +218,7 @@ class FrameUNet(nn.Module):
         max_frames: int | None,
     ) -> None:
         super().__init__()
-        self.channels = tuple(channels)
+        self.channels, self.heads, self.groups = tuple(channels), heads, groups
         self.gradient_checkpointing = False
         time_channels = 4 * channels[0]
         attention = (heads, cross_attention_dim)

@@ -1,0 +1,101 @@
+"""Stage 1 or 2 on templates, with the loop that all training has."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from ...training.loop import Schedule, TrainingRun, fit
+from .networks import Networks
+from .stage import StageObjective
+from .template_files import STAGE1, STAGE2, Reading
+from .template_latents import TemplateBatches
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class StageRecipe:
+    """Numbers of a stage.
+
+    Args:
+        reading: what a template gives.
+        size: width and height, px.
+        batch: clips.
+        schedule: see `Schedule`; a short warm-up, then a cosine.
+        checkpointing: whether activations are computed again in the backward pass: less memory, a third slower.
+    """
+
+    reading: Reading
+    size: int
+    batch: int
+    schedule: Schedule
+    checkpointing: bool
+
+
+RECIPES = {
+    "stage1": StageRecipe(STAGE1, 768, 4, Schedule(30_000, 1e-5, average=None), False),
+    "stage2": StageRecipe(STAGE2, 512, 1, Schedule(10_000, 1e-5, average=None), True),
+}
+
+
+@dataclass(frozen=True)
+class StageRun:
+    """A run of a stage.
+
+    Args:
+        stage: stage1 or stage2.
+        recipe: see there.
+        folder: takes checkpoints and log.
+        files: encoded templates.
+        seed: of data and noise.
+        device: where it runs.
+        autocast: dtype of matrix products; None = float32.
+        progress: see `TrainingRun`.
+    """
+
+    stage: str
+    recipe: StageRecipe
+    folder: Path
+    files: list[Path]
+    seed: int = 0
+    device: str = "cpu"
+    autocast: torch.dtype | None = None
+    progress: Callable[[int, int, Mapping[str, float]], None] | None = None
+
+
+def train_stage(networks: Networks, run: StageRun) -> Networks:
+    """Train or resume; checkpoints hold only the weights that the stage trains.
+
+    Returns:
+        The same networks, trained.
+    """
+    recipe, reading = run.recipe, run.recipe.reading
+    networks.to(run.device).train_stage(run.stage)
+    networks.save_activations(recipe.checkpointing)
+    batches = TemplateBatches(run.files, reading, recipe.batch, run.device)
+    objective = StageObjective(networks, batches, run.seed)
+    trained = {name for name, weight in networks.named_parameters() if weight.requires_grad}
+    counted = sum(weight.numel() for weight in networks.parameters() if weight.requires_grad)
+    log.info("%s trains %s weights in %d tensors.", run.stage, f"{counted:,}", len(trained))
+    about = {
+        "stage": run.stage,
+        "size": recipe.size,
+        "batch": recipe.batch,
+        "frames": reading.frames,
+        "stride": reading.stride,
+        "apart": reading.apart,
+        "seed": run.seed,
+        "templates": ", ".join(file.stem for file in run.files),
+        "precision": "float32" if run.autocast is None else str(run.autocast).removeprefix("torch."),
+    }
+    loop = TrainingRun(
+        run.folder, recipe.schedule, about, run.progress, autocast=run.autocast, saved=trained.__contains__
+    )
+    fit(networks, objective, loop)
+    networks.save_activations(False)
+    return networks

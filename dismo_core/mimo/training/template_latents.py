@@ -1,0 +1,164 @@
+"""Templates encoded once, frame by frame, into files from which every batch is read (docs/methods/mimo.md, 8)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ...errors import DisMoError
+from ...files import atomic_write
+from ...synthetic.draws import Draws
+from ..crops.clips import MIN_AREA, plan_crops
+from ..crops.square import BLACK, WHITE, crop_square, prepare_reference
+from ..network_inputs import picture_for_pose
+from ..templates.template import Template
+from .examples import Encoders
+from .template_files import SEEN, Reading
+
+_ANY_AREA = 1e-6  # so that one crop holds the whole clip
+
+
+def encode_templates(
+    paths: Sequence[Path],
+    encoders: Encoders,
+    reading: Reading,
+    folder: Path,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Path]:
+    """A file for each template; those that are there already are kept.
+
+    A file holds, for each frame: latents of target, background and reference (half precision), the reference's embedding, the body
+    picture in bytes, and whether there is a body and a person. Single frames are cropped as `edit` does; of clips, one crop holds all.
+
+    Args:
+        paths: see `usable`.
+        encoders: see there.
+        reading: of which only whether clips are read counts.
+        folder: takes the files.
+        progress: called with (templates done, in all).
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    for number, path in enumerate(paths):
+        file = folder / f"{path.stem}-{_key(path, encoders, reading)}.safetensors"
+        if not file.exists():
+            tensors = _encoded(path, encoders, reading)
+            with atomic_write(file) as temporary:
+                save_file(tensors, temporary)
+        files.append(file)
+        progress(number + 1, len(paths))
+    return files
+
+
+def _key(path: Path, encoders: Encoders, reading: Reading) -> str:
+    """Differs where the files of the template, the encoders or the crops do."""
+    parts = sorted(path.glob("*")) if path.is_dir() else [path]
+    said: list[Any] = [(part.name, part.stat().st_size, part.stat().st_mtime_ns) for part in parts]
+    first = (next(iter(encoders.vae.parameters())), next(iter(encoders.image_encoder.parameters())))
+    said += [encoders.size, reading.frames > 1, *(float(weight.double().sum()) for weight in first)]
+    return hashlib.sha256(repr((str(path.absolute()), said)).encode()).hexdigest()[:12]
+
+
+def _encoded(path: Path, encoders: Encoders, reading: Reading) -> dict[str, Tensor]:
+    opened = Template.load(path).open(None)
+    bodies, clip, scene, masks = opened.sdc, opened.vid, opened.bk, opened.mask
+    assert bodies is not None and clip is not None and masks is not None
+    parts: dict[str, list[Tensor]] = {name: [] for name in _NAMES}
+    plan = plan_crops(bodies, 0, _ANY_AREA if reading.frames > 1 else MIN_AREA)
+    white = np.full((encoders.size, encoders.size, 3), WHITE, np.uint8)
+    for one in plan:
+        for index in one.frames:
+            crop = [type(one)([index], one.box)]
+            target, background, body = (
+                crop_square(frames, crop, colour)[0]
+                for frames, colour in ((clip, WHITE), (scene, WHITE), (bodies, BLACK))
+            )
+            person = _reference(clip[index], masks[index])
+            latents = encoders.latents([target, background, white if person is None else person])
+            shown = picture_for_pose(body, encoders.size, encoders.size)
+            parts["targets"].append(latents[0].half())
+            parts["backgrounds"].append(latents[1].half())
+            parts["references"].append(latents[2].half())
+            parts["contexts"].append(encoders.contexts([white if person is None else person])[0].half())
+            parts["bodies"].append((shown * 255).round().to(torch.uint8))
+            parts["has_body"].append(torch.tensor(bool(shown.any())))
+            parts["has_person"].append(torch.tensor(person is not None))
+    return {name: torch.stack(rows).cpu().contiguous() for name, rows in parts.items()}
+
+
+_NAMES = ("targets", "backgrounds", "references", "contexts", "bodies", "has_body", "has_person")
+
+
+def _reference(frame: NDArray[np.uint8], mask: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+    alpha = np.where(mask >= SEEN, mask, 0).astype(np.uint8)
+    return prepare_reference(frame, alpha) if alpha.any() else None
+
+
+class TemplateBatches:
+    """Batches drawn from encoded templates, for `StageObjective`; only the frames of a batch are read.
+
+    Args:
+        files: of `encode_templates`.
+        reading: see there.
+        rows: clips in a batch.
+        device: where batches go.
+    """
+
+    def __init__(self, files: Sequence[Path], reading: Reading, rows: int, device: torch.device | str = "cpu") -> None:
+        self.files, self.reading, self.rows, self.device = list(files), reading, rows, device
+        self._choices = [_choices(file, reading) for file in self.files]
+        for file, choices in zip(self.files, self._choices, strict=True):
+            if not choices:
+                raise DisMoError(
+                    f"{file.name} has no frames to learn from: nowhere are a body and, {reading.apart} or more frames away, a person."
+                )
+
+    def __call__(self, draws: Draws) -> dict[str, Tensor]:
+        """`latents`, `background`, `reference_latent`, `context`, `poses` of a batch."""
+        rows = [self._row(draws) for _ in range(self.rows)]
+        return {name: torch.stack([row[name] for row in rows]).to(self.device) for name in rows[0]}
+
+    def _row(self, draws: Draws) -> dict[str, Tensor]:
+        number = int(draws.integers(0, len(self.files)))
+        starts = self._choices[number]
+        start = list(starts)[int(draws.integers(0, len(starts)))]
+        references = starts[start]
+        reference = references[int(draws.integers(0, len(references)))]
+        step, end = self.reading.stride, start + (self.reading.frames - 1) * self.reading.stride + 1
+        with ExitStack() as stack:
+            file = stack.enter_context(safe_open(self.files[number], "pt"))
+
+            def part(name: str) -> Tensor:
+                frames: Tensor = file.get_slice(name)[start:end][::step].float()
+                return frames.transpose(0, 1)
+
+            return {
+                "latents": part("targets"),
+                "background": part("backgrounds"),
+                "reference_latent": file.get_slice("references")[reference].float(),
+                "context": file.get_slice("contexts")[reference].float(),
+                "poses": part("bodies") / 255,
+            }
+
+
+def _choices(file: Path, reading: Reading) -> dict[int, list[int]]:
+    """First frame of each clip that can be shown -> frames that can be its reference."""
+    with safe_open(file, "pt") as opened:
+        bodies, people = opened.get_tensor("has_body"), opened.get_tensor("has_person").nonzero()[:, 0].tolist()
+    span = (reading.frames - 1) * reading.stride
+    choices = {}
+    for start in range(len(bodies) - span):
+        far = [n for n in people if not reading.apart or abs(n - start) >= reading.apart]
+        if bodies[start : start + span + 1].any() and far:
+            choices[start] = far
+    return choices
