@@ -8,7 +8,6 @@ from comfy_api.latest import io
 
 from ..shared import compat, host
 from ..shared.sockets import Extractor, Motion
-from .energy import energy_preview
 
 if TYPE_CHECKING:
     from comfy_api.latest import Input
@@ -122,4 +121,4 @@ class DrawMotion(io.ComfyNode):
                 reverse=reverse,
                 runtime=host.runtime(),
             )
-        return io.NodeOutput(motion, sampled.float().div_(255), ui=energy_preview(motion))
+        return io.NodeOutput(motion, sampled.float().div_(255))

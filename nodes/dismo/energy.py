@@ -1,4 +1,7 @@
-"""What a node shows of the motion that it gives: how much moves when."""
+"""What a node shows of the motion that it gives: how much moves when.
+
+For nodes that no saved graph of an older version holds: the picture makes a node taller, over what lies below it.
+"""
 
 from __future__ import annotations
 

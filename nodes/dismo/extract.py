@@ -8,7 +8,6 @@ from comfy_api.latest import InputImpl, io
 
 from ..shared import clips, compat, host
 from ..shared.sockets import Extractor, Motion
-from .energy import energy_preview
 
 if TYPE_CHECKING:
     from comfy_api.latest import Input
@@ -118,4 +117,4 @@ class ExtractMotion(io.ComfyNode):
                 runtime=host.runtime(),
                 return_frames=True,
             )
-        return io.NodeOutput(motion, frames.float().div_(255), ui=energy_preview(motion))
+        return io.NodeOutput(motion, frames.float().div_(255))

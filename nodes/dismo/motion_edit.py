@@ -9,7 +9,6 @@ from comfy_api.latest import io
 from ...dismo_core import DisMoError
 from ..shared import compat
 from ..shared.sockets import Motion, StrengthCurve
-from .energy import energy_preview
 
 if TYPE_CHECKING:
     from ... import dismo_core
@@ -145,8 +144,7 @@ class EditMotion(io.ComfyNode):
             "reverse order": lambda: motion_edit.reverse_order(motion),
             "strength": lambda: motion.scaled([strength * value for value in values(motion.frames)]),
         }
-        edited = edits[operation]()
-        return io.NodeOutput(edited, ui=energy_preview(edited))
+        return io.NodeOutput(edits[operation]())
 
 
 def _drawn(curve: Any, frames: int) -> list[float]:
@@ -226,4 +224,4 @@ class MixMotion(io.ComfyNode):
             mixed = motion_edit.chain([motion_1, motion_2, *further], crossfade)
         else:
             mixed = motion_edit.blend(motion_1, motion_2, balance)
-        return io.NodeOutput(mixed, ui=energy_preview(mixed))
+        return io.NodeOutput(mixed)

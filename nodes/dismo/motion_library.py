@@ -10,7 +10,6 @@ from comfy_api.latest import io
 from ..shared import compat, host
 from ..shared.sockets import Motion
 from . import motion_files
-from .energy import energy_preview
 
 if TYPE_CHECKING:
     from ... import dismo_core
@@ -116,4 +115,4 @@ class LoadMotion(io.ComfyNode):
             clip, _ = example(name)
             extractor = dismo_core.load_motion_extractor("tiny")
             motion = dismo_core.extract_motion(extractor, clip, runtime=host.runtime())
-        return io.NodeOutput(motion, ui=energy_preview(motion))
+        return io.NodeOutput(motion)

@@ -85,7 +85,14 @@ class ComfyPage:
         """Templates, the pack, the workflow."""
         self.tab.locator(".side-bar-button-label", has_text="Templates").click()
         self.tab.get_by_role("dialog").get_by_text(pack, exact=True).first.click()
-        self.tab.get_by_role("dialog").get_by_text(name, exact=True).first.wait_for()
+        shown = self.tab.get_by_role("dialog").get_by_text(name, exact=True).first
+        for _ in range(40):  # a long list is filled as it is scrolled
+            if shown.is_visible():
+                break
+            self.tab.mouse.move(900, 600)
+            self.tab.mouse.wheel(0, 1500)
+            self.tab.wait_for_timeout(500)
+        shown.wait_for()
 
     def choose(self, name: str) -> None:
         """Take a template of the list that is shown."""

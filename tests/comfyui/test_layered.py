@@ -284,9 +284,10 @@ def test_ten_pictures_give_ten_videos(server):
     assert len(set(saved)) == 10
 
 
-def test_the_motion_is_shown_on_the_nodes_that_make_it(server):
-    shown = results(server, tiny())
-    ((picture,),) = [output["images"] for node, output in shown.items() if node == "3"]
+def test_a_ready_made_motion_is_shown_on_its_node(server):
+    prompt = prompt_of("camera_presets_tiny")
+    (preset,) = (node for node, entry in prompt.items() if entry["class_type"] == "DisMoMotionPreset")
+    (picture,) = results(server, prompt)[preset]["images"]
     assert server.get(f"/view?{urlencode(picture)}")[1:4] == b"PNG"
 
 

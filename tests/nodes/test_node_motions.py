@@ -145,13 +145,11 @@ def test_edit(pack, motion, name):
     torch.testing.assert_close(edited.embeddings, wanted, atol=1e-5, rtol=0)
 
 
-def test_an_edited_motion_is_shown_on_the_node(pack, motion):
-    node = pack("nodes.dismo.motion_edit").EditMotion
-    still, moving = (node.execute(motion(), **EDIT | dict(operation="strength", strength=k)) for k in (0.0, 1.0))
-    assert (
-        moving.ui["images"].shape == (1, 64, 288, 3) and 0 <= moving.ui["images"].min() < moving.ui["images"].max() <= 1
-    )
-    assert not torch.equal(still.ui["images"], moving.ui["images"])
+def test_a_ready_made_motion_is_shown_on_the_node(pack):
+    node = pack("nodes.dismo.motion_preset").MotionPreset
+    one, other = (node.execute(name, 1.0, 25, 8.0).ui["images"] for name in ("pan-left", "handheld"))
+    assert one.shape == (1, 64, 288, 3) and 0 <= one.min() < one.max() <= 1
+    assert not torch.equal(one, other)
 
 
 def test_every_operation_of_the_menu_is_tested_and_runs(pack):
