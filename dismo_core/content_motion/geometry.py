@@ -79,11 +79,11 @@ def motion_model_of(
     size = _content_size(size, checkpoint.options, area, name)
     frames = frames or checkpoint.options.get("n_frames")
     if frames is None:
-        raise DisMoError(f"{name} does not say how many frames its clips have. Give frames= (--n-frames).")
+        raise DisMoError(f"{name} does not say how many frames its clips have. Give frames=.")
     if values % frames:
         raise DisMoError(
             f"{name} was trained on motion latents of {values} positions in all, which {frames} frames do not divide. Give the right "
-            "frames= (--n-frames)."
+            "frames=."
         )
     sizes: dict[str, Any] = {
         **dict(latent_size=(frames, values // frames), channels=channels, content_size=size, table="grid"),

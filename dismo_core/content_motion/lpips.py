@@ -103,7 +103,7 @@ def load_lpips(path: str | os.PathLike[str], vgg16: str | os.PathLike[str] | Non
     if problem := differences(expected, found):
         raise DisMoError(
             f"{path} does not hold LPIPS on VGG16, version 0.1: {problem}. Where it holds the heads alone, name torchvision's "
-            "VGG16 as well (--vgg16)."
+            "VGG16 as well."
         )
     model.load_state_dict(found, strict=True)
     return model

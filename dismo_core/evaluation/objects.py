@@ -1,4 +1,4 @@
-"""What is seen in a clip of one plain object on a plain ground: colours, shape, way, growth, turn, and the word for the move."""
+"""What is seen in a clip of one plain object on a plain ground: colors, shape, way, growth, turn, and the word for the move."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from ..synthetic.captioned import COLORS, GROUNDS, SHAPES, polygon_outline
-from ..synthetic.moves import MOVES
+from ..synthetic.captioned_moves import MOVES
 
-LEAST_CONTRAST = 0.25  # distance of two colours, 0..1 each channel, from which on one is an object on the other
+LEAST_CONTRAST = 0.25  # distance of two colors, 0..1 each channel, from which on one is an object on the other
 SMALLEST, LARGEST = 40, 1300  # px of 64 x 64, of an object
 WIDEST = 0.30  # mean squared distance from the middle over the area; above it is no single object (a bar has 0.24)
 TURNS = 6  # tried of each shape, within its symmetry
@@ -49,7 +49,7 @@ class SeenObjects:
         return _most(self.ground, torch.ones_like(self.found), len(GROUNDS))
 
     def steady(self) -> Tensor:
-        """Whether it is there, in one colour, in nine of ten frames, [B]."""
+        """Whether it is there, in one color, in nine of ten frames, [B]."""
         same = self.found & (self.color == self.main_color()[:, None])
         most: Tensor = same.float().mean(dim=1) >= 0.9
         return most

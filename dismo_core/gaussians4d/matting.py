@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from ..errors import DisMoError
+from .choices import METHODS
 
-METHODS = ("auto", "alpha", "plain", "rembg")
 RIM = 0.02  # of the sides: what counts as the border
 PLAIN = 0.06  # spread of the border's colors up to which a background is plain
 NEAR, FAR = 0.06, 0.16  # distance of a color from the background's: still background, surely not

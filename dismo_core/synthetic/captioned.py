@@ -1,4 +1,4 @@
-"""Clips with captions: one plain object on a plain ground, of which a caption says colour, shape, ground and motion."""
+"""Clips with captions: one plain object on a plain ground, of which a caption says color, shape, ground and motion."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
+from .captioned_moves import MOVES, draw_moves
 from .draws import Draws
-from .moves import MOVES, draw_moves
 from .renderer import DrawnObject, Outline, Screen, Texture, Trajectory, render
 
 COLORS = {
@@ -29,7 +29,7 @@ SHAPES = ("disc", "square", "triangle", "bar")
 TURNABLE = SHAPES[1:]  # whose turn shows
 SIZE = 64  # px, both sides
 REACH = 1.25  # radii; no outline goes further
-JITTER = 0.03  # of each channel of a colour, to both sides
+JITTER = 0.03  # of each channel of a color, to both sides
 # Half-planes x cos + y sin <= distance, in radii: (angle in degrees, distance) of each side.
 _SIDES = {
     "square": ((0, 0.84), (90, 0.84), (180, 0.84), (270, 0.84)),
@@ -47,8 +47,8 @@ class CaptionedClips:
         ground: [B], place in `GROUNDS`.
         shape: [B], place in `SHAPES`.
         move: [B], place in `MOVES`.
-        skin: [B, 3], the object's colour as drawn, 0..1.
-        surface: [B, 3], the ground's colour as drawn, 0..1.
+        skin: [B, 3], the object's color as drawn, 0..1.
+        surface: [B, 3], the ground's color as drawn, 0..1.
         radius: [B], px of a picture of 64, at scale 1.
         trajectory: of the object, N times.
     """

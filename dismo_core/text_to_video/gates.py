@@ -14,8 +14,8 @@ from torch import Tensor
 
 from ..evaluation.objects import SeenObjects, name_moves, see_objects
 from ..synthetic.captioned import COLORS, GROUNDS, SHAPES, CaptionedClips, draw_captioned
+from ..synthetic.captioned_moves import MOVES
 from ..synthetic.draws import Draws
-from ..synthetic.moves import MOVES
 
 SEED = 20_261_129  # of clips and noise; the training draws with small seeds
 TRANSFERRED = ("circling clockwise", "zigzagging", "bouncing", "moving left", "growing", "turning clockwise")
@@ -49,7 +49,7 @@ def autoencoder_gate(through: Callable[[Tensor], Tensor], clips: int = 48) -> di
     drawn = draw_captioned(clips, Draws(SEED))
     truth = drawn.rendered()
     seen, before = see_objects(through(truth)), see_objects(truth)
-    rows = _looks(seen, before, drawn) | {"move": _named(seen, before, drawn.move)}
+    rows = _appearances(seen, before, drawn) | {"move": _named(seen, before, drawn.move)}
     turns = (drawn.trajectory.angle[:, -1] != 0).nonzero()[:, 0]
 
     def turned(what: SeenObjects) -> float:
@@ -94,7 +94,7 @@ def coherence(seen: SeenObjects, before: SeenObjects, drawn: CaptionedClips) -> 
     }
     for name, part in (("speed, px, quarter", 0.25), ("speed, px, median", 0.5), ("speed, px, three quarters", 0.75)):
         rows[name] = Number(_quantile(seen, part), None, _quantile(before, part), clips)
-    return rows | _looks(seen, before, drawn)
+    return rows | _appearances(seen, before, drawn)
 
 
 def words_gate(make: Make, clips: int = 56) -> dict[str, Number]:
@@ -112,13 +112,13 @@ def words_gate(make: Make, clips: int = 56) -> dict[str, Number]:
 def transfer_gate(
     make: Make, adapted: Callable[[Tensor, str], Make], moves: Sequence[str] = TRANSFERRED, prompts: int = 4
 ) -> dict[str, Number]:
-    """Gate (c): a drawn clip of each of these moves is learned, and other looks are asked for, from the same noise.
+    """Gate (c): a drawn clip of each of these moves is learned, and other appearances are asked for, from the same noise.
 
     Args:
         make: samples of the base.
         adapted: frames [N, 64, 64, 3] of a clip and the caption of its look -> samples with what was learned from it.
         moves: some of `MOVES`; each gives two rows: how far samples go the clip's way with the adapter, and without it as chance.
-        prompts: samples of each, of colours, grounds and shapes that the clip does not have.
+        prompts: samples of each, of colors, grounds and shapes that the clip does not have.
     """
     drawn = draw_captioned(24 * len(MOVES), Draws(SEED + 3))
     rows: dict[str, Number] = {}
@@ -134,7 +134,7 @@ def transfer_gate(
         with_it, without = (float(same_way(seen, way).mean()) for seen in (after, before))
         rows[name] = Number(with_it, without, 1.0, len(captions))
         took = [float((seen.main_color() == clip.color).float().mean()) for seen in (after, before)]
-        rows[f"{name}: the clip's colour"] = Number(took[0], took[1], 0.0, len(captions))
+        rows[f"{name}: the clip's color"] = Number(took[0], took[1], 0.0, len(captions))
     return rows
 
 
@@ -157,13 +157,13 @@ def _rates(seen: SeenObjects) -> Tensor:
     return torch.where(seen.found[:, 1:, None] & seen.found[:, :-1, None], rates, 0.0).flatten(1)
 
 
-def _looks(seen: SeenObjects, before: SeenObjects, drawn: CaptionedClips) -> dict[str, Number]:
+def _appearances(seen: SeenObjects, before: SeenObjects, drawn: CaptionedClips) -> dict[str, Number]:
     def right(read: Callable[[SeenObjects], Tensor], truth: Tensor, kinds: int) -> Number:
         value, ceiling = (float((read(what) == truth).float().mean()) for what in (seen, before))
         return Number(value, 1 / kinds, ceiling, len(truth))
 
     return {
-        "colour": right(SeenObjects.main_color, drawn.color, len(COLORS)),
+        "color": right(SeenObjects.main_color, drawn.color, len(COLORS)),
         "ground": right(SeenObjects.main_ground, drawn.ground, len(GROUNDS)),
         "shape": right(lambda what: what.shape, drawn.shape, len(SHAPES)),
     }

@@ -287,6 +287,8 @@ def test_ten_pictures_give_ten_videos(server):
 def test_a_ready_made_motion_is_shown_on_its_node(server):
     prompt = prompt_of("camera_presets_tiny")
     (preset,) = (node for node, entry in prompt.items() if entry["class_type"] == "DisMoMotionPreset")
+    (save,) = (entry for entry in prompt.values() if entry["class_type"] == "DisMoSaveVideo")
+    save["inputs"]["filename_prefix"] = "video/preset"
     (picture,) = results(server, prompt)[preset]["images"]
     assert server.get(f"/view?{urlencode(picture)}")[1:4] == b"PNG"
 

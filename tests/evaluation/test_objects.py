@@ -5,8 +5,8 @@ import torch
 
 from dismo_core.evaluation.objects import name_moves, see_objects
 from dismo_core.synthetic.captioned import draw_captioned
+from dismo_core.synthetic.captioned_moves import MOVES
 from dismo_core.synthetic.draws import Draws
-from dismo_core.synthetic.moves import MOVES
 
 CLIPS = draw_captioned(96, Draws(22))
 FRAMES = CLIPS.rendered()

@@ -5,8 +5,8 @@ import torch
 from torch.nn import functional as F
 
 from dismo_core.synthetic.captioned import COLORS, GROUNDS, JITTER, SHAPES, SIZE, draw_captioned
+from dismo_core.synthetic.captioned_moves import MOVES
 from dismo_core.synthetic.draws import Draws
-from dismo_core.synthetic.moves import MOVES
 
 CLIPS = draw_captioned(192, Draws(11))
 FRAMES, COVERED = CLIPS.rendered(), CLIPS.coverage()

@@ -25,7 +25,7 @@ def test_right_clips_pass():
     assert all(row.value == row.ceiling for row in autoencoder_gate(lambda frames: frames, CLIPS).values())
     coherence = coherence_gate(drawn(1), clips=CLIPS)
     assert all(row.value == row.ceiling for row in coherence.values())
-    assert coherence["steady"].value == coherence["colour"].value == 1
+    assert coherence["steady"].value == coherence["color"].value == 1
     assert words_gate(drawn(2), CLIPS)["move"].value == 1
 
 
@@ -38,7 +38,7 @@ def test_shuffled_clips_are_steady_and_not_smooth():
 
 def test_an_empty_picture_passes_nothing():
     rows = coherence_gate(lambda captions, seed: torch.ones(len(captions), 16, 64, 64, 3), clips=CLIPS)
-    assert rows["steady"].value == rows["smooth"].value == rows["colour"].value == 0
+    assert rows["steady"].value == rows["smooth"].value == rows["color"].value == 0
 
 
 def test_the_same_way_is_told_from_its_reverse():
@@ -60,4 +60,4 @@ def test_transfer_is_the_way_of_the_clip_that_was_learned():
     rows = transfer_gate(lambda captions, seed: still, adapted, moves=("growing", "moving left"))
     assert rows["growing"].value > 0.99 and rows["moving left"].value > 0.99
     assert rows["growing"].chance == rows["moving left"].chance == 0
-    assert rows["growing: the clip's colour"].value == 1
+    assert rows["growing: the clip's color"].value == 1

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ...cli.options import check_range
 from ...errors import DisMoError
-from ..matting import METHODS
+from ..choices import METHODS
 
 if TYPE_CHECKING:
     import numpy as np

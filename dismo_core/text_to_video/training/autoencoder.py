@@ -6,20 +6,23 @@ import math
 from typing import Any, cast
 
 import torch
-from diffusers import AutoencoderKL
 from torch import Tensor
 from torch.nn import functional as F
 
+from ...imports import importing
 from ...synthetic.captioned import SIZE, CaptionedClips, draw_captioned
 from ...synthetic.draws import Draws
 from ...synthetic.outlines import HARMONICS, wavy_outline
 from ...synthetic.renderer import DrawnObject, Screen, Texture, Trajectory, render
 from .latents import CHANNELS, FACTOR, thumbnail_latents
 
+with importing("diffusers"):
+    from diffusers import AutoencoderKL
+
 NOISE = 0.3  # largest deviation of the noise on the latents that the decoder is trained to see through
 OBJECT_WEIGHT = 5.0  # of a pixel on or near the object, against 1 on the ground
 SPREAD = math.log(0.03**2)  # the encoder's log variance: a latent is nearly certain
-FREE = 0.3  # share of pictures with colours and outlines that no caption names: other people's clips
+FREE = 0.3  # share of pictures with colors and outlines that no caption names: other people's clips
 
 
 def new_autoencoder() -> Any:
@@ -58,7 +61,7 @@ def _one_frame(clips: CaptionedClips, draws: Draws) -> CaptionedClips:
 
 
 def _free_pictures(count: int, draws: Draws) -> tuple[Tensor, Tensor]:
-    """As `draw_pictures`: an object of any wavy outline and colour on a ground of any colour."""
+    """As `draw_pictures`: an object of any wavy outline and color on a ground of any color."""
     amplitude = draws.randn(count, HARMONICS) * draws.tensor(0.0, 0.2, 0.16, 0.12, 0.08)
     ground, skin = draws.rand(count, 3), draws.rand(count, 3)
     radius = 5 + 8 * draws.rand(count)

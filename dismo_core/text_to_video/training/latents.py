@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-CHANNELS = 12  # 3 colours x (mean, difference along x, along y, across)
+CHANNELS = 12  # 3 colors x (mean, difference along x, along y, across)
 FACTOR = 8  # px of the picture a latent pixel
 MEAN_SCALE, DIFFERENCE_SCALE = 1.25, 4.0  # on them: deviations are then about 1 and, at an outline, as much
 

@@ -5,16 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, cast
 
-from diffusers import DDIMScheduler, UNet3DConditionModel
-from diffusers.models.attention_processor import AttnProcessor
 from torch import Tensor, nn
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
+from ...imports import importing
 from ...synthetic.captioned import COLORS, GROUNDS, SHAPES, SIZE
-from ...synthetic.moves import MOVES
+from ...synthetic.captioned_moves import MOVES
 from ..single_frame import single_frame_bypass
 from .latents import CHANNELS, FACTOR
 from .words import write_tokenizer
+
+with importing("diffusers"):
+    from diffusers import DDIMScheduler, UNet3DConditionModel
+    from diffusers.models.attention_processor import AttnProcessor
+with importing("transformers"):
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 TOKENS = 16  # with CLIP's 77 the few words of a caption are a small part of what the UNet reads, and are learned late
 TEXT_WIDTH = 64

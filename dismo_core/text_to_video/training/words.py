@@ -6,7 +6,10 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from transformers import CLIPTokenizer
+from ...imports import importing
+
+with importing("transformers"):
+    from transformers import CLIPTokenizer
 
 END = "</w>"  # marks the last symbol of a word
 START_TOKEN, END_TOKEN = "<|startoftext|>", "<|endoftext|>"

@@ -83,8 +83,8 @@ def _move(name: str, room: Tensor, t: Tensor, draws: Draws) -> tuple[Tensor, Ten
         return moved(way * heading.cos(), way * heading.sin())
     if verb == "bouncing":
         height = between(0.6, 1.0) * 1.5 * room
-        hops = (math.pi * (between(1.0, 2.0) * t + draws.rand(clips, 1))).sin().abs()
-        return moved(between(-0.3, 0.3) * room * t, -height * hops)
+        bounces = (math.pi * (between(1.0, 2.0) * t + draws.rand(clips, 1))).sin().abs()
+        return moved(between(-0.3, 0.3) * room * t, -height * bounces)
     if verb == "circling":
         around = 2 * math.pi * (sense * between(0.7, 1.2) * t + draws.rand(clips, 1))
         radius = between(0.5, 0.95) * room
