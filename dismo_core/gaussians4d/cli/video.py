@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from ...cli.options import add_device, check_range, progress_runtime
-from ...video.alpha import background_rgb
 from .clip_options import add_clip_options, add_shape_options, check_clip, check_shape, prepared
 from .results import check_results, write_results
 
@@ -48,6 +47,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Prepare, fit, write."""
     from dataclasses import replace
 
+    from ...video.alpha import background_rgb
     from ..fit_clip import FitSettings, fit_clip
     from ..priors import SINGLE_VIEW
 
