@@ -123,12 +123,12 @@ def _content_size(size: Size | None, options: Mapping[str, Any], area: int, name
         side = math.isqrt(area)
         square = f", such as {side}x{side}" if side * side == area else ""
         raise DisMoError(
-            f"{name} does not say the size of its content frames ({area} values a channel{square}). Give size= (--image-size H W)."
+            f"{name} does not say the size of its content frames ({area} values a channel{square}). Give size=."
         )
     if size[0] * size[1] != area:
         raise DisMoError(
             f"{name} was trained on content frames of {area} values a channel, not on {size[0]}x{size[1]}. Give the right size= "
-            "(--image-size H W)."
+            "(height, width)."
         )
     return size
 
@@ -140,7 +140,7 @@ def _require_preset(preset: str | None, depth: int, width: int, patch: int, name
     if (wanted["depth"], wanted["width"], wanted["patch_size"]) != (depth, width, patch):
         raise DisMoError(
             f"{name} has {depth} blocks of width {width} and patches of {patch}; {preset} has {wanted['depth']}, {wanted['width']} and "
-            f"{wanted['patch_size']}. Leave the option out (--motion-model-config): the file knows its size."
+            f"{wanted['patch_size']}. Leave the option out: the file knows its size."
         )
 
 
