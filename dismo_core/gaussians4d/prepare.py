@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..data.resize_area import resize_by_area
 from ..errors import DisMoError
-from .resize_area import resize_area
 
 BORDER = 0.2  # share of the side that stays empty
 
@@ -33,7 +33,7 @@ def recenter(rgba: NDArray[np.uint8], size: int | None = None, border: float = B
     scale = int(side * (1 - border)) / max(bottom - top, right - left)
     height, width = int((bottom - top) * scale), int((right - left) * scale)
     subject = rgba[top:bottom, left:right].astype(np.float64)
-    resized = resize_area(subject, height, width)
+    resized = resize_by_area(subject, height, width)
     out = np.zeros((side, side, 4), np.uint8)
     y, x = (side - height) // 2, (side - width) // 2
     values = np.round(resized) if size is not None else np.floor(resized + 1e-4)
@@ -71,7 +71,7 @@ def prepare_frame(rgba: NDArray[np.uint8], work_size: int = 800, size: int = 256
     Returns:
         RGB [3,size,size] and mask [1,size,size], 0..1.
     """
-    squared = np.round(resize_area(rgba.astype(np.float64), work_size, work_size)).clip(0, 255)
+    squared = np.round(resize_by_area(rgba.astype(np.float64), work_size, work_size)).clip(0, 255)
     planes = torch.from_numpy((squared / 255).astype(np.float32)).movedim(-1, 0)
     on_white = planes[:3] * planes[3:] + (1 - planes[3:])
     both = F.interpolate(torch.cat((on_white, planes[3:]))[None], (size, size), mode="bilinear", align_corners=False)[0]
