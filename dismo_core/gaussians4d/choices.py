@@ -2,4 +2,5 @@
 
 from __future__ import annotations
 
-METHODS = ("auto", "alpha", "plain", "rembg")  # of matting
+MATTING = ("auto", "alpha", "plain", "rembg")
+CROPS = ("largest", "union", "none")

@@ -17,10 +17,10 @@ from torch.nn import functional as F
 
 from ..errors import DisMoError
 from ..files import base_name
+from .choices import CROPS
 from .matting import matte
 
 log = logging.getLogger(__name__)
-CROPS = ("largest", "union", "none")
 FILLED = 0.8  # share of the square that the subject's longer side takes
 SEEN = 12  # alpha, of 255, from which a pixel belongs to the subject
 MOST_JUMP = 0.4  # of the mask's area, from frame to frame

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from ..errors import DisMoError
-from .choices import METHODS
+from .choices import MATTING
 
 RIM = 0.02  # of the sides: what counts as the border
 PLAIN = 0.06  # spread of the border's colors up to which a background is plain
@@ -34,8 +34,8 @@ def matte(rgba: NDArray[np.uint8], method: str = "auto", number: int = 0) -> NDA
     Raises:
         DisMoError: no such method, or one that cannot be used on this frame.
     """
-    if method not in METHODS:
-        raise DisMoError(f"matting is one of {', '.join(METHODS)}, not {method!r}.")
+    if method not in MATTING:
+        raise DisMoError(f"matting is one of {', '.join(MATTING)}, not {method!r}.")
     transparent = bool((rgba[..., 3] < 255).any())
     if method == "alpha" or (method == "auto" and transparent):
         if not transparent:

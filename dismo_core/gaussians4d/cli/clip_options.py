@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING
 
 from ...cli.options import check_range
 from ...errors import DisMoError
-from ..choices import METHODS
+from ..choices import CROPS, MATTING
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from ..clip import Clip4D
-
-CROPS = ("largest", "union", "none")
 
 
 def add_clip_options(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +28,7 @@ def add_clip_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--matting",
-        choices=METHODS,
+        choices=MATTING,
         default="auto",
         help="how the subject is told from the background: its transparency, a plain background, or rembg where that is installed "
         "(default auto: the first that can be)",
