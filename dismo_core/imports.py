@@ -3,11 +3,30 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import importlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from .errors import DisMoError, first_line
 
 TOGETHER = ("torch", "torchvision", "transformers", "diffusers", "peft", "accelerate", "huggingface_hub")
+
+
+def lazily(package: str, names: Mapping[str, str]) -> Callable[[str], Any]:
+    """A package's `__getattr__`, which imports what is asked for.
+
+    Args:
+        package: its `__name__`.
+        names: public name -> module that has it, from the package on.
+    """
+
+    def find(name: str) -> Any:
+        module = names.get(name)
+        if module is None:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        return getattr(importlib.import_module(module, package), name)
+
+    return find
 
 
 @contextlib.contextmanager

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from ..imports import lazily
 
 _NAMES = {
     "cameras": (
@@ -33,8 +32,4 @@ _LAZY = {name: f".{module}" for module, names in _NAMES.items() for name in name
 __all__ = sorted(_LAZY)
 
 
-def __getattr__(name: str) -> Any:
-    module = _LAZY.get(name)
-    if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(module, __name__), name)
+__getattr__ = lazily(__name__, _LAZY)
