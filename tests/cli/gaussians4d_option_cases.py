@@ -1,10 +1,10 @@
-"""What becomes of every option of `dismo 4d`; see `option_cases.py`."""
+"""What becomes of every option of `dismo 4d`; see `situations.py`."""
 
 from __future__ import annotations
 
 from types import SimpleNamespace
 
-from option_cases import STOP, Situation, refused, used
+from situations import STOP, Situation, refused, used
 
 CUT_OUT = [
     used("--frames 5", "frames=5"),

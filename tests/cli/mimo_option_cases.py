@@ -1,8 +1,8 @@
-"""What becomes of every option of `dismo mimo`; see `option_cases.py`."""
+"""What becomes of every option of `dismo mimo`; see `situations.py`."""
 
 from pathlib import Path
 
-from option_cases import RUN, STOP, Situation, refused, said, used
+from situations import RUN, STOP, Situation, refused, said, used
 from torch import nn
 
 from dismo_core.mimo.weight_layout import Layout

@@ -1,4 +1,4 @@
-"""What becomes of every option of `dismo motiondirector`, see `option_cases.py`."""
+"""What becomes of every option of `dismo motiondirector`, see `situations.py`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path as FilePath
 from types import SimpleNamespace
 
 import torch
-from option_cases import STOP, Situation, refused, said, used
+from situations import STOP, Situation, refused, said, used
 
 DATA_OF_MD = (
     "--video {clip}",

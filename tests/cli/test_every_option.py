@@ -15,8 +15,9 @@ import torch
 from gaussians4d_option_cases import FOUR_D
 from mimo_option_cases import MIMO
 from motiondirector_option_cases import MOTIONDIRECTOR
-from option_cases import MOTION, SITUATIONS, STOP, Layered, Model
+from option_cases import MOTION, SITUATIONS, Layered, Model
 from PIL import Image
+from situations import STOP
 
 from dismo_core.cli.main import main, make_parser
 from dismo_core.dismo.motion import Motion

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
+import filling
 import numpy as np
 import torch
 from safetensors.torch import load_file
@@ -39,15 +40,9 @@ def relative(found: Tensor, name: str) -> float:
 
 
 def value_of(name: str, shape: tuple[int, ...]) -> Tensor:
-    """The entry of a state dict: two or more dimensions by fan-in, else near 1 (weight) or 0."""
-    draw = np.random.RandomState(zlib.crc32(name.encode())).standard_normal(shape)
-    if len(shape) >= 2:
-        draw = draw / np.sqrt(np.prod(shape[1:]))
-        if ".grids." in name:
-            draw = 0.6 + 0.25 * draw.astype(np.float32) * np.sqrt(np.prod(shape[1:]))
-    else:
-        draw = 1 + 0.1 * draw if name.endswith("weight") else 0.1 * draw
-    return torch.from_numpy(draw.astype(np.float32))
+    """The entry of a state dict; those of the planes lie about 0.6."""
+    value = filling.filled(name, shape)
+    return 0.6 + 0.25 * value * float(np.sqrt(np.prod(shape[1:]))) if ".grids." in name else value
 
 
 def filled(module: nn.Module, prefix: str = "") -> nn.Module:

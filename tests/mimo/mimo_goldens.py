@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import filling
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -49,21 +50,9 @@ def painted(rects: NDArray[Any], frames: int, height: int, width: int) -> NDArra
     return video
 
 
-def fill(name: str, shape: tuple[int, ...]) -> torch.Tensor:
-    """A weight, from its name and shape."""
-    values = np.random.RandomState(zlib.crc32(name.encode())).standard_normal(shape)
-    if len(shape) >= 2:
-        values = values / np.sqrt(np.prod(shape[1:]))
-    elif name.endswith("weight"):
-        values = 1 + 0.1 * values
-    else:
-        values = 0.1 * values
-    return torch.from_numpy(values.astype(np.float32))
-
-
 def filled(module: nn.Module, prefix: str) -> Any:
     state = {
-        name: value if name.endswith("pos_encoder.pe") else fill(prefix + name, tuple(value.shape))
+        name: value if name.endswith("pos_encoder.pe") else filling.filled(prefix + name, tuple(value.shape))
         for name, value in module.state_dict().items()
     }
     module.load_state_dict(state, strict=True)

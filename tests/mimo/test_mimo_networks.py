@@ -3,10 +3,11 @@
 import hashlib
 import threading
 
+import filling
 import numpy as np
 import pytest
 import torch
-from mimo_goldens import CONFIG, draw, fill, filled, golden
+from mimo_goldens import CONFIG, draw, filled, golden
 from mimo_toy import networks
 
 from dismo_core import DisMoError, mimo
@@ -217,7 +218,9 @@ def test_gradient_checkpointing_gives_the_same_gradients():
 def test_begun_from_stable_diffusion():
     unet = mimo.DenoisingUNet(**CONFIG)
     shapes = {name: tensor.shape for name, tensor in unet.state_dict().items()}
-    stable = {name: fill(name, tuple(shape)) for name, shape in shapes.items() if ".motion_modules." not in name}
+    stable = {
+        name: filling.filled(name, tuple(shape)) for name, shape in shapes.items() if ".motion_modules." not in name
+    }
     stable["conv_in.weight"] = stable["conv_in.weight"][:, :4]
     motion = {name: tensor for name, tensor in unet.state_dict().items() if ".motion_modules." in name}
     reference, denoising = mimo.unets_from_sd15(stable, {f"module.{name}": tensor for name, tensor in motion.items()})
