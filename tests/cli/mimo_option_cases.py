@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from situations import RUN, STOP, Situation, refused, said, used
+from option_cases import RUN
+from situations import STOP, Situation, refused, said, used
 from torch import nn
 
 from dismo_core.mimo.weight_layout import Layout
