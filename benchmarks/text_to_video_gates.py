@@ -1,6 +1,6 @@
 """The gates of the tiny text-to-video base in training: `python -m benchmarks.text_to_video_gates RUN`.
 
-Gate c trains a MotionDirector adapter on each of a few drawn clips, about a minute a move on one core; it is asked for by itself: `--gates c`.
+Gate c trains a MotionDirector adapter on each of a few drawn clips, about a minute a move on one core. Ask for it by itself: `--gates c`.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from ..errors import DisMoError
 from ..files import atomic_write, save_tensors
 from ..weights.files import WeightFile, read_list, read_weights
 from ..weights.recognise import require_kind
+from .bundled import bundled_adapter, bundled_adapters
 from .kinds import KIND_OF
 from .layers import FOLDERS, PARTS, path_layers, require_part
 
@@ -125,7 +126,7 @@ def find_adapter(path: str | os.PathLike[str], part: str) -> Path:
     Of a run folder the finished weights are taken, else the newest checkpoint.
 
     Args:
-        path: see above.
+        path: see above; or the name of a bundled one.
         part: "appearance" or "motion"; the published folders call them spatial and temporal.
 
     Raises:
@@ -135,6 +136,8 @@ def find_adapter(path: str | os.PathLike[str], part: str) -> Path:
     place = Path(path)
     if place.is_file():
         return place
+    if not place.exists() and os.fspath(path) in bundled_adapters():
+        return bundled_adapter(os.fspath(path))
     if not place.is_dir():
         raise DisMoError(f"There is no file or folder {place}. Check the path of the {part} adapter.")
     below = Path(FOLDERS[part]) / "lora"
@@ -209,7 +212,11 @@ def for_base(file: AdapterFile, unet: nn.Module) -> AdapterFile:
     if strange or missing:
         raise DisMoError(
             f"{file.path} is for another base ({file.metadata.get('base', 'not told')}): it "
-            + (f"changes {strange}, which this one does not have." if strange else f"lacks {missing}, which this one has.")
+            + (
+                f"changes {strange}, which this one does not have."
+                if strange
+                else f"lacks {missing}, which this one has."
+            )
         )
     stride = 2 * file.count
     place = {name: stride * i for i, name in enumerate(file.layers)}
@@ -226,7 +233,8 @@ def _of_list(path: Path, tensors: list[Tensor], unet: nn.Module | None, part: st
             if len(tensors) % entries == 0 and tensors[0].shape[0] == height:
                 return AdapterFile(path, known, tensors, published_layers(known))
         raise DisMoError(
-            f"{path} has {len(tensors)} entries, the first of {list(tensors[0].shape)}: it is not for the published bases. Name its base."
+            f"{path} has {len(tensors)} entries, the first of {list(tensors[0].shape)}: it is not for the published bases. Name its base, "
+            "or take a .safetensors file, in which the linears have names."
         )
     names = {known: path_layers(unet, known) for known in PARTS}
     fitting = [known for known in PARTS if _begins_as(tensors, unet, names[known])]

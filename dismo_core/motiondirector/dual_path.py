@@ -102,11 +102,7 @@ class DualPathLoRA(nn.Module):
         given: dict[Part, str | os.PathLike[str] | None] = {"appearance": appearance, "motion": motion}
         return cls.from_adapters(
             unet,
-            [
-                read_adapter(find_adapter(place, part), unet, part)
-                for part, place in given.items()
-                if place is not None
-            ],
+            [read_adapter(find_adapter(place, part), unet, part) for part, place in given.items() if place is not None],
         )
 
     @classmethod

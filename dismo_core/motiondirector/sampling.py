@@ -104,7 +104,9 @@ def sample_videos(
     noise = start_noise(shape, settings.seed)
     if settings.noise_prior > 0 and inversion is not None:
         noise = mix_noise_prior(inversion, noise, settings.noise_prior, renormalise=settings.renormalise)
-    steps, guidance = (given or own for given, own in zip((settings.steps, settings.guidance), base.sampling, strict=True))
+    steps, guidance = (
+        given or own for given, own in zip((settings.steps, settings.guidance), base.sampling, strict=True)
+    )
     if not settings.prompt and guidance > 1:
         log.warning("The prompt is empty, so there is nothing to be guided to: guidance is 1.")
         guidance = 1.0
