@@ -5,18 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import DisMoError
-from ..weights.files import sha256
-from ..weights.load import CHECKSUMS, bundled_checksum
-from ..weights.manifest import WEIGHTS
 
 FOLDER = Path(__file__).parent.parent / "assets" / "motiondirector"
 
 
 def bundled_adapters() -> dict[str, Path]:
     """Name, as `zoom-in` -> file, with a checksums.json beside it; none where none is bundled."""
-    if not (FOLDER / CHECKSUMS).is_file():
+    if not (FOLDER / "checksums.json").is_file():
         return {}
-    return {path.stem: path for path in sorted(FOLDER.glob(f"*{WEIGHTS}"))}
+    return {path.stem: path for path in sorted(FOLDER.glob("*.safetensors"))}
 
 
 def bundled_adapter(name: str) -> Path:
@@ -25,6 +22,9 @@ def bundled_adapter(name: str) -> Path:
     Raises:
         DisMoError: there is none of that name, or it is damaged.
     """
+    from ..weights.files import sha256
+    from ..weights.load import bundled_checksum
+
     there = bundled_adapters()
     if name not in there:
         known = (

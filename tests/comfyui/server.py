@@ -25,6 +25,7 @@ FOLDERS = {  # in models, of the files that a loader names
     "CLIPLoader": "text_encoders",
     "CLIPVisionLoader": "clip_vision",
     "DisMoLoadLayeredModel": "dismo",
+    "DisMoLoadMotionDirector": "dismo/motiondirector",
     "UNETLoader": "diffusion_models",
     "VAELoader": "vae",
 }

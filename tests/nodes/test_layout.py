@@ -11,7 +11,13 @@ from schema_reader import ROOT
 FILES = sorted((ROOT / "workflows").glob("*.json"))
 BLUEPRINTS = sorted((ROOT / "subgraphs").glob("*.json"))
 
-ROOM = {"MotionTransferSample": 600, "DisMoSaveVideo": 340, "PreviewImage": 400}
+ROOM = {
+    "MotionTransferSample": 600,
+    "DisMoMotionDirectorSample": 800,
+    "DisMoTrainMotionDirector": 850,
+    "DisMoSaveVideo": 340,
+    "PreviewImage": 400,
+}
 
 
 def faults_of(graph):
