@@ -18,9 +18,15 @@ from .dismo.motion_tracks import MotionTracks, TracksFromVideo
 from .dismo.sample import MotionTransferSample
 from .dismo.video_lora import VideoLoRA
 from .dismo.what_moves import WhatMoves
+from .motiondirector import adapter_files
+from .motiondirector.adapters import LoadMotionDirector, MergeMotionDirector, SaveMotionDirector
+from .motiondirector.motion_clips import TakeMotionClips
+from .motiondirector.sample import MotionDirectorSample
+from .motiondirector.train import TrainMotionDirector
 from .shared.example import ExampleInputs
 from .shared.hints import explained
 from .shared.save import SaveVideo
+from .text_to_video.load_base import LoadTextToVideo
 
 
 class DisMoExtension(ComfyExtension):
@@ -31,6 +37,7 @@ class DisMoExtension(ComfyExtension):
         model_files.register_folder()
         cogvideox_files.register_folder()
         motion_files.register_folder()
+        adapter_files.register_folder()
         nodes: list[type[io.ComfyNode]] = [
             LoadDisMoExtractor,
             ExtractMotion,
@@ -52,5 +59,12 @@ class DisMoExtension(ComfyExtension):
             WhatMoves,
             MotionPreset,
             DrawMotion,
+            LoadTextToVideo,
+            TakeMotionClips,
+            TrainMotionDirector,
+            LoadMotionDirector,
+            SaveMotionDirector,
+            MergeMotionDirector,
+            MotionDirectorSample,
         ]
         return [explained(node) for node in nodes]

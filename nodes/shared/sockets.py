@@ -7,4 +7,7 @@ from comfy_api.latest import io
 Extractor = io.Custom("DISMO_EXTRACTOR")  # dismo_core.MotionExtractor
 Motion = io.Custom("DISMO_MOTION")  # dismo_core.Motion
 StrengthCurve = io.Custom("CURVE,FLOATS")  # ComfyUI's own, where it has them
+MotionClips = io.Custom("DISMO_MOTION_CLIPS")  # nodes/motiondirector/clip_list.py
+MotionDirectorAdapter = io.Custom("DISMO_MD_ADAPTER")  # dismo_core.motiondirector.adapter_file.AdapterFile
+TextToVideoBase = io.Custom("DISMO_T2V_BASE")  # dismo_core.text_to_video.TextToVideoBase
 VideoModel = io.Custom("DISMO_VIDEO_MODEL")  # dismo_core.dismo.video_model.MotionVideoModel
