@@ -18,6 +18,20 @@ from .dismo.motion_tracks import MotionTracks, TracksFromVideo
 from .dismo.sample import MotionTransferSample
 from .dismo.video_lora import VideoLoRA
 from .dismo.what_moves import WhatMoves
+from .mimo import template_files
+from .mimo.build_template import BuildTemplate
+from .mimo.compose import Compose
+from .mimo.example import Example
+from .mimo.fill_background import FillBackground
+from .mimo.generate import Animate, Edit
+from .mimo.insert import InsertCharacter
+from .mimo.load_model import LoadModel
+from .mimo.occluders import Occluders
+from .mimo.plan_crops import PlanCrops
+from .mimo.reference import PrepareReference
+from .mimo.render_body import RenderBody
+from .mimo.sample import Sample
+from .mimo.template_library import LoadTemplate, SaveTemplate, TemplateParts
 from .shared.example import ExampleInputs
 from .shared.hints import explained
 from .shared.save import SaveVideo
@@ -31,6 +45,7 @@ class DisMoExtension(ComfyExtension):
         model_files.register_folder()
         cogvideox_files.register_folder()
         motion_files.register_folder()
+        template_files.register_folder()
         nodes: list[type[io.ComfyNode]] = [
             LoadDisMoExtractor,
             ExtractMotion,
@@ -52,5 +67,21 @@ class DisMoExtension(ComfyExtension):
             WhatMoves,
             MotionPreset,
             DrawMotion,
+            LoadModel,
+            Example,
+            PrepareReference,
+            LoadTemplate,
+            BuildTemplate,
+            SaveTemplate,
+            TemplateParts,
+            FillBackground,
+            Occluders,
+            RenderBody,
+            PlanCrops,
+            Sample,
+            Compose,
+            Animate,
+            Edit,
+            InsertCharacter,
         ]
         return [explained(node) for node in nodes]

@@ -233,12 +233,12 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 @contextmanager
-def advising_on_memory() -> Iterator[None]:
+def advising_on_memory(advice: str = OUT_OF_MEMORY) -> Iterator[None]:
     """Say what to change when memory runs out; the exception itself is ComfyUI's to handle."""
     try:
         yield
     except Exception as error:
         if is_out_of_memory(error):
-            notify(OUT_OF_MEMORY)
+            notify(advice)
         raise
     notify(None)

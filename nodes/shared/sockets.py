@@ -8,3 +8,6 @@ Extractor = io.Custom("DISMO_EXTRACTOR")  # dismo_core.MotionExtractor
 Motion = io.Custom("DISMO_MOTION")  # dismo_core.Motion
 StrengthCurve = io.Custom("CURVE,FLOATS")  # ComfyUI's own, where it has them
 VideoModel = io.Custom("DISMO_VIDEO_MODEL")  # dismo_core.dismo.video_model.MotionVideoModel
+MimoModel = io.Custom("DISMO_MIMO_MODEL")  # dismo_core.mimo.MimoPipeline
+MimoTemplate = io.Custom("DISMO_MIMO_TEMPLATE")  # dismo_core.mimo.Template
+MimoCrops = io.Custom("DISMO_MIMO_CROPS")  # nodes.mimo.plan_crops.Crops
