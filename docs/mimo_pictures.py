@@ -93,6 +93,8 @@ def main() -> None:
     sheet([vid, filled], HELP / "mimo_background.jpg")
     found = person_by_difference(vid)
     sheet([vid, found, mimo.fill_background(vid, found)], THUMBNAILS / "mimo_template_from_video.jpg", 3, 96)
+    still = np.repeat(reference[None], 3, 0)
+    sheet([still, sdc, bk], THUMBNAILS / "mimo_edit.jpg", 3, 96)  # what goes in: the released weights were never run
     clips = mimo.plan_crops(sdc)
     sheet([drawn_boxes(vid, clips), squares(sdc, clips, 0), squares(bk, clips, 255)], HELP / "mimo_crops.jpg")
     front = occ[OCCLUDED]
