@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import torch
 
 from ...dismo_core import DisMoError
-from ...dismo_core.video import probe, read_video
+from ...dismo_core.video import iter_video, probe, read_video
 from ...dismo_core.video.picture import to_rgb, to_uint8
 from ...dismo_core.video.read import check_sampling
 
@@ -95,6 +95,34 @@ def frames_of(video: Input.Video, file_type: Callable[[Any], Input.Video]) -> Te
     _window(video, file_type)  # for its errors
     images: Tensor = video.get_components().images
     return images
+
+
+def whole_file(video: Input.Video, file_type: Callable[[Any], Input.Video]) -> str | None:
+    """The path of the file that a VIDEO shows all of; None where it shows a part, or lies in memory.
+
+    Raises:
+        DisMoError: the file is no video.
+    """
+    window = _window(video, file_type)
+    source = None if window is None or window[:2] != (0.0, 0.0) else video.get_stream_source()
+    return source if isinstance(source, str) else None
+
+
+def own_frames(video: Input.Video, file_type: Callable[[Any], Input.Video]) -> tuple[int, float]:
+    """How many frames a VIDEO has, and how many a second.
+
+    Raises:
+        DisMoError: its file is no video.
+    """
+    window = _window(video, file_type)
+    if window is None:
+        components = video.get_components()
+        return len(components.images), float(components.frame_rate)
+    _, length, rate = window
+    if length:
+        return round(length * rate), rate
+    count = probe(video.get_stream_source()).frames
+    return count or sum(1 for _ in iter_video(video.get_stream_source())), rate
 
 
 def to_bytes(images: Tensor) -> Tensor:

@@ -11,3 +11,6 @@ MotionClips = io.Custom("DISMO_MOTION_CLIPS")  # nodes/motiondirector/clip_list.
 MotionDirectorAdapter = io.Custom("DISMO_MD_ADAPTER")  # dismo_core.motiondirector.adapter_file.AdapterFile
 TextToVideoBase = io.Custom("DISMO_T2V_BASE")  # dismo_core.text_to_video.TextToVideoBase
 VideoModel = io.Custom("DISMO_VIDEO_MODEL")  # dismo_core.dismo.video_model.MotionVideoModel
+MimoModel = io.Custom("DISMO_MIMO_MODEL")  # dismo_core.mimo.MimoPipeline
+MimoTemplate = io.Custom("DISMO_MIMO_TEMPLATE")  # dismo_core.mimo.Template
+MimoCrops = io.Custom("DISMO_MIMO_CROPS")  # nodes.mimo.plan_crops.Crops
