@@ -18,6 +18,12 @@ from .dismo.motion_tracks import MotionTracks, TracksFromVideo
 from .dismo.sample import MotionTransferSample
 from .dismo.video_lora import VideoLoRA
 from .dismo.what_moves import WhatMoves
+from .gaussians4d.fit import Fit
+from .gaussians4d.library import Load, Save
+from .gaussians4d.mesh import Mesh, Refine
+from .gaussians4d.prepare_clip import PrepareClip
+from .gaussians4d.render import Frames, Render
+from .gaussians4d.static import LoadGaussians, Static
 from .shared.example import ExampleInputs
 from .shared.hints import explained
 from .shared.save import SaveVideo
@@ -52,5 +58,15 @@ class DisMoExtension(ComfyExtension):
             WhatMoves,
             MotionPreset,
             DrawMotion,
+            PrepareClip,
+            Static,
+            LoadGaussians,
+            Fit,
+            Render,
+            Mesh,
+            Refine,
+            Frames,
+            Save,
+            Load,
         ]
         return [explained(node) for node in nodes]
