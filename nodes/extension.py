@@ -5,6 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import ComfyExtension, io
 
 from .dismo import registry as dismo
+from .gaussians4d import registry as gaussians4d
 from .mimo import registry as mimo
 from .motiondirector import registry as motiondirector
 from .shared.example import ExampleInputs
@@ -12,7 +13,7 @@ from .shared.hints import explained
 from .shared.save import SaveVideo
 from .text_to_video.load_base import LoadTextToVideo
 
-METHODS = (dismo, motiondirector, mimo)
+METHODS = (dismo, motiondirector, mimo, gaussians4d)
 
 
 class DisMoExtension(ComfyExtension):

@@ -182,3 +182,10 @@ def _within(seconds: float, fps: float, frame_count: int, least: int) -> int:
             "Trim less, raise fps, or begin earlier."
         )
     return min(frame_count or available, available)
+
+
+def file_of(video: Input.Video, file_type: Callable[[Any], Input.Video]) -> tuple[str, float, float] | None:
+    """(path, start, length; 0 = to the end) of a VIDEO that shows a part of a file on disk as it is; None of any other."""
+    window = _window(video, file_type)
+    source = video.get_stream_source() if window is not None else None
+    return (source, window[0], window[1]) if window is not None and isinstance(source, str) else None
