@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
+from .content_motion import cmd_files
+from .content_motion.cmd_decode import CMDDecode
+from .content_motion.cmd_edit import CMDEdit, CMDMix
+from .content_motion.cmd_encode import CMDEncode
+from .content_motion.cmd_library import CMDLoad, CMDSave
+from .content_motion.cmd_loader import CMDLoadModel
+from .content_motion.cmd_sample import CMDSampleContent, CMDSampleMotion
 from .dismo import cogvideox_files, model_files, motion_files
 from .dismo.camera_plot import CameraPath
 from .dismo.draw_motion import DrawMotion
@@ -31,6 +38,7 @@ class DisMoExtension(ComfyExtension):
         model_files.register_folder()
         cogvideox_files.register_folder()
         motion_files.register_folder()
+        cmd_files.register_folder()
         nodes: list[type[io.ComfyNode]] = [
             LoadDisMoExtractor,
             ExtractMotion,
@@ -52,5 +60,14 @@ class DisMoExtension(ComfyExtension):
             WhatMoves,
             MotionPreset,
             DrawMotion,
+            CMDLoadModel,
+            CMDEncode,
+            CMDDecode,
+            CMDSampleContent,
+            CMDSampleMotion,
+            CMDEdit,
+            CMDMix,
+            CMDSave,
+            CMDLoad,
         ]
         return [explained(node) for node in nodes]
