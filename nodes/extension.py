@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
+from .content_motion import registry as content_motion
 from .dismo import registry as dismo
 from .gaussians4d import registry as gaussians4d
 from .mimo import registry as mimo
@@ -13,7 +14,7 @@ from .shared.hints import explained
 from .shared.save import SaveVideo
 from .text_to_video.load_base import LoadTextToVideo
 
-METHODS = (dismo, motiondirector, mimo, gaussians4d)
+METHODS = (dismo, motiondirector, mimo, gaussians4d, content_motion)
 
 
 class DisMoExtension(ComfyExtension):

@@ -20,3 +20,5 @@ Guidance4D = io.Custom("DISMO_4D_GUIDANCE")  # dismo_core.gaussians4d.zero123.Ze
 Static4D = io.Custom("DISMO_4D_STATIC")  # dismo_core.gaussians4d.static_lgm.StaticLGM
 Model4D = io.Custom("DISMO_4D")  # dismo_core.gaussians4d.Gaussians4D
 Mesh4D = io.Custom("DISMO_4D_MESH")  # dismo_core.gaussians4d.moving_mesh.MovingMesh
+CMDModel = io.Custom("DISMO_CMD_MODEL")  # dismo_core.content_motion.ContentMotionModel
+CMDMotion = io.Custom("DISMO_CMD_MOTION")  # dismo_core.content_motion.MotionLatent
