@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from .cache import encoded_clip
+from ..diffusion.frame_vae import decode_frames, frame_posteriors
+from ..runtime import Runtime
+from .cache import CachedClip, encoded_clip
 from .clips import Size, given_clip
 from .dual_path import DualPathLoRA
 from .sampling import VideoSettings, sample_videos
@@ -23,7 +25,12 @@ Make = Callable[[Sequence[str], int], Tensor]  # captions and a seed -> frames [
 
 
 def learn_drawn(
-    base: TextToVideoBase, frames: Tensor, caption: str, settings: TrainingSettings, folder: Path
+    base: TextToVideoBase,
+    frames: Tensor,
+    caption: str,
+    settings: TrainingSettings,
+    folder: Path,
+    runtime: Runtime | None = None,
 ) -> dict[str, Path]:
     """Adapters of one clip.
 
@@ -33,10 +40,9 @@ def learn_drawn(
         caption: of the clip.
         settings: of the training.
         folder: see `train_adapters`, which also says what is returned.
+        runtime: stages and progress.
     """
-    height, width = frames.shape[1:3]
-    clip = encoded_clip(base, given_clip("drawn", caption, pixels(frames)), Size(width, height))
-    return train_adapters(base, [clip], settings, folder)
+    return train_adapters(base, [as_clip(base, frames, caption)], settings, folder, runtime=runtime)
 
 
 def sampler(
@@ -46,6 +52,7 @@ def sampler(
     motion: Path | None = None,
     appearance: Path | None = None,
     scale: float = 1.0,
+    inversion: Tensor | None = None,
 ) -> Make:
     """What makes a video of each caption, with adapters or without; the i-th from the noise of seed + i, with or without them.
 
@@ -54,7 +61,8 @@ def sampler(
         settings: of all videos; prompt and seed are put in.
         motion: file of a motion adapter.
         appearance: file of appearance adapters.
-        scale: of both.
+        scale: of both; an appearance of several adapters shares it.
+        inversion: see `sample_videos`.
     """
 
     def make(captions: Sequence[str], seed: int) -> Tensor:
@@ -62,11 +70,12 @@ def sampler(
         if motion is not None or appearance is not None:
             lora = DualPathLoRA.from_files(base.unet, motion=motion, appearance=appearance)
             lora.set_scales(
-                motion=scale if lora.has_motion else None, appearance=scale if lora.appearances else None
-            )  # fmt: skip
+                motion=scale if lora.has_motion else None,
+                appearance=scale / lora.appearances if lora.appearances else None,
+            )
         try:
             made = [
-                sample_videos(base, replace(settings, prompt=caption, seed=seed + i), lora)[0]
+                sample_videos(base, replace(settings, prompt=caption, seed=seed + i), lora, inversion=inversion)[0]
                 for i, caption in enumerate(captions)
             ]
         finally:
@@ -75,6 +84,19 @@ def sampler(
         return torch.stack(made).float() / 127.5 - 1
 
     return make
+
+
+def as_clip(base: TextToVideoBase, frames: Tensor, caption: str) -> CachedClip:
+    """A clip, frames [N, H, W, 3] in -1..1, as latents."""
+    height, width = frames.shape[1:3]
+    return encoded_clip(base, given_clip("drawn", caption, pixels(frames)), Size(width, height))
+
+
+def through_vae(base: TextToVideoBase, frames: Tensor) -> Tensor:
+    """Clips [B, N, H, W, 3] in -1..1, encoded and decoded."""
+    with base.plan.using("vae") as vae:
+        means, _ = frame_posteriors(vae, frames.movedim(-1, 2).to(base.device))
+        return decode_frames(vae, means).float() / 127.5 - 1
 
 
 def pixels(frames: Tensor) -> Tensor:

@@ -166,6 +166,23 @@ def path_losses(
         yield "motion", motion_loss(prediction, target, draws.anchor, beta=beta)
 
 
+def together_loss(
+    unet: Any,
+    lora: DualPathLoRA,
+    scheduler: Any,
+    latents: Tensor,
+    prompt_embeds: Tensor,
+    draws: StepDraws,
+    appearance: int = 0,
+) -> Iterator[tuple[str, Tensor]]:
+    """The loss of an ordinary LoRA, to compare with: both adapters learn the whole clip, and nothing is kept apart."""
+    text = prompt_embeds.expand(len(latents), -1, -1)
+    lora.freeze(appearance=False, motion=False)
+    lora.set_scales(appearance=[float(k == appearance) for k in range(lora.appearances)], motion=1.0)
+    prediction, target = _prediction(unet, scheduler, latents, draws.noise, draws.timesteps, text)
+    yield "together", (prediction - target).square().mean()
+
+
 def _prediction(
     unet: Any, scheduler: Any, latents: Tensor, noise: Tensor, timesteps: Tensor, text: Tensor
 ) -> tuple[Tensor, Tensor]:

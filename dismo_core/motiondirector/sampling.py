@@ -92,6 +92,23 @@ def sample_videos(
         DisMoError: a setting that cannot be, a noise prior without a clip, or NaN.
     """
     runtime = runtime or Runtime.on(base.device)
+    latents = sample_latents(base, settings, lora, inversion=inversion, runtime=runtime, previews=previews)
+    runtime.stage("decoding the video")
+    with base.plan.using("vae"):
+        return decode_frames(base.vae, latents)
+
+
+def sample_latents(
+    base: TextToVideoBase,
+    settings: VideoSettings,
+    lora: DualPathLoRA | None = None,
+    *,
+    inversion: Tensor | None = None,
+    runtime: Runtime | None = None,
+    previews: bool = False,
+) -> Tensor:
+    """The latents of `sample_videos`, [batch,C,frames,h,w]."""
+    runtime = runtime or Runtime.on(base.device)
     check_settings(settings)
     if settings.noise_prior > 0 and inversion is None:
         raise DisMoError(
@@ -130,10 +147,7 @@ def sample_videos(
                 before_step=motion_switch(lora, motion, settings.motion_from, settings.motion_until),
                 preview=partial(_middle_frame, base) if previews and base.plan.choice.memory == "full" else None,
             )
-    require_finite(latents, "denoising")
-    runtime.stage("decoding the video")
-    with base.plan.using("vae"):
-        return decode_frames(base.vae, latents)
+    return require_finite(latents, "denoising")
 
 
 def check_settings(settings: VideoSettings) -> None:

@@ -22,7 +22,7 @@ from .cache import CachedClip
 from .checkpointing import checkpoint_blocks
 from .dual_path import DualPathLoRA
 from .layers import FOLDERS
-from .losses import StepDraws, draw_step, path_losses
+from .losses import StepDraws, draw_step, path_losses, together_loss
 from .sampling import out_of_memory_explained
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class TrainingSettings:
         rank: of the adapters; that of `warm_start` where there is one.
         motion: whether a motion adapter is trained.
         appearance: whether appearance adapters are; false = the motion takes the clip's appearance along.
+        together: train motion and appearance by one loss on whole clips, as an ordinary LoRA, to compare with.
         single_appearance: one appearance adapter for all clips, not one each.
         flip: share of the appearance steps that see a mirrored frame; the cache must hold them.
         skip: share of the steps without the appearance path, where both are trained.
@@ -69,6 +70,7 @@ class TrainingSettings:
     rank: int = 32
     motion: bool = True
     appearance: bool = True
+    together: bool = False
     single_appearance: bool = False
     flip: float = 0.0
     skip: float = 0.2
@@ -188,6 +190,8 @@ def check_training(clips: Sequence[CachedClip], settings: TrainingSettings) -> N
     """Raise where training could not begin; asked before long work."""
     if not (settings.motion or settings.appearance):
         raise DisMoError("Neither motion nor appearance is to be trained. Choose at least one.")
+    if settings.together and not (settings.motion and settings.appearance):
+        raise DisMoError("An ordinary LoRA has both parts: train motion and appearance, or do not train them together.")
     if not clips:
         raise DisMoError("There is no clip to learn from.")
     for name in ("steps", "save_every", "accumulation", "rank"):
@@ -262,9 +266,8 @@ class _Steps:
         )  # fmt: skip
         draws = self._mirrored(clip, draws, generator, device)
         text = self.embeddings[clip.caption].to(device, self.base.dtype)
-        for part, loss in path_losses(
-            self.base.unet, self.lora, self.scheduler, latents, text, draws, index, settings.beta
-        ):
+        given = (self.base.unet, self.lora, self.scheduler, latents, text, draws, index)
+        for part, loss in together_loss(*given) if settings.together else path_losses(*given, settings.beta):
             yield {"loss": loss, part: loss}
 
     def _mirrored(

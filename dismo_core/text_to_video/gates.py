@@ -131,49 +131,86 @@ def transfer_gate(
         prompts: samples of each, of colors, grounds and shapes that the clip does not have.
         through: encodes and decodes the clips of the ceiling, see `autoencoder_gate`; None = as they are drawn.
     """
-    drawn = draw_captioned(24 * len(MOVES), Draws(SEED + 3))
     rows: dict[str, Number] = {}
-    for name in moves:
-        own = drawn.move == list(MOVES).index(name)
-        number = int(own.nonzero()[0])
-        clip = drawn.some(slice(number, number + 1))
-        unlike = (drawn.color != clip.color) & (drawn.ground != clip.ground) & (drawn.shape != clip.shape)
-        unlike &= drawn.shape != 0  # of a disc a turn is not seen
-        asked = drawn.some(unlike.nonzero()[:prompts, 0])
-        captions, frames = asked.captions(False), clip.rendered()
-        likest = asked.moving_as(clip).rendered()
-        others = drawn.some((unlike & ~own).nonzero()[: 2 * prompts, 0]).rendered()
-        before, after = make(captions, SEED + 3), adapted(frames[0], clip.captions(False)[0])(captions, SEED + 3)
-        for measure, measured in (("way", _ways), ("fidelity", _fidelities)):
-            chance, most = measured(others, frames), measured(likest if through is None else through(likest), frames)
+    for case in transfer_cases(moves, SEED + 3, prompts):
+        name, frames = case.move, case.clip.rendered()
+        captions, likest = case.asked.captions(False), case.asked.moving_as(case.clip).rendered()
+        others = case.others.rendered()
+        before = make(captions, SEED + 3)
+        after = adapted(frames[0], case.clip.captions(False)[0])(captions, SEED + 3)
+        for measure, measured in (("way", ways), ("fidelity", fidelities)):
+            chance, most = (
+                mean(measured(made, frames)) for made in (others, likest if through is None else through(likest))
+            )
             for scale, made in ((1, after), (0, before)):
-                rows[f"{name}, {measure}, scale {scale}"] = Number(measured(made, frames), chance, most, len(captions))
+                row = Number(mean(measured(made, frames)), chance, most, len(captions))
+                rows[f"{name}, {measure}, scale {scale}"] = row
         for scale, made in ((1, after), (0, before)):
-            took = float((see_objects(made).main_color() == clip.color).float().mean())
+            took = float((see_objects(made).main_color() == case.clip.color).float().mean())
             rows[f"{name}, the clip's color, scale {scale}"] = Number(took, 1 / len(COLORS), 0.0, len(captions))
     for kind in dict.fromkeys(key.split(", ", 1)[1] for key in rows):
         rows[f"all, {kind}"] = _mean([row for key, row in rows.items() if key.split(", ", 1)[1] == kind])
     return rows
 
 
-def _ways(made: Tensor, clip: Tensor) -> float:
-    return float(same_way(see_objects(made), see_objects(clip)).mean())
+@dataclass(frozen=True)
+class TransferCase:
+    """A drawn clip whose motion is to be put on other appearances.
+
+    Args:
+        move: of the clip, one of `MOVES`.
+        clip: one.
+        asked: appearances to ask for, of colors, grounds and shapes that the clip does not have; how these clips move does not count.
+        others: clips of other moves with such appearances.
+    """
+
+    move: str
+    clip: CaptionedClips
+    asked: CaptionedClips
+    others: CaptionedClips
 
 
-def _fidelities(made: Tensor, clip: Tensor) -> float:
+def transfer_cases(moves: Sequence[str], seed: int, prompts: int = 4) -> list[TransferCase]:
+    """A case for each of the moves; one that comes again has another clip.
+
+    Args:
+        moves: some of `MOVES`.
+        seed: of the clips.
+        prompts: appearances to ask for, and clips of other moves.
+    """
+    drawn = draw_captioned(24 * len(MOVES), Draws(seed))
+    cases = []
+    for place, name in enumerate(moves):
+        own = drawn.move == list(MOVES).index(name)
+        number = int(own.nonzero()[moves[:place].count(name)])
+        clip = drawn.some(slice(number, number + 1))
+        unlike = (drawn.color != clip.color) & (drawn.ground != clip.ground) & (drawn.shape != clip.shape)
+        unlike &= drawn.shape != 0  # of a disc a turn is not seen
+        asked, others = (drawn.some(which.nonzero()[:prompts, 0]) for which in (unlike, unlike & ~own))
+        cases.append(TransferCase(name, clip, asked, others))
+    return cases
+
+
+def ways(made: Tensor, clip: Tensor) -> list[float]:
+    """`same_way` of frames [B, N, 64, 64, 3] and those of one clip [1, N, 64, 64, 3], -1..1 each."""
+    found: list[float] = same_way(see_objects(made), see_objects(clip)).tolist()
+    return found
+
+
+def fidelities(made: Tensor, clip: Tensor) -> list[float]:
+    """Motion fidelity, likewise."""
     source, *tracks = (track_grid(((frames + 1) * 127.5).round().to(torch.uint8)) for frames in (*clip, *made))
-    return sum(motion_fidelity(source, track) for track in tracks) / len(tracks)
+    return [motion_fidelity(source, track) for track in tracks]
+
+
+def mean(values: Sequence[float]) -> float:
+    """Of one or more numbers."""
+    return sum(values) / len(values)
 
 
 def _mean(rows: Sequence[Number]) -> Number:
-    count = len(rows)
-    chance = sum(row.chance or 0.0 for row in rows) / count
-    return Number(
-        sum(row.value for row in rows) / count,
-        chance,
-        sum(row.ceiling for row in rows) / count,
-        sum(row.count for row in rows),
-    )
+    value, chance, most = (mean([getattr(row, name) or 0.0 for row in rows]) for name in ("value", "chance", "ceiling"))
+    return Number(value, chance, most, sum(row.count for row in rows))
 
 
 def same_way(seen: SeenObjects, way: SeenObjects) -> Tensor:

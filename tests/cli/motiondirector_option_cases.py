@@ -191,6 +191,8 @@ MOTIONDIRECTOR = {
             used("--clip-model {full}", "ClipSimilarity('{full}'"),
             used("--output {video}", "exists already"),
             used("--overwrite", "judge_adapter", beside="-o {video}"),
+            refused("--tiny", "is for an adapter and its clip"),
+            *(refused(words, "is for --tiny") for words in ("--train-steps 7", "--clips 2", "--controls")),
             *RUNNING,
         ],
         {
@@ -200,6 +202,52 @@ MOTIONDIRECTOR = {
             "dismo_core.motiondirector.cli.evaluate.adapted": None,
             "dismo_core.evaluation.similarity.ClipSimilarity": None,
             "dismo_core.motiondirector.judge.judge_adapter": STOP,
+        },
+    ),
+    "motiondirector evaluate on drawn clips": Situation(
+        "motiondirector evaluate --tiny --device cpu",
+        [
+            *(
+                refused(words, "is for an adapter and its clip")
+                for words in (
+                    "--clip {other}",
+                    "--prompt y",
+                    "--width 64",
+                    "--height 64",
+                    "--num-frames 3",
+                    "--fps 3",
+                    "--lora_scale 0.5",
+                    "--clip-model {full}",
+                )
+            ),
+            used("--model {base}", "load('{base}'"),
+            used("--num-steps 3", "steps=3"),
+            used("--guidance-scale 3", "guidance=3.0"),
+            used("--seed 7", "seed=7"),
+            used("--train-steps 7", "steps=7"),
+            used("--clips 1", "moves=('turning clockwise',)"),
+            used("--controls", "controls=True"),
+            used("--output {video}", "exists already"),
+            used("--overwrite", "evaluate_drawn", beside="-o {video}"),
+            *RUNNING,
+        ],
+        {
+            "dismo_core.motiondirector.cli.evaluate_tiny.load": SimpleNamespace(size=(64, 64), name="toy"),
+            "dismo_core.motiondirector.drawn_evaluation.evaluate_drawn": STOP,
+        },
+        more=True,
+    ),
+    "motiondirector demo": Situation(
+        "motiondirector demo --device cpu",
+        [
+            used("--out {video}", "is a file"),
+            used("--model {base}", "load('{base}'"),
+            used("--steps 7", "steps=7"),
+            *RUNNING,
+        ],
+        {
+            "dismo_core.motiondirector.cli.demo.load": SimpleNamespace(size=(64, 64), name="toy"),
+            "dismo_core.motiondirector.drawn.learn_drawn": STOP,
         },
     ),
     "motiondirector inspect": Situation(

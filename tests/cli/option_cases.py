@@ -201,6 +201,10 @@ RUN = [
     used("--no-resume", "not empty", beside="--out {full}"),
     used("--seed 7", "seed=7"),
 ]
+OF_TEXT_TO_VIDEO = [
+    refused(words, "belongs to `dismo train text-to-video-tiny`")
+    for words in ("--autoencoder-steps 7", "--denoiser-steps 7")
+]
 OF_LAYERED = [refused(words, "belongs to `dismo train layered`") for words in ("--extractor tiny", "--clips 2000")]
 EVALUATED = [
     *SAMPLED,
@@ -589,6 +593,7 @@ SITUATIONS = {
                     *(f"--{n}-steps 7" for n in ("warmup", "joint", "anneal", "refine")),
                 )
             ),
+            *OF_TEXT_TO_VIDEO,
         ],
         {
             "dismo_core.dismo.weights.load_motion_extractor": SimpleNamespace(extractor_id="0" * 16),
@@ -597,6 +602,49 @@ SITUATIONS = {
             "dismo_core.dismo.training.segmenter.train_segmenter": STOP,
             "dismo_core.dismo.weights.load_layered_model": STOP,
         },
+    ),
+    "train a text-to-video base": Situation(
+        "train text-to-video-tiny --out run",
+        [
+            *RUN[:3],
+            used("--seed 7", "seed=7"),
+            used("--autoencoder-steps 7", "autoencoder_steps=7"),
+            used("--denoiser-steps 7", "denoiser_steps=7"),
+            *OF_LAYERED,
+            *(
+                refused(words, "has no part in training a text-to-video base")
+                for words in (
+                    "--device cpu:0",
+                    "--steps 7",
+                    "--lr 7",
+                    "--lr-warmup 7",
+                    "--clip 7",
+                    "--average 0.5",
+                    "--save-every 7",
+                    "--log-every 7",
+                    "--keep 7",
+                    "--accumulation 7",
+                    "--draw-every 7",
+                    "--data {shards}",
+                    "--batch 7",
+                    "--compile",
+                    "--workers 0",
+                    "--precision auto",
+                    "--wandb x",
+                    "--load-checkpoint {weights}",
+                    "--dino {weights}",
+                    "--autoencoder {full}",
+                    "--download",
+                    "--reference",
+                    "--no-borders",
+                    "--fsdp",
+                    "--start {full}",
+                    *(f"--{n}-steps 7" for n in ("warmup", "joint", "anneal", "refine")),
+                )
+            ),
+        ],
+        {"dismo_core.text_to_video.training.tiny.train_tiny": STOP},
+        more=True,
     ),
     "train tiny on videos": Situation(
         "train tiny --data {shards} --out run",

@@ -27,6 +27,8 @@ from ...cli.training_options import (
 from ...cli.training_report import TrainingReport
 from ...errors import DisMoError
 from .train_layered import train_layered
+from .train_text_to_video import STEPS as STEPS_OF_BASE
+from .train_text_to_video import train_text_to_video
 
 BOTH = {"seed": "seed", "batch": "clips"}  # options that mean the same with and without --data -> field of `TinyRecipe`
 ON_DRAWN = ("start", "warmup_steps", "joint_steps", "anneal_steps", "refine_steps")
@@ -56,6 +58,8 @@ NOT_LAYERED = (
     "draw_every",
     "accumulation",
 )
+# What training a text-to-video base would leave unheeded.
+NOT_TEXT_TO_VIDEO = (*NOT_LAYERED, *SCHEDULE, "device")
 
 
 def add_parser(subparsers: Any) -> None:
@@ -66,9 +70,12 @@ def add_parser(subparsers: Any) -> None:
         description="Train a motion extractor with its frame generator on video shards (--data), or dismo-tiny on drawn clips: that "
         "takes about 14 hours of one CPU core. Others are made for GPUs; after some steps it says how long it will take. Goes on "
         "where it was stopped. Several GPUs: torchrun --nproc-per-node 8 -m dismo_core train ... `layered` fits a layered model to an "
-        "extractor on drawn clips: about 70 minutes of one CPU core for the tiny one.",
+        "extractor on drawn clips: about 70 minutes of one CPU core for the tiny one. `text-to-video-tiny` trains the text-to-video base "
+        "for MotionDirector: some hours of one CPU core.",
     )
-    parser.add_argument("preset", choices=("tiny", "small", "large", "layered"), help="what to train")
+    parser.add_argument(
+        "preset", choices=("tiny", "small", "large", "layered", "text-to-video-tiny"), help="what to train"
+    )
     add_run(parser)
     parser.add_argument(
         "--compile",
@@ -127,6 +134,10 @@ def add_parser(subparsers: Any) -> None:
     layered.add_argument(
         "--clips", type=int, help="drawn clips that the head is fitted to (default 12800); --steps are the segmenter's"
     )
+    video = parser.add_argument_group("text-to-video-tiny")
+    for name in STEPS_OF_BASE:
+        stage = name.partition("_")[0]
+        video.add_argument(f"--{name.replace('_', '-')}", type=int, metavar="N", help=f"optimizer steps of the {stage}")
     parser.set_defaults(run=run)
 
 
@@ -135,9 +146,15 @@ def run(arguments: argparse.Namespace) -> None:
     check_numbers(arguments)
     if arguments.preset == "layered":
         refuse(arguments, NOT_LAYERED, "has no part in training a layered model.")
+        refuse(arguments, STEPS_OF_BASE, "belongs to `dismo train text-to-video-tiny`.")
         train_layered(arguments)
         return
     refuse(arguments, ("extractor", "clips"), "belongs to `dismo train layered`.")
+    if arguments.preset == "text-to-video-tiny":
+        refuse(arguments, NOT_TEXT_TO_VIDEO, "has no part in training a text-to-video base.")
+        train_text_to_video(arguments)
+        return
+    refuse(arguments, STEPS_OF_BASE, "belongs to `dismo train text-to-video-tiny`.")
     if arguments.data is None:
         if arguments.preset != "tiny":
             raise DisMoError(

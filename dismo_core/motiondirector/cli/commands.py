@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from . import evaluate, files, sample, train
+from . import demo, evaluate, files, sample, train
 
 
 def add_parser(subparsers: Any) -> None:
@@ -15,6 +15,7 @@ def add_parser(subparsers: Any) -> None:
         "motiondirector", help=text, description=f"MotionDirector: {text}."
     )
     actions = parser.add_subparsers(required=True, dest="action", metavar="ACTION")
+    demo.add_demo(actions)
     train.add_train(actions)
     sample.add_sample(actions)
     files.add_inspect(actions)
