@@ -46,7 +46,7 @@ class _Tally(TorchFunctionMode):
             q, k, v = args[:3]
             flops = 2.0 * q.shape[:-1].numel() * k.shape[-2] * (q.shape[-1] + v.shape[-1])
             self.work += Work(attention=flops, bytes=sum(t.nbytes for t in (q, k, v, out)))
-        elif func in (F.linear, F.conv2d):
+        elif func in (F.linear, F.conv2d, F.conv3d):
             x, weight = args[:2]
             flops = 2.0 * out.numel() * weight[0].numel()
             self.work += Work(products=flops, bytes=sum(t.nbytes for t in (x, weight, out)))

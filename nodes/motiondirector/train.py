@@ -107,6 +107,7 @@ class TrainMotionDirector(io.ComfyNode):
                     default=0,
                     min=0,
                     max=0xFFFFFFFF,
+                    control_after_generate=False,  # unsaid, the page draws another seed after each run, and so trains again
                     tooltip="Start of the random numbers; the same seed trains the same adapters.",
                 ),
                 compat.advanced(
