@@ -45,7 +45,9 @@ def measure(device: torch.device, turns: int) -> dict[str, Any]:
         for p in lora.parameters():
             p.normal_(std=0.02)
     times: dict[str, list[float]] = {"base": [], "attached": [], "merged": []}
-    before = [unet.get_submodule(name).weight.clone() for part in ("appearance", "motion") for name in lora.layers(part)]
+    before = [
+        unet.get_submodule(name).weight.clone() for part in ("appearance", "motion") for name in lora.layers(part)
+    ]
     for _ in range(turns):
         rates.sample()
         lora.set_scales(appearance=0.0, motion=0.0)

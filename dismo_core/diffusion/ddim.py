@@ -171,6 +171,7 @@ def sample_ddim(
     runtime: Runtime | None = None,
     before_step: Callable[[int, int], None] | None = None,
     preview: Callable[[Tensor], Image] | None = None,
+    in_turn: bool = False,
 ) -> Tensor:
     """Clean latents from noise, with classifier-free guidance (Ho and Salimans 2022, arXiv:2207.12598, section 3).
 
@@ -185,6 +186,7 @@ def sample_ddim(
         runtime: see `denoise_ddim`.
         before_step: see `denoise_ddim`.
         preview: see `denoise_ddim`.
+        in_turn: compute the two halves of the guidance one after the other: half the memory for activations.
 
     Returns:
         [B,C,F,h,w], in the dtype of the noise.
@@ -197,14 +199,17 @@ def sample_ddim(
             f"A guidance of {guidance:g} needs the embeddings of a negative prompt, also of an empty one. Give them, or a guidance of 1."
         )
     count = len(latents)
-    text = prompt_embeds.expand(count, -1, -1)
-    if guidance > 1 and negative_embeds is not None:
-        text = torch.cat((negative_embeds.expand(count, -1, -1), text))
+    positive_text = prompt_embeds.expand(count, -1, -1)
+    negative_text = positive_text if negative_embeds is None else negative_embeds.expand(count, -1, -1)
+    both_texts = torch.cat((negative_text, positive_text))
 
     def predict(x: Tensor, t: Tensor) -> Tensor:
         if guidance <= 1:
-            return _output(unet, x, t, text)
-        negative, positive = _output(unet, torch.cat((x, x)), t, text).chunk(2)
+            return _output(unet, x, t, positive_text)
+        if in_turn:
+            negative, positive = (_output(unet, x, t, text) for text in (negative_text, positive_text))
+        else:
+            negative, positive = _output(unet, torch.cat((x, x)), t, both_texts).chunk(2)
         return negative + guidance * (positive - negative)
 
     return denoise_ddim(predict, latents, ddim_path(scheduler, steps), runtime, before_step, preview).to(latents.dtype)

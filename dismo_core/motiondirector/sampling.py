@@ -145,6 +145,7 @@ def sample_latents(
                 guidance=guidance,
                 runtime=runtime,
                 before_step=motion_switch(lora, motion, settings.motion_from, settings.motion_until),
+                in_turn="unet" in base.plan.choice.low_memory,
                 preview=partial(_middle_frame, base) if previews and base.plan.choice.memory == "full" else None,
             )
     return require_finite(latents, "denoising")

@@ -111,7 +111,7 @@ class TextToVideoBase:
         cells = width * height // self.scale**2
         denoising = 24 * 2 * 16 * cells * int(self.unet.config["block_out_channels"][0]) * self.dtype.itemsize
         return {
-            "unet": Part(self.unet, self.unet, denoising, repeated=True),
+            "unet": Part(self.unet, self.unet, denoising, denoising // 2, repeated=True),  # the halves of the guidance in turn
             "vae": Part(self.vae, None, decoding),
             "text_encoder": Part(self.text_encoder, None, 1 << 26),
         }

@@ -862,12 +862,39 @@ SITUATIONS = {
             used("--overwrite", "release_report", beside="--out {video}"),
             used("--steps 20", "release_report"),
             used("--device cpu:0", "index=0"),
+            refused("--motiondirector", "is for CogVideoX"),
         ],
         {
             "dismo_core.dismo.adapter.load.load_video_model": None,
             "dismo_core.dismo.weights.load_motion_extractor": None,
             "dismo_core.dismo.evaluation.release.release_report": STOP,
         },
+    ),
+    "evaluate release of MotionDirector": Situation(
+        "evaluate release --motiondirector --adapter {weights} --base {base} --device cpu",
+        [
+            *(
+                refused(words, "is for CogVideoX, not for --motiondirector")
+                for words in (
+                    "--extractor {weights}",
+                    "--text-encoder {weights}",
+                    "--vae {weights}",
+                    "--attention sdpa",
+                    "--compile",
+                    "--cache pyramid",
+                )
+            ),
+            used("--memory full", "memory='full'"),
+            used("--precision fp32", "precision='fp32'"),
+            used("--steps 20", "20, "),
+            used("--out {video}", "exists already"),
+            used("--overwrite", "release_report", beside="--out {video}"),
+        ],
+        {
+            "dismo_core.text_to_video.base.load_text_to_video": None,
+            "dismo_core.motiondirector.release.release_report": STOP,
+        },
+        more=True,
     ),
     "weights": Situation("weights", []),
     "weights list": Situation("weights list", []),

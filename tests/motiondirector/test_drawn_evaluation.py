@@ -4,29 +4,71 @@ import json
 
 import pytest
 import torch
-from toy_text_to_video import write_base
 
 from dismo_core import DisMoError
 from dismo_core.cli.main import main
 from dismo_core.motiondirector import DualPathLoRA
-from dismo_core.motiondirector.drawn_evaluation import CEILING, CHANCE, DUAL, ORDINARY, Measured, means
+from dismo_core.motiondirector.drawn_evaluation import (
+    BASE,
+    CEILING,
+    CHANCE,
+    CONTROLS,
+    DUAL,
+    ORDINARY,
+    Measured,
+    evaluate_drawn,
+    inversion_error,
+    means,
+)
 from dismo_core.motiondirector.losses import draw_step, together_loss
+from dismo_core.motiondirector.sampling import VideoSettings
 from dismo_core.motiondirector.training import TrainingSettings, check_training
 from dismo_core.text_to_video import load_text_to_video
+from dismo_core.text_to_video.training.autoencoder import new_autoencoder
+from dismo_core.text_to_video.training.export import export_base
+from dismo_core.text_to_video.training.parts import TinyBase
 
 
-def test_the_command(tmp_path):
-    base, out = write_base(tmp_path / "base"), tmp_path / "tiny.json"
-    words = f"motiondirector evaluate --tiny --clips 1 --train-steps 1 -m {base} -s 1 -g 1 -d cpu -o {out} --controls"
+@pytest.fixture(scope="module")
+def tiny_folder(tmp_path_factory):
+    """A base of the tiny one's shape, untrained."""
+    folder = tmp_path_factory.mktemp("untrained")
+    torch.manual_seed(0)
+    export_base(TinyBase(folder / "tokenizer"), new_autoencoder().eval(), folder)
+    return folder
+
+
+def test_the_command(tiny_folder, tmp_path):
+    out = tmp_path / "tiny.json"
+    words = f"motiondirector evaluate --tiny --clips 1 --train-steps 1 -m {tiny_folder} -s 1 -g 1 -d cpu -o {out}"
     assert main(words.split()) == 0
     found = json.loads(out.read_text())
-    assert {CHANCE, CEILING, "base alone", DUAL, ORDINARY, "prior 0.5"} <= found["means"].keys()
+    assert list(found["means"]) == [CHANCE, CEILING, BASE, DUAL, ORDINARY]
     assert all(-1 <= value <= 1 for numbers in found["means"].values() for value in numbers.values())
-    assert found["clips"][0]["prompts"] == 4 and len(found["inversion errors"]) == 1
+    assert found["means"][CHANCE]["kept"] == 1 and found["clips"][0]["prompts"] == 4
     assert (tmp_path / "tiny_sheet.png").is_file()
     assert (tmp_path / "tiny_runs/0/ordinary/spatial/lora/1_unet.safetensors").is_file()
     assert main(["motiondirector", "evaluate", "x", "--tiny"]) == 2
     assert main(["motiondirector", "evaluate", "x"]) == 2
+
+
+def test_controls_and_inversion(tiny_folder, tmp_path):
+    base = load_text_to_video(tiny_folder)
+    training, videos = TrainingSettings(steps=1, rank=2, checkpointing=False), VideoSettings(steps=2, guidance=1)
+    rows, sheets = evaluate_drawn(base, training, videos, tmp_path, moves=["growing"], prompts=1, controls=True)
+    assert {row.kind for row in rows} >= set(CONTROLS) and len(rows) == 5 + len(CONTROLS)
+    assert len(sheets[0]) == len(rows)  # the clip in place of other clips
+    (error,) = inversion_error(base, ["growing"], steps=3)
+    assert error >= 0
+    assert not any("low_rank_updates" in name for name in base.unet.state_dict())
+
+
+def test_the_demo_learns_a_drawn_clip(tiny_folder, tmp_path, capsys):
+    words = f"motiondirector demo -m {tiny_folder} --steps 1 --device cpu -o {tmp_path / 'demo'}"
+    assert main(words.split()) == 0
+    files = {path.name for path in (tmp_path / "demo").iterdir()}
+    assert "contact_sheet.png" in files and sum(name.endswith(".mp4") for name in files) == 4
+    assert "1_unet.safetensors" in capsys.readouterr().out.replace("\n", "")
 
 
 def test_means_are_over_clips():

@@ -202,11 +202,3 @@ def test_the_run_is_still_whole(place):
     base = load_text_to_video(place / "base")
     lora = DualPathLoRA.from_files(base.unet, appearance=place / "run", motion=place / "run")
     assert lora.appearances == 2 and lora.rank == 4
-
-
-def test_the_demo_learns_a_drawn_clip(place, tmp_path, capsys):
-    words = f"motiondirector demo -m {place / 'base'} --steps 1 --device cpu -o {tmp_path / 'demo'}"
-    assert main(words.split()) == 0
-    files = {path.name for path in (tmp_path / "demo").iterdir()}
-    assert "contact_sheet.png" in files and sum(name.endswith(".mp4") for name in files) == 4
-    assert "temporal/lora/1_unet.safetensors" in capsys.readouterr().out.replace("\n", "")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import platform
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from ...evaluation.release import listing, machine, numbers
 from ...version import __version__
 from ...video.picture import fit_picture
 from ...weights.files import read_weights, sha256
@@ -58,8 +57,8 @@ def release_report(
     return {
         "report": "release",
         "dismo": __version__,
-        "machine": _machine(plan.device),
-        "files": {name: _listing(path) if path.is_dir() else _file(path) for name, path in files.items()},
+        "machine": machine(plan.device),
+        "files": {name: listing(path) if path.is_dir() else _file(path) for name, path in files.items()},
         "embeddings": {"standalone": _motion(standalone), "embedded": _motion(embedded)},
         "largest difference of embeddings": float(difference),
         "conditions": numbers(conditions),
@@ -75,18 +74,6 @@ def synthetic_clip(frames: int = FRAMES, height: int = 256, width: int = 384) ->
     )
     plaid = 0.5 + 0.25 * torch.sin(0.07 * x - 0.4 * t + c) + 0.25 * torch.sin(0.05 * y - 0.25 * t + 2 * c)
     return plaid.float()
-
-
-def numbers(x: Tensor) -> dict[str, Any]:
-    """A tensor in a few numbers, as the tables of expected values have them; std is the population value."""
-    flat = x.detach().double().flatten().cpu()
-    return {
-        "shape": list(x.shape),
-        "mean": round(float(flat.mean()), 6),
-        "std": round(float(flat.std(correction=0)), 6),
-        "first": [round(v, 6) for v in flat[:4].tolist()],
-        "last": [round(v, 6) for v in flat[-2:].tolist()],
-    }
 
 
 def _motion(motion: Motion) -> dict[str, Any]:
@@ -133,20 +120,3 @@ def _file(path: Path) -> dict[str, Any]:
             name: f"{str(x.dtype).removeprefix('torch.')} {list(x.shape)}" for name, x in sorted(tensors.items())
         },
     }
-
-
-def _listing(folder: Path) -> dict[str, Any]:
-    """Files of a base, without hashing some 20 GB."""
-    found = sorted(path for path in folder.rglob("*") if path.is_file() and ".cache" not in path.parts)
-    return {
-        "name": folder.name,
-        "bytes of files": {path.relative_to(folder).as_posix(): path.stat().st_size for path in found},
-    }
-
-
-def _machine(device: torch.device) -> dict[str, str]:
-    from importlib.metadata import version
-
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
-    packages = {package: version(package) for package in ("torch", "diffusers", "transformers", "peft")}
-    return {"system": platform.system(), "python": sys.version.split()[0], "device": f"{device}: {name}", **packages}
