@@ -1,8 +1,9 @@
 """Memory of MotionDirector at full size, counted on the meta device: nothing is computed, no weights are needed.
 
 Live bytes of a training step (both paths, activations computed twice, adapters of rank 32 with gradients and moments in float32) and of a
-guided sampling step (both halves of the guidance at once, or in turn as the plan has it where memory is short), with the UNet's weights in bfloat16; VAE and text encoder are away while the UNet runs. Also what helps when memory
-runs out: half the frames, half the area, a quarter of the rank.
+guided sampling step, both halves of the guidance at once, or in turn as the plan has it where memory is short. The UNet's weights are in
+bfloat16; VAE and text encoder are away while it runs. Also what helps when memory runs out: half the frames, half the area, a quarter of
+the rank.
 """
 
 from __future__ import annotations

@@ -165,13 +165,14 @@ def test_kept_loaded_merged(server, base):
         },
     }
     learned = frames(server, server.run(keep))
-    folder = server.base / "models/dismo/motiondirector"
-    assert sorted(path.name for path in folder.iterdir()) == ["kept_00001.safetensors", "kept_00002.pt"]
+    names = {path.suffix: path.name for path in (server.base / "models/dismo/motiondirector").glob("kept*")}
+    assert sorted(names) == [".pt", ".safetensors"]
+    assert sorted(name[:10] for name in names.values()) == ["kept_00001", "kept_00002"]
     options = server.json("/object_info/DisMoLoadMotionDirector")["DisMoLoadMotionDirector"]["input"]["required"][
         "file"
     ]
-    assert "kept_00001.safetensors" in json.dumps(options)
-    load = {"class_type": "DisMoLoadMotionDirector", "inputs": {"file": "kept_00001.safetensors", "clip_index": -1}}
+    assert names[".safetensors"] in json.dumps(options)
+    load = {"class_type": "DisMoLoadMotionDirector", "inputs": {"file": names[".safetensors"], "clip_index": -1}}
     loaded = {
         key: node for key, node in changed(n5={"motion_lora": ["7", 0]}).items() if key not in (CLIPS, TRAIN, EXAMPLE)
     }
