@@ -151,7 +151,12 @@ def noise_ddim(predict: Predict, latents: Tensor, path: DDIMPath, runtime: Runti
     """
     times, x, total = path.times(latents.device), latents, len(path.steps)
     for done, (i, step) in enumerate(reversed(list(enumerate(path.steps))), 1):
-        clean, noise = clean_and_noise(predict(x, times[i : i + 1]), x, step.alpha_before, path)
+        output = predict(x, times[i : i + 1])
+        if path.prediction == "sample" and step.alpha_before == 1:
+            # Latents without noise: what clean ones they come from says nothing of it, so take it as of the level that was told.
+            clean, noise = x, clean_and_noise(output, x, step.alpha, path)[1]
+        else:
+            clean, noise = clean_and_noise(output, x, step.alpha_before, path)
         x = step.alpha**0.5 * clean + (1 - step.alpha) ** 0.5 * noise
         if runtime is not None:
             runtime.progress(done, total, None)

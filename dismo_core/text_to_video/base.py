@@ -21,7 +21,7 @@ from ..weights.base_folder import find_base, read_config
 from ..weights.shards import shards
 from .names import clip_name, vae_name
 from .text import TextEncoding
-from .weights import BASES, PARTS, PUBLISHED_SAMPLING, SAMPLING, SIZES, tiny_folder
+from .weights import BASES, PARTS, PUBLISHED_SAMPLING, SIZES, tiny_folder
 
 if TYPE_CHECKING:
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
@@ -45,6 +45,7 @@ class TextToVideoBase:
         device: where it runs.
         memory: how it lies in memory, see `MemoryPlan`.
         licence: of the weights, empty where it is not known.
+        sampling: (steps, guidance) that suit it.
     """
 
     unet: UNet3DConditionModel
@@ -56,6 +57,7 @@ class TextToVideoBase:
     device: torch.device
     memory: str = "auto"
     licence: str = ""
+    sampling: tuple[int, float] = PUBLISHED_SAMPLING
     plan: MemoryPlan = field(init=False)
 
     def __post_init__(self) -> None:
@@ -82,11 +84,6 @@ class TextToVideoBase:
         return int(width * self.scale), int(height * self.scale)
 
     @property
-    def sampling(self) -> tuple[int, float]:
-        """(steps, guidance) that suit it."""
-        return SAMPLING.get(self.name, PUBLISHED_SAMPLING)
-
-    @property
     def text_width(self) -> int:
         """Numbers to a token."""
         return int(self.unet.config["cross_attention_dim"])
@@ -111,7 +108,9 @@ class TextToVideoBase:
         cells = width * height // self.scale**2
         denoising = 24 * 2 * 16 * cells * int(self.unet.config["block_out_channels"][0]) * self.dtype.itemsize
         return {
-            "unet": Part(self.unet, self.unet, denoising, denoising // 2, repeated=True),  # the halves of the guidance in turn
+            "unet": Part(
+                self.unet, self.unet, denoising, denoising // 2, repeated=True
+            ),  # the halves of the guidance in turn
             "vae": Part(self.vae, None, decoding),
             "text_encoder": Part(self.text_encoder, None, 1 << 26),
         }
@@ -157,6 +156,7 @@ def load_text_to_video(
     store(unet, attention_linears(unet), precision, where)
     stage("loading the VAE")
     vae = load_vae(folder / "vae", dtype)
+    own = read_config(folder, "model_index.json").get("sampling")
     stage("loading the text encoder")
     return TextToVideoBase(
         unet=unet,
@@ -168,6 +168,7 @@ def load_text_to_video(
         device=where,
         memory=memory,
         licence=known.licence if known else "",
+        sampling=(int(own["steps"]), float(own["guidance"])) if own else PUBLISHED_SAMPLING,
     )
 
 

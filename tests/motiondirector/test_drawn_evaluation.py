@@ -27,6 +27,7 @@ from dismo_core.text_to_video import load_text_to_video
 from dismo_core.text_to_video.training.autoencoder import new_autoencoder
 from dismo_core.text_to_video.training.export import export_base
 from dismo_core.text_to_video.training.parts import TinyBase
+from dismo_core.text_to_video.weights import TINY
 
 
 @pytest.fixture(scope="module")
@@ -35,12 +36,14 @@ def tiny_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("untrained")
     torch.manual_seed(0)
     export_base(TinyBase(folder / "tokenizer"), new_autoencoder().eval(), folder)
+    index = folder / "model_index.json"
+    index.write_text(json.dumps(json.loads(index.read_text()) | {"sampling": {"steps": 1, "guidance": 1}}))
     return folder
 
 
 def test_the_command(tiny_folder, tmp_path):
     out = tmp_path / "tiny.json"
-    words = f"motiondirector evaluate --tiny --clips 1 --train-steps 1 -m {tiny_folder} -s 1 -g 1 -d cpu -o {out}"
+    words = f"motiondirector evaluate --tiny --clips 1 --train-steps 1 -m {tiny_folder} -d cpu -o {out}"
     assert main(words.split()) == 0
     found = json.loads(out.read_text())
     assert list(found["means"]) == [CHANCE, CEILING, BASE, DUAL, ORDINARY]
@@ -98,3 +101,10 @@ def test_an_ordinary_lora_learns_both_parts_from_the_whole_clip(toy_base_folder)
 def test_an_ordinary_lora_has_both_parts():
     with pytest.raises(DisMoError, match="has both parts"):
         check_training([], TrainingSettings(together=True, appearance=False))
+
+
+def test_a_base_says_how_it_is_sampled(tiny_folder, toy_base_folder):
+    assert load_text_to_video(tiny_folder).sampling == (1, 1.0)
+    assert load_text_to_video(toy_base_folder).sampling == (30, 12.0)
+    if TINY.is_dir():
+        assert "sampling" in json.loads((TINY / "model_index.json").read_text("utf-8"))

@@ -114,6 +114,27 @@ def test_inversion_and_sampling_undo_each_other_for_a_network_that_is_right(pred
     close(sample_ddim(unet, scheduler, inverted, text, steps=steps, guidance=1), start, 10 * tolerance)
 
 
+def test_latents_without_noise_are_inverted_by_a_network_that_says_the_clean_ones():
+    """Where the path ends at alpha 1 there is no noise to divide by."""
+    scheduler = toy_scheduler(prediction_type="sample", set_alpha_to_one=True)
+    clean, text = torch.randn(1, 4, 3, 2, 2), torch.zeros(1, 5, 16)
+
+    def unet(x, t, *, encoder_hidden_states, return_dict):
+        return (0.9 * clean.expand_as(x),)
+
+    inverted = invert_ddim(unet, scheduler, clean, text, steps=10)
+    assert inverted.isfinite().all()
+    close(sample_ddim(unet, scheduler, inverted, text, steps=10, guidance=1), 0.9 * clean, 1e-5)
+
+
+@pytest.mark.parametrize("guidance", [1, 3])
+def test_the_halves_of_the_guidance_give_the_same_in_turn(base, guidance):
+    latents, text = torch.randn(2, 4, 2, 8, 8), base.encode_prompts(["a fox", ""])
+    given = (base.unet, base.scheduler, latents, text[:1], text[1:])
+    both, in_turn = (sample_ddim(*given, steps=2, guidance=guidance, in_turn=turn) for turn in (False, True))
+    close(in_turn, both, 1e-5)
+
+
 def test_what_a_sampling_cannot_do_is_said(base):
     latents, text = torch.zeros(1, 4, 2, 8, 8), torch.zeros(1, 77, 16)
     with pytest.raises(DisMoError, match="guidance of 3 needs"):

@@ -20,6 +20,7 @@ CLASSES = {
     "tokenizer": ("transformers", "CLIPTokenizer"),
     "scheduler": ("diffusers", "DDIMScheduler"),
 }
+SAMPLING = {"steps": 25, "guidance": 1.0}  # that suit it, for `TextToVideoBase.sampling`
 
 
 def export_base(base: TinyBase, vae: Any, folder: Path) -> list[Path]:
@@ -43,6 +44,8 @@ def export_base(base: TinyBase, vae: Any, folder: Path) -> list[Path]:
     base.tokenizer.save_pretrained(folder / "tokenizer")
     new_scheduler().save_config(folder / "scheduler")
     with atomic_write(folder / "model_index.json", overwrite=True) as temporary:
-        index = {"_class_name": "TextToVideoSDPipeline"} | {name: list(kind) for name, kind in CLASSES.items()}
+        index: dict[str, Any] = {"_class_name": "TextToVideoSDPipeline", "sampling": SAMPLING} | {
+            name: list(kind) for name, kind in CLASSES.items()
+        }
         temporary.write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
     return weights
