@@ -502,6 +502,7 @@ SITUATIONS = {
             used("--refine-steps 7", "refine_steps=7"),
             used("--data {shards}", "train_videos"),
             *OF_LAYERED,
+            *OF_TEXT_TO_VIDEO,
             *(
                 refused(words, "belongs to training on videos")
                 for words in (
@@ -545,6 +546,7 @@ SITUATIONS = {
             used("--no-borders", "inside=True"),
             refused("--fsdp", "start them with torchrun"),
             *OF_LAYERED,
+            *OF_TEXT_TO_VIDEO,
             *(
                 refused(words, "belongs to training on drawn clips")
                 for words in ("--start {full}", *(f"--{n}-steps 7" for n in ("warmup", "joint", "anneal", "refine")))
