@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
@@ -33,7 +33,7 @@ HELD_OUT = (
 )  # of each one clip
 SEED = 20_261_131  # of clips and noise; no training draws with it
 CHANCE, CEILING, BASE, DUAL, ORDINARY = "other clips", "the clip's own way", "base alone", "dual path", "ordinary LoRA"
-CONTROLS = {
+CONTROLS: dict[str, tuple[float, dict[str, Any]]] = {
     "away (scale -1)": (-1.0, {}),
     "until 0.6": (1.0, {"motion_until": 0.6}),
     "from 0.4": (1.0, {"motion_from": 0.4}),
@@ -125,7 +125,7 @@ def _videos(
         CEILING: through_vae(base, case.asked.moving_as(case.clip).rendered()),
         BASE: sampler(base, videos)(captions, SEED),
         DUAL: sampler(base, videos, motion=dual["motion"])(captions, SEED),
-        ORDINARY: sampler(base, videos, **ordinary)(captions, SEED),
+        ORDINARY: sampler(base, videos, motion=ordinary["motion"], appearance=ordinary["appearance"])(captions, SEED),
     }
     if controls:
         inversion = with_inversion(base, as_clip(base, frames, caption)).inversion
@@ -162,6 +162,6 @@ def inversion_error(base: TextToVideoBase, moves: Sequence[str] = HELD_OUT, step
     for case in transfer_cases(moves, SEED, 1):
         clip = with_inversion(base, as_clip(base, case.clip.rendered()[0], ""), steps=steps)
         settings = VideoSettings(frames=clip.latents.shape[2], steps=steps, guidance=1.0, noise_prior=1.0)
-        again = sample_latents(base, settings, clip.inversion)
+        again = sample_latents(base, settings, inversion=clip.inversion)
         errors.append(float((again.cpu() - clip.latents).norm() / clip.latents.norm()))
     return errors
