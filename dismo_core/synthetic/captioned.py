@@ -81,7 +81,7 @@ class CaptionedClips:
         return CaptionedClips(**parts, trajectory=Trajectory(way.place[which], way.log_scale[which], way.angle[which]))
 
     def moving_as(self, clip: CaptionedClips) -> CaptionedClips:
-        """The same looks on the way of one clip, at its size, so that they stay in the picture as it does."""
+        """The same appearances on the way of one clip, at its size, so that they stay in the picture as it does."""
         which = torch.zeros(len(self.color), dtype=torch.long)
         other = clip.some(which)
         return replace(self, move=other.move, radius=other.radius, trajectory=other.trajectory)

@@ -121,7 +121,7 @@ def transfer_gate(
     """Gate (c): a drawn clip of each of these moves is learned, and other appearances are asked for, from the same noise.
 
     Of each move there are two rows of two measures, `same_way` and motion fidelity: with the adapter (scale 1) and of the base alone
-    (scale 0). Beside them stand, as chance, clips of other moves, and as the most that can be read, this very way with the looks
+    (scale 0). Beside them stand, as chance, clips of other moves, and as the most that can be read, this very way with the appearances
     that were asked for. Rows named "all" are means over the moves.
 
     Args:
