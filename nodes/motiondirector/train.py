@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from ...dismo_core import Runtime
     from ...dismo_core.motiondirector.config import RunConfig
+    from ...dismo_core.motiondirector.training import TrainingSettings
     from ...dismo_core.text_to_video import TextToVideoBase as Base
     from .clip_list import ClipList
 
@@ -271,7 +272,7 @@ class TrainMotionDirector(io.ComfyNode):
         )
 
 
-def run_config(base: Base, clips: ClipList, settings: object, prompt: str, preview_every: int) -> RunConfig:
+def run_config(base: Base, clips: ClipList, settings: TrainingSettings, prompt: str, preview_every: int) -> RunConfig:
     """A training of clips as `run_training` takes it."""
     from pathlib import Path
 
@@ -283,7 +284,7 @@ def run_config(base: Base, clips: ClipList, settings: object, prompt: str, previ
         output=Path(),
         clips=lambda: list(clips.clips),
         size=clips.size(base),
-        training=settings,  # type: ignore[arg-type]
+        training=settings,
         preview=Preview(
             prompts=(prompt,) if prompt else (),
             every=preview_every,
@@ -300,7 +301,8 @@ class _Watched:
     """A runtime whose progress shows the newest picture, and on the node the loss of each step."""
 
     def __init__(self, told: Runtime) -> None:
-        self._told, self._picture = told, None
+        self._told = told
+        self._picture: Image | None = None
         self.runtime = replace(told, progress=self._progress)
 
     def _progress(self, done: int, total: int, picture: Image | None) -> None:
