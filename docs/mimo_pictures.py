@@ -68,9 +68,7 @@ def body_pictures() -> Frames:
     for angle in np.linspace(0, np.pi, 8):
         c, s = np.cos(angle), np.sin(angle)
         turned = points @ np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]]) + (0, 0, 45)
-        frames.append(
-            mimo.render_body(turned, corners, paint, focal=default_focal(192, 192), width=192, height=192)
-        )
+        frames.append(mimo.render_body(turned, corners, paint, focal=default_focal(192, 192), width=192, height=192))
     return np.stack(frames)
 
 

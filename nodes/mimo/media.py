@@ -56,7 +56,7 @@ def to_masks(mask: Input.Mask, name: str = "The mask") -> NDArray[np.uint8]:
 
 def to_images(frames: Iterable[NDArray[np.uint8]]) -> Tensor:
     """Pictures uint8 [H,W,3] -> IMAGE; masks uint8 [H,W] -> MASK."""
-    return torch.stack([torch.from_numpy(np.ascontiguousarray(frame)) for frame in frames]).float().div_(255)
+    return torch.from_numpy(np.stack(list(frames))).float().div_(255)
 
 
 def one_picture(images: Input.Image, name: str) -> NDArray[np.uint8]:

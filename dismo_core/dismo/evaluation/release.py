@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import platform
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from ...evaluation.machine_report import file_report, folder_report, frame_numbers, machine_report, numbers
 from ...version import __version__
 from ...video.picture import fit_picture
-from ...weights.files import read_weights, sha256
 from ..extract import extract_motion
 from ..weights import RELEASED
 
@@ -58,8 +56,8 @@ def release_report(
     return {
         "report": "release",
         "dismo": __version__,
-        "machine": _machine(plan.device),
-        "files": {name: _listing(path) if path.is_dir() else _file(path) for name, path in files.items()},
+        "machine": machine_report(plan.device, ("torch", "diffusers", "transformers", "peft")),
+        "files": {name: folder_report(path) if path.is_dir() else _file(path) for name, path in files.items()},
         "embeddings": {"standalone": _motion(standalone), "embedded": _motion(embedded)},
         "largest difference of embeddings": float(difference),
         "conditions": numbers(conditions),
@@ -75,18 +73,6 @@ def synthetic_clip(frames: int = FRAMES, height: int = 256, width: int = 384) ->
     )
     plaid = 0.5 + 0.25 * torch.sin(0.07 * x - 0.4 * t + c) + 0.25 * torch.sin(0.05 * y - 0.25 * t + 2 * c)
     return plaid.float()
-
-
-def numbers(x: Tensor) -> dict[str, Any]:
-    """A tensor in a few numbers, as the tables of expected values have them; std is the population value."""
-    flat = x.detach().double().flatten().cpu()
-    return {
-        "shape": list(x.shape),
-        "mean": round(float(flat.mean()), 6),
-        "std": round(float(flat.std(correction=0)), 6),
-        "first": [round(v, 6) for v in flat[:4].tolist()],
-        "last": [round(v, 6) for v in flat[-2:].tolist()],
-    }
 
 
 def _motion(motion: Motion) -> dict[str, Any]:
@@ -109,44 +95,11 @@ def _sample(model: CogVideoXModel, motion: Motion, picture: Tensor, steps: int, 
         "precision": str(model.adapter.dtype),
         "seconds": round(seconds, 1),
         "peak GPU bytes": torch.cuda.max_memory_reserved(plan.device) if plan.device.type == "cuda" else None,
-        **numbers(shown),
         "first frame against the picture": round(float((shown[0] - picture).abs().mean()), 5),
-        "colors of each frame": _rounded(shown.mean(dim=(1, 2))),
-        "contrast of each frame": _rounded(shown.std(dim=(1, 2, 3), correction=0)),
-        "change from frame to frame": _rounded(shown.diff(dim=0).abs().mean(dim=(1, 2, 3))),
+        **frame_numbers(shown),
     }
-
-
-def _rounded(x: Tensor) -> Any:
-    return (x.double() * 1e5).round().div(1e5).tolist()
 
 
 def _file(path: Path) -> dict[str, Any]:
-    digest = sha256(path)
-    tensors = read_weights(path).tensors
-    return {
-        "name": path.name,
-        "bytes": path.stat().st_size,
-        "sha256": digest,
-        "as released": digest in {file.etag for file in RELEASED.values()},
-        "tensors": {
-            name: f"{str(x.dtype).removeprefix('torch.')} {list(x.shape)}" for name, x in sorted(tensors.items())
-        },
-    }
-
-
-def _listing(folder: Path) -> dict[str, Any]:
-    """Files of a base, without hashing some 20 GB."""
-    found = sorted(path for path in folder.rglob("*") if path.is_file() and ".cache" not in path.parts)
-    return {
-        "name": folder.name,
-        "bytes of files": {path.relative_to(folder).as_posix(): path.stat().st_size for path in found},
-    }
-
-
-def _machine(device: torch.device) -> dict[str, str]:
-    from importlib.metadata import version
-
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
-    packages = {package: version(package) for package in ("torch", "diffusers", "transformers", "peft")}
-    return {"system": platform.system(), "python": sys.version.split()[0], "device": f"{device}: {name}", **packages}
+    report = file_report(path)
+    return {**report, "as released": report["sha256"] in {file.etag for file in RELEASED.values()}}
