@@ -96,14 +96,14 @@ def video_file(
     """
     from ...dismo_core.video import write_video
 
-    def shown() -> Iterator[Tensor]:
+    def tensors() -> Iterator[Tensor]:
         for number, frame in enumerate(frames, 1):
             yield torch.from_numpy(np.ascontiguousarray(frame))
             if progress is not None:
                 progress(number, preview(frame))
 
     path = Path(folder_paths.get_temp_directory()) / f"dismo_mimo_{uuid.uuid4().hex}.mp4"
-    write_video(path, shown(), fps, crf=QUALITY, audio=sound)
+    write_video(path, tensors(), fps, crf=QUALITY, audio=sound)
     return InputImpl.VideoFromFile(str(path))
 
 

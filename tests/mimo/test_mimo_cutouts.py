@@ -7,7 +7,7 @@ from dismo_core import DisMoError
 from dismo_core.mimo.crops.flat_background import outline
 from dismo_core.mimo.drawn.drawn_scenes import draw_scene
 from dismo_core.mimo.insertion.white import off_white
-from dismo_core.mimo.templates.body_colours import height_colours, read_body_colours
+from dismo_core.mimo.templates.body_colors import height_colors, read_body_colors
 from dismo_core.mimo.templates.difference import person_by_difference
 
 
@@ -57,9 +57,9 @@ def test_white_is_taken_off_as_it_was_put_on(scene):
 
 
 def test_colors_by_height():
-    colors = height_colours([[0, 1, 5], [0, 0, 5], [0, -1, 5]])  # y points down: the last one is the head
+    colors = height_colors([[0, 1, 5], [0, 0, 5], [0, -1, 5]])  # y points down: the last one is the head
     assert colors[0, 2] > colors[0, 0] and colors[2, 0] > colors[2, 2]
-    assert height_colours([[0.0, 1, 5]]).shape == (1, 3)
+    assert height_colors([[0.0, 1, 5]]).shape == (1, 3)
 
 
 class Harmful:
@@ -71,8 +71,8 @@ def test_the_release_s_colors_are_read_and_no_code_is_run(tmp_path, capsys):
     wanted = np.arange(12, dtype=np.uint8).reshape(4, 3)
     np.save(tmp_path / "mapping.npy", {"smpl": wanted})
     np.save(tmp_path / "array.npy", np.c_[wanted / 255, np.ones(4)])
-    assert np.array_equal(read_body_colours(tmp_path / "mapping.npy"), wanted)
-    assert np.allclose(read_body_colours(tmp_path / "array.npy"), wanted / 255)
+    assert np.array_equal(read_body_colors(tmp_path / "mapping.npy"), wanted)
+    assert np.allclose(read_body_colors(tmp_path / "array.npy"), wanted / 255)
     np.save(tmp_path / "harmful.npy", np.array(Harmful(), object))
     (tmp_path / "text.npy").write_text("no array")
     np.save(tmp_path / "other.npy", {"hands": wanted})
@@ -83,5 +83,5 @@ def test_the_release_s_colors_are_read_and_no_code_is_run(tmp_path, capsys):
         ("no", "no file"),
     ):
         with pytest.raises(DisMoError, match=why):
-            read_body_colours(tmp_path / f"{name}.npy")
+            read_body_colors(tmp_path / f"{name}.npy")
     assert "must not run" not in capsys.readouterr().out

@@ -42,7 +42,7 @@ def image(frames):
     return torch.from_numpy(np.asarray(frames)).float() / 255
 
 
-def shown(video):
+def read_back(video):
     """Frames uint8 of a VIDEO in a file."""
     return read_video(video.get_stream_source()).frames.numpy()
 
@@ -62,7 +62,7 @@ def test_the_example_is_inserted_as_the_core_does(pack, mimo):
     wanted = mimo.insert_character(
         (character * 255).round().byte().numpy(), (alpha * 255).round().byte().numpy(), made, feather=1
     )
-    assert near(shown(video), wanted)
+    assert near(read_back(video), wanted)
 
 
 def test_a_character_on_a_flat_background_or_transparent_or_in_a_video(pack, mimo, template, scene, tmp_path):
@@ -71,14 +71,14 @@ def test_a_character_on_a_flat_background_or_transparent_or_in_a_video(pack, mim
     alpha = np.where(scene.alpha[:, :86, :82] > 127, 255, 0).astype(np.uint8)
     masked = node.execute(template, character=image(character), alpha=image(alpha), **INSERT)[0]
     four = torch.cat((image(character), image(alpha)[..., None]), 3)
-    assert np.array_equal(shown(node.execute(template, character=four, **INSERT)[0]), shown(masked))
+    assert np.array_equal(read_back(node.execute(template, character=four, **INSERT)[0]), read_back(masked))
     green = np.where(alpha[..., None] > 0, character, np.array([20, 200, 60], np.uint8))
-    assert near(shown(node.execute(template, character=image(green), **INSERT)[0]), shown(masked), 1)
+    assert near(read_back(node.execute(template, character=image(green), **INSERT)[0]), read_back(masked), 1)
     write_video(tmp_path / "character.mp4", torch.from_numpy(green), 30, crf=2)
     file = pack("nodes.mimo.media").InputImpl.VideoFromFile(str(tmp_path / "character.mp4"))
-    assert near(shown(node.execute(template, character_video=file, **INSERT)[0]), shown(masked), 2)
+    assert near(read_back(node.execute(template, character_video=file, **INSERT)[0]), read_back(masked), 2)
     one = node.execute(template, character_video=file, alpha=image(alpha), **INSERT)[0]
-    assert near(shown(one), shown(masked), 2)
+    assert near(read_back(one), read_back(masked), 2)
 
 
 def test_what_cannot_be_inserted(pack, mimo, template, scene):
@@ -276,9 +276,9 @@ def test_single_steps_give_what_edit_gives(pack, mimo, template, scene, pipeline
     generate = pack("nodes.mimo.generate")
     edit = dict(size=0, steps=0, guidance=0.0, seed=5, max_frames=150)
     (whole,) = generate.Edit.execute(pipeline, reference, template, feather=0.08, **edit)
-    assert np.array_equal(shown(video), shown(whole)) and shown(video).shape == scene.vid.shape
+    assert np.array_equal(read_back(video), read_back(whole)) and read_back(video).shape == scene.vid.shape
     (alone,) = generate.Animate.execute(pipeline, reference, template, **edit | {"max_frames": 3, "size": 32})
-    assert shown(alone).shape == (3, 32, 32, 3)
+    assert read_back(alone).shape == (3, 32, 32, 3)
 
 
 def test_crops_without_a_body_follow_the_mask(pack, mimo, scene):
