@@ -114,6 +114,7 @@ def installed(base: Path) -> Iterator[None]:
             "unet_offload_device": lambda: cpu,
             "load_models_gpu": mock.MagicMock(),
             "free_memory": mock.MagicMock(),
+            "unload_all_models": mock.MagicMock(),
             "LoadedModel": lambda patcher: ("loaded", patcher),
             "throw_exception_if_processing_interrupted": lambda: None,
             "OOM_EXCEPTION": torch.OutOfMemoryError,
