@@ -32,7 +32,7 @@ class DrawnScene:
         mask: uint8 [F, H, W], what is seen of the figure.
         occ: likewise, what stands in front.
         whole: likewise, the figure with what is hidden.
-        character: uint8 [F, h, w, 3], another figure, of another shape, that walks at a pace of its own.
+        character: uint8 [F, h, w, 3], another figure doing the same.
         alpha: uint8 [F, h, w] of that.
         truth: uint8 [F, H, W, 3], the other figure in the scene.
         area: uint8 [F, H, W], where truth and `vid` show a figure.
@@ -55,13 +55,12 @@ class DrawnScene:
 
 @dataclass(frozen=True)
 class _Walk:
-    """The way of both figures: at each frame hip, ground and height in px, and the pose of either."""
+    """A figure's way: at each frame hip, ground and height in px, and the pose."""
 
     x: list[float]
     foot: list[float]
     height: list[float]
     poses: list[Pose]
-    others: list[Pose]
 
 
 def draw_scene(
@@ -84,7 +83,7 @@ def draw_scene(
     width, height = size
     path = _camera(camera, frames, rng)
     person, other = draw_figure(rng), draw_figure(rng)
-    walk = _walk(frames, size, rng, path, Draws(seed + _OTHER))
+    walk = _walk(frames, size, rng, path)
     ground = draw_ground(rng, size)
     front, weight = draw_front(rng, size)
     scale = rng.uniform(1.2, 1.8)  # of the other figure's own video
@@ -98,10 +97,9 @@ def draw_scene(
         scene = _seen(ground, dx, dy, size)
         color, occluder = _seen(front, dx, dy, size), _seen(weight[..., None], dx, dy, size)[..., 0]
         where = (walk.x[number], walk.foot[number], walk.height[number])
-        both = ((person, walk.poses[number]), (other, walk.others[number]))
-        layers = [paint(who, pose, *where, size) for who, pose in both]
+        layers = [paint(who, walk.poses[number], *where, size) for who in (person, other)]
         shown = [over(over(scene, *layer), color, occluder) for layer in layers]
-        own = paint(other, walk.others[number], canvas[0] / 2, 0.97 * canvas[1], 0.9 * canvas[1], canvas)
+        own = paint(other, walk.poses[number], canvas[0] / 2, 0.97 * canvas[1], 0.9 * canvas[1], canvas)
         whole = layers[0][1]
         made = {
             "vid": shown[0],
@@ -145,8 +143,8 @@ def _camera(camera: str, frames: int, rng: Draws) -> list[tuple[float, float]]:
     ]
 
 
-def _walk(frames: int, size: tuple[int, int], rng: Draws, path: list[tuple[float, float]], own: Draws) -> _Walk:
-    """Across the picture, nearer or farther by a little; `own` draws how the other figure moves its limbs."""
+def _walk(frames: int, size: tuple[int, int], rng: Draws, path: list[tuple[float, float]]) -> _Walk:
+    """Across the picture, nearer or farther by a little."""
     width, height = size
     begin, end = rng.uniform(0.22, 0.32) * width, rng.uniform(0.68, 0.78) * width
     if rng.uniform(0, 1) < 0.5:
@@ -161,17 +159,7 @@ def _walk(frames: int, size: tuple[int, int], rng: Draws, path: list[tuple[float
         [ground + 0.3 * (h - tall) - dy for h, (_, dy) in zip(heights, path, strict=True)],
         heights,
         [walking(number / 30, cycle, lift=lift) for number in range(frames)],
-        _other_gait(frames, own),
     )
-
-
-_OTHER = 500_000_000  # from a scene's seed to that of the other figure's gait
-
-
-def _other_gait(frames: int, rng: Draws) -> list[Pose]:
-    """Poses of a walk with a pace, a stride and a lift of its own, which begins anywhere."""
-    begin, cycle, stride, lift = rng.uniform(0, 1), rng.uniform(0.6, 1.2), rng.uniform(0.35, 0.5), rng.uniform(0, 0.7)
-    return [walking(begin + number / 30, cycle, stride, lift) for number in range(frames)]
 
 
 _MARGIN = 64  # px of the world around the picture, into which the camera looks
