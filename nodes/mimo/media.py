@@ -148,7 +148,8 @@ def character_of(
         if path is not None and alpha is None:
             read = read_character(path)
             return read.frames, read.alpha, read.fps
-        found_frames, fps = clips.beginning(video, 1000.0, MAX_FRAMES, InputImpl.VideoFromFile)
+        fps = clips.own_frames(video, InputImpl.VideoFromFile)[1]
+        found_frames, _ = clips.beginning(video, fps, MAX_FRAMES, InputImpl.VideoFromFile)
         frames = found_frames.numpy()
     if alpha is not None:
         masks = to_masks(alpha, "alpha")

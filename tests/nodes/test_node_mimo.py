@@ -79,6 +79,11 @@ def test_a_character_on_a_flat_background_or_transparent_or_in_a_video(pack, mim
     assert near(read_back(node.execute(template, character_video=file, **INSERT)[0]), read_back(masked), 2)
     one = node.execute(template, character_video=file, alpha=image(alpha), **INSERT)[0]
     assert near(read_back(one), read_back(masked), 2)
+    long = types.SimpleNamespace(images=image(np.repeat(character, 5, 0)), frame_rate=Fraction(30), audio=None)
+    memory = types.SimpleNamespace(get_components=lambda: long)
+    many = image(np.repeat(alpha, 5, 0))
+    again = node.execute(template, character_video=memory, alpha=many, **INSERT | {"time": "stretch"})[0]
+    assert near(read_back(again), read_back(masked), 2), "all 50 frames of it, over the template's 10"
 
 
 def test_what_cannot_be_inserted(pack, mimo, template, scene):
