@@ -18,17 +18,23 @@ from torch.utils._pytree import tree_iter
 class LiveBytes:
     """Context that counts memory taken inside it and not given back.
 
+    Args:
+        fused: count attention as kernels compute it that keep no scores; where a backward pass computes a forward one again, that
+            cannot be told, and all scores count.
+
     Attributes:
         peak: most bytes held at once.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, fused: bool = True) -> None:
+        self.fused = fused
         self.peak = 0
         self._held: dict[int, int] = {}
         self._stack = ExitStack()
 
     def __enter__(self) -> LiveBytes:
-        self._stack.enter_context(_FusedAttention())
+        if self.fused:
+            self._stack.enter_context(_FusedAttention())
         self._stack.enter_context(_Watch(self))
         return self
 

@@ -19,8 +19,10 @@ from benchmarks.live_bytes import LiveBytes
 from benchmarks.report import OUT, table, write_json
 from dismo_core import mimo
 from dismo_core.mimo.denoise import SMALL
+from dismo_core.mimo.lora import RANK, add_lora
 from dismo_core.mimo.models.unet_attention import ReferenceTokens
 from dismo_core.mimo.pipeline import POSES_AT_ONCE
+from dismo_core.mimo.training.networks import Networks
 from dismo_core.mimo.workspaces import workspaces
 
 GIB = 2**30
@@ -30,10 +32,12 @@ FRAMES = 24
 # (activations of a window in the smallest setting, all on the card), GiB, and share of the published work, at most
 WANTED = {512: (1.6, 5.5, 0.88), 784: (3.0, 7.5, 0.82)}
 
+LORA = 12  # GiB of a step of LoRA training at 512 px, at most
 
-def peak(run: Callable[[], Any]) -> float:
-    """GiB that a computation holds at most beside what was there before."""
-    with LiveBytes() as live:
+
+def peak(run: Callable[[], Any], fused: bool = True) -> float:
+    """GiB that a computation holds at most beside what was there before. fused: see `LiveBytes`."""
+    with LiveBytes(fused) as live:
         run()
     return live.peak / GIB
 
@@ -108,6 +112,41 @@ def count(size: int) -> dict[str, float]:
     return found
 
 
+def count_lora(size: int) -> dict[str, float]:
+    """GiB of a step of LoRA training on one picture: bf16 weights, float32 updates with AdamW's two moments, gradient checkpointing."""
+    with torch.device("meta"):
+        networks = Networks(
+            *(part.bfloat16() for part in (mimo.ReferenceUNet(), mimo.DenoisingUNet(), mimo.PoseGuider()))
+        )
+        add_lora(networks, RANK)
+        networks.save_activations(True)
+        side = size // 8
+        shown = {
+            "latents": torch.zeros(1, 4, 1, side, side),
+            "background": torch.zeros(1, 4, 1, side, side),
+            "reference_latent": torch.zeros(1, 4, side, side),
+            "context": torch.zeros(1, 1, 768),
+            "poses": torch.zeros(1, 3, 1, size, size),
+            "noise": torch.zeros(1, 4, 1, side, side),
+        }
+        shown = {name: x.bfloat16() for name, x in shown.items()}
+
+    def step() -> None:
+        parts = (networks.reference_unet, networks.denoising_unet, networks.pose_guider)
+        loss = mimo.training_loss(*parts, **shown, timesteps=torch.tensor([500]), drop=[False])
+        loss.backward()
+
+    frozen = sum(x.nbytes for x in networks.parameters() if not x.requires_grad) / GIB
+    updates = sum(x.nbytes for x in networks.parameters() if x.requires_grad) / GIB
+    work_space = peak(step, fused=False)
+    return {
+        "frozen weights": frozen,
+        "updates and AdamW": 3 * updates,
+        "work and gradients": work_space,
+        "in all": frozen + 3 * updates + work_space + RUNTIME,
+    }
+
+
 def _half(*shape: int) -> torch.Tensor:
     return torch.zeros(shape, dtype=torch.float16, device="meta")
 
@@ -139,7 +178,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ]
         for value, limit, what in zip(values, WANTED[size], ("activations", "on the card", "work"), strict=True):
             print(f"{size}: {what} {value:.2f}, wanted at most {limit}: {'reached' if value <= limit else 'MISSED'}")
-    write_json(options.out, "mimo_memory", {"sizes": found})
+    lora = count_lora(512)
+    print(
+        table(
+            "LoRA of one character, one picture of 512 px, GiB", ("", "GiB"), [(k, f"{v:.2f}") for k, v in lora.items()]
+        )
+    )
+    print(f"LoRA: {lora['in all']:.2f}, wanted at most {LORA}: {'reached' if lora['in all'] <= LORA else 'MISSED'}")
+    write_json(options.out, "mimo_memory", {"sizes": found, "lora": lora})
 
 
 if __name__ == "__main__":

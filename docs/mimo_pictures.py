@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw  # noqa: E402
 
 from dismo_core import mimo  # noqa: E402
 from dismo_core.mimo.insertion.character import read_character  # noqa: E402
-from dismo_core.mimo.templates.body_colours import height_colours  # noqa: E402
+from dismo_core.mimo.templates.body_colors import height_colors  # noqa: E402
 from dismo_core.mimo.templates.difference import person_by_difference  # noqa: E402
 from dismo_core.mimo.templates.render import default_focal  # noqa: E402
 from dismo_core.mimo.weights import EXAMPLE_CHARACTER, example_template  # noqa: E402
@@ -63,7 +63,7 @@ def body_pictures() -> Frames:
     parts = [ball * size + np.array(place) for place, size in places.items()]
     points = np.concatenate(parts)
     corners = np.concatenate([faces + number * len(ball) for number in range(len(parts))])
-    paint = height_colours(points)
+    paint = height_colors(points)
     frames = []
     for angle in np.linspace(0, np.pi, 8):
         c, s = np.cos(angle), np.sin(angle)

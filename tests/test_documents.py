@@ -184,7 +184,9 @@ WORDS = {
     r"[Cc]olour": "color",
 }
 # Names that stay: inputs and options which workflows and scripts hold, also as parameters in code and docstring.
-FIXED = re.compile(r"match_colours?|match-colours?|transfer_colours|`hop=`|^\s*colours?(?=: )|^colours?$")
+FIXED = re.compile(
+    r"match_colours?|match-colours?|transfer_colours|`hop=`|^\s*colours?(?=: )|^colours?$|\*\*colours\*\*|\"colours\""
+)
 # Words of names, which are split at underscores and capitals.
 NAMES = {"hop", "hops", "worn", "anew", "doubt", "doubts", "frugal", "film", "films", "colour", "colours", "mapped"}
 # Whole names of functions, classes and files: ordinary words elsewhere, too vague there.

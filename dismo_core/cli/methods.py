@@ -33,6 +33,7 @@ EVALUATIONS = {
     "drift": "dismo.cli.evaluate_layered:add_drift",
     "presets": "dismo.cli.evaluate_presets:add_presets",
     "release": "dismo.cli.evaluate_release:add_release",
+    "release-mimo": "mimo.cli.evaluate_release:add_release",
 }
 # Modules that register weights.
 WEIGHTS = (

@@ -36,7 +36,7 @@ RELEASED_FOLDERS = (
     HubFolder(
         "menyifang/MIMO",
         ("denoising_unet.pth", "reference_unet.pth", "pose_guider.pth", "motion_module.pth"),
-        9_000_000_000,
+        0,  # not known here
         "the networks; their licence was not seen by us, read it where they are published",
     ),
     HubFolder(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..evaluation.release import listing, machine, numbers
+from ..evaluation.machine_report import folder_report, machine_report, numbers
 from ..version import __version__
 from ..weights.files import sha256
 from .adapter_file import read_adapter
@@ -66,8 +66,8 @@ def release_report(
     return {
         "report": "motiondirector release",
         "dismo": __version__,
-        "machine": machine(base.device),
-        "base": {"precision": str(base.dtype), **listing(folder)},
+        "machine": machine_report(base.device, ("torch", "diffusers", "transformers")),
+        "base": {"precision": str(base.dtype), **folder_report(folder)},
         "adapter": {
             "name": adapter.name,
             "bytes": adapter.stat().st_size,

@@ -26,7 +26,7 @@ def write_frames(
 
     Args:
         folder: to make; an empty one may be there.
-        frames: uint8 [T, H, W, 3], RGB, or a sequence of uint8 [H, W, 3].
+        frames: uint8 [T, H, W, 3], RGB, or a sequence of uint8 [H, W, 3]; with four channels the last is the alpha.
         overwrite: replace a folder of such frames.
         progress: called as (done, total) after each frame; what it raises passes through.
 

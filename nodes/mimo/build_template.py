@@ -141,8 +141,7 @@ def _clip(
         return frames, fps, list(range(len(frames))), len(images), None
     assert video is not None
     count, own_rate = clips.own_frames(video, InputImpl.VideoFromFile)
-    read, rate = clips.beginning(video, fps, max_frames, InputImpl.VideoFromFile)
-    read = read[:max_frames]  # a slower clip may hold fewer in as much time
+    read, rate = clips.beginning(video, min(fps, own_rate), max_frames, InputImpl.VideoFromFile)
     taken = [min(count - 1, math.floor(index * own_rate / rate + 1e-6)) for index in range(len(read))]
     return read.numpy(), rate, taken, count, _sound(video, len(read) / rate)
 

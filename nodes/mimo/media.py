@@ -56,7 +56,7 @@ def to_masks(mask: Input.Mask, name: str = "The mask") -> NDArray[np.uint8]:
 
 def to_images(frames: Iterable[NDArray[np.uint8]]) -> Tensor:
     """Pictures uint8 [H,W,3] -> IMAGE; masks uint8 [H,W] -> MASK."""
-    return torch.stack([torch.from_numpy(np.ascontiguousarray(frame)) for frame in frames]).float().div_(255)
+    return torch.from_numpy(np.stack(list(frames))).float().div_(255)
 
 
 def one_picture(images: Input.Image, name: str) -> NDArray[np.uint8]:
@@ -96,14 +96,14 @@ def video_file(
     """
     from ...dismo_core.video import write_video
 
-    def shown() -> Iterator[Tensor]:
+    def tensors() -> Iterator[Tensor]:
         for number, frame in enumerate(frames, 1):
             yield torch.from_numpy(np.ascontiguousarray(frame))
             if progress is not None:
                 progress(number, preview(frame))
 
     path = Path(folder_paths.get_temp_directory()) / f"dismo_mimo_{uuid.uuid4().hex}.mp4"
-    write_video(path, shown(), fps, crf=QUALITY, audio=sound)
+    write_video(path, tensors(), fps, crf=QUALITY, audio=sound)
     return InputImpl.VideoFromFile(str(path))
 
 
@@ -148,7 +148,8 @@ def character_of(
         if path is not None and alpha is None:
             read = read_character(path)
             return read.frames, read.alpha, read.fps
-        found_frames, fps = clips.beginning(video, 1000.0, MAX_FRAMES, InputImpl.VideoFromFile)
+        fps = clips.own_frames(video, InputImpl.VideoFromFile)[1]
+        found_frames, _ = clips.beginning(video, fps, MAX_FRAMES, InputImpl.VideoFromFile)
         frames = found_frames.numpy()
     if alpha is not None:
         masks = to_masks(alpha, "alpha")

@@ -46,7 +46,7 @@ class PlanCrops(io.ComfyNode):
             node_id="DisMoMimoPlanCrops",
             display_name="MIMO Plan Crops",
             category="DisMo/MIMO/steps",
-            description="Cuts squares around the person out of a template: what MIMO Sample, or any other character model, makes anew.",
+            description="Cuts squares around the person out of a template: what MIMO Sample, or any other character model, makes again.",
             inputs=[
                 MimoTemplate.Input("template", tooltip="From Load MIMO Template, for example."),
                 io.Int.Input(

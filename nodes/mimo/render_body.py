@@ -58,7 +58,7 @@ class RenderBody(io.ComfyNode):
         """One frame after the other; colors are those of the first frame's vertices."""
         from ...dismo_core import DisMoError
         from ...dismo_core.mimo import render_body
-        from ...dismo_core.mimo.templates.body_colours import height_colours, read_body_colours
+        from ...dismo_core.mimo.templates.body_colors import height_colors, read_body_colors
         from ...dismo_core.mimo.templates.render import default_focal
 
         vertices, faces = (x.detach().cpu().numpy() for x in (mesh.vertices, mesh.faces))
@@ -68,7 +68,7 @@ class RenderBody(io.ComfyNode):
             raise DisMoError(
                 "The mesh lies behind the camera in every frame: z must be above 0 there. Move it, or turn its z axis round."
             )
-        paint = height_colours(vertices[0]) if colours == "height" else read_body_colours(weight_files.colours_path())
+        paint = height_colors(vertices[0]) if colours == "height" else read_body_colors(weight_files.colors_path())
         runtime = host.runtime()
         frames: list[NDArray[np.uint8]] = []
         for number, points in enumerate(vertices):

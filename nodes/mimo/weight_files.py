@@ -15,7 +15,7 @@ PLACE = "mimo"  # in each of ComfyUI's `dismo` folders
 TINY, RELEASED = "tiny", "MIMO"  # the second as in dismo_core/mimo/weights.py
 NO_LORA = "none"
 _MARKS = ("denoising_unet.pth", "denoising_unet.safetensors")
-COLOURS = "sdc_info.npy"  # of the release, for pictures of bodies
+COLORS = "sdc_info.npy"  # of the release, for pictures of bodies
 
 
 def models() -> list[str]:
@@ -63,9 +63,9 @@ def lora_path(choice: str) -> str | None:
     return None if choice == NO_LORA else files.full_path("loras", choice)
 
 
-def colours_path() -> Path:
+def colors_path() -> Path:
     """Where the release's colors of a body's vertices lie, or would."""
-    paths = [place / COLOURS for place in _places()]
+    paths = [place / COLORS for place in _places()]
     return next((path for path in paths if path.is_file()), paths[0])
 
 

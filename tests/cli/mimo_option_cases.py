@@ -19,6 +19,7 @@ OF_RELEASE = [
 ]
 NETWORK = [
     used("--weights {clips}", "load_mimo("),
+    used("--lora x", "lora=PosixPath('x')"),
     used("--ref {picture}", "neither transparency nor a background of one color"),
     used("--alpha {wide}", "Give one mask"),
     used("--template {video}", "no template"),
@@ -91,6 +92,11 @@ MIMO = {
             ("stage2", "--no-gradient-checkpointing", False),
         )
     },
+    "mimo train lora": Situation(
+        "mimo train lora --data t --weights w --out run --device cpu",
+        [*STAGE, used("--no-gradient-checkpointing", "checkpointing=False"), used("--rank 4", "rank=4")],
+        STAGE_TRACED,
+    ),
     "mimo train check": Situation(
         "mimo train check {template}",
         [*READING, used("--stage stage2", "frames=24, stride=4")],
@@ -149,7 +155,7 @@ MIMO = {
     ),
     "mimo animate": Situation(
         "mimo animate --weights {weights} --template {template} --ref {character}",
-        NETWORK,
+        [*NETWORK, used("--transparent {video}", "is a file, not a folder")],
         {**LOADED, "dismo_core.mimo.generate.animated_frames": STOP},
     ),
     "mimo edit": Situation(
@@ -166,6 +172,24 @@ MIMO = {
         "mimo edit --weights {weights} --template {template} --ref {character} --blend-masks {clips}",
         [refused("--feather 0.2", "both say how the crop fades")],
         more=True,
+    ),
+    "evaluate release-mimo": Situation(
+        "evaluate release-mimo --weights {weights} --device cpu",
+        [
+            used("--weights {clips}", "load_mimo("),
+            used("-o {video}", "exists already"),
+            used("--overwrite", "load_mimo", beside="-o {video}"),
+            used("--steps 7", ", 7, "),
+            used("--size 64", ", 64, "),
+            used("--precision bf16", "torch.bfloat16"),
+            used("--memory full", "'full'"),
+            used("--device cpu:0", "cpu:0"),
+        ],
+        {
+            **LOADED,
+            "dismo_core.mimo.weight_layout.find_layout": Layout({}),
+            "dismo_core.mimo.release.release_report": STOP,
+        },
     ),
     "mimo evaluate": Situation(
         "mimo evaluate",

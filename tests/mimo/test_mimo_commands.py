@@ -7,13 +7,15 @@ import zipfile
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from dismo_core import DisMoError, mimo
 from dismo_core.cli.main import main
 from dismo_core.mimo.drawn.drawn_scenes import draw_scene
 from dismo_core.mimo.evaluate import evaluate_insertion, goals, summary
 from dismo_core.mimo.templates.build import build_template, fitted_size
-from dismo_core.video import Audio, probe, read_video, write_video
+from dismo_core.runtime import Runtime
+from dismo_core.video import Audio, probe, read_image, read_video, write_video
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +112,7 @@ def test_edit_and_animate_write_videos(clips, tmp_path, monkeypatch, caplog):
 
     from dismo_core.mimo import load_pipeline
 
-    monkeypatch.setattr(load_pipeline, "load_mimo", lambda *given: pipeline())
+    monkeypatch.setattr(load_pipeline, "load_mimo", lambda *given, lora=None: pipeline())
     monkeypatch.chdir(tmp_path)
     words = ["--weights", "w", "--template", str(clips), "-W", "64", "-H", "64", "--steps", "1", "--max-frames", "3"]
     with caplog.at_level(logging.WARNING):
@@ -120,6 +122,26 @@ def test_edit_and_animate_write_videos(clips, tmp_path, monkeypatch, caplog):
     assert (probe(made).frames, probe(made).width, probe(made).has_audio) == (3, 96, True)
     assert main(["mimo", "animate", *words, "-o", "alone.mp4"]) == 0
     assert (probe("alone.mp4").frames, probe("alone.mp4").width) == (3, 64)
+    assert main(["mimo", "animate", *words, "-o", "again.mp4", "--transparent", "cut"]) == 0
+    assert [file.name for file in sorted((tmp_path / "cut").iterdir())] == ["00001.png", "00002.png", "00003.png"]
+    assert read_image(tmp_path / "cut" / "00001.png").shape == (64, 64, 3)
+
+
+def test_the_report_on_released_weights_is_plain_json(tmp_path):
+    from mimo_toy import pipeline
+
+    from dismo_core.mimo.release import release_report
+    from dismo_core.mimo.weight_layout import Layout
+
+    save_file({"conv_in.weight": torch.zeros(2, 3)}, tmp_path / "pose_guider.safetensors")
+    (tmp_path / "vae").mkdir()
+    (tmp_path / "vae" / "config.json").write_text("{}")
+    layout = Layout({"pose_guider_path": tmp_path / "pose_guider.safetensors", "pretrained_vae_path": tmp_path / "vae"})
+    report = release_report(pipeline(), layout, 1, 32, Runtime.cpu())
+    text = json.dumps(report, allow_nan=False)
+    assert str(tmp_path) not in text and report["edit"]["shape"] == [24, 208, 320, 3]
+    assert report["files"]["pose_guider_path"]["tensors"] == {"conv_in.weight": "float32 [2, 3]"}
+    assert report["files"]["pretrained_vae_path"]["bytes of files"] == {"config.json": 2}
 
 
 def test_evaluation_of_drawn_scenes(tmp_path, monkeypatch):

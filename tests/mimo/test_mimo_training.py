@@ -1,5 +1,6 @@
 """Training: which weights learn, from which frames, from which templates; runs that were stopped; what is written."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,9 @@ from safetensors.torch import load_file, save_file
 from dismo_core import DisMoError, mimo
 from dismo_core.cli.main import main
 from dismo_core.mimo.drawn.drawn_scenes import draw_scene
+from dismo_core.mimo.lora import add_lora, save_lora
 from dismo_core.mimo.training.examples import Encoders
+from dismo_core.mimo.training.export import export_whole
 from dismo_core.mimo.training.networks import Networks
 from dismo_core.mimo.training.on_templates import RECIPES, StageRun, train_stage
 from dismo_core.mimo.training.stage import StageObjective
@@ -120,6 +123,46 @@ def test_only_the_weights_of_the_stage_change_and_a_stopped_run_goes_on_to_the_b
     other = replace(a_run(stage, files, tmp_path / "stopped"), seed=1)
     with pytest.raises(DisMoError, match="seed was 0 and is now 1"):
         trained(other)
+
+
+def test_a_lora_trains_only_its_pairs_and_acts_when_loaded(templates, files, encoders, tmp_path):
+    recipe = replace(
+        RECIPES["lora"],
+        reading=READINGS["stage1"],
+        size=SIZE,
+        batch=2,
+        schedule=Schedule(2, 1e-2, warmup=1, average=None),
+    )
+    run = StageRun("lora", replace(recipe, rank=3), tmp_path / "run", files["stage1"])
+    torch.manual_seed(3)
+    start = small_networks()
+    torch.manual_seed(3)
+    networks = train_stage(small_networks(), run)
+    state = networks.state_dict()
+    assert all(torch.equal(state[name], x) for name, x in start.state_dict().items())
+    trained_now = [name for name, x in networks.named_parameters() if x.requires_grad]
+    assert trained_now and all(".low_rank_updates." in name and ".motion_modules." not in name for name in trained_now)
+    save_lora(networks, tmp_path / "lora.safetensors")
+    export_whole(start, encoders, tmp_path / "weights")
+    picture = np.full((40, 30, 3), 90, np.uint8)
+
+    def made(**options):
+        pipe = mimo.load_mimo(tmp_path / "weights", **options)
+        template = mimo.Template.load(templates / "a")
+        return mimo.animate(pipe, picture, template, width=32, height=32, steps=1, max_frames=2)
+
+    plain = made()
+    assert not np.array_equal(plain, made(lora=tmp_path / "lora.safetensors"))
+    save_file(
+        {name: x * 0 for name, x in load_file(tmp_path / "lora.safetensors").items()}, tmp_path / "zero.safetensors"
+    )
+    with pytest.raises(DisMoError, match="changes nothing"):
+        made(lora=tmp_path / "zero.safetensors")
+    save_file({"transformer.x.lora_A.weight": torch.ones(2, 2)}, tmp_path / "other.safetensors")
+    with pytest.raises(DisMoError, match="another model"):
+        made(lora=tmp_path / "other.safetensors")
+    with pytest.raises(DisMoError, match="rank of a LoRA must be"):
+        add_lora(small_networks(), 0)
 
 
 def numbers(latents, frames):
@@ -248,7 +291,7 @@ def test_both_stages_from_stable_diffusion_to_a_model_that_loads(templates, tmp_
     assert mimo.animate(pipe, picture, mimo.Template.load(templates / "a"), width=32, height=32, steps=1).any()
 
 
-def test_the_tiny_model_is_trained_written_and_loads(tmp_path, capsys):
+def test_the_tiny_model_is_trained_written_bundled_and_loads(tmp_path, capsys, monkeypatch):
     assert main(["mimo", "train", "tiny", "--out", str(tmp_path), "--steps", "1"]) == 0
     assert "Wrote" in capsys.readouterr().out
     weights = [file for file in tmp_path.rglob("*.safetensors")]
@@ -258,6 +301,30 @@ def test_the_tiny_model_is_trained_written_and_loads(tmp_path, capsys):
     picture = np.full((40, 30, 3), 90, np.uint8)
     assert mimo.animate(pipe, picture, template, width=64, height=64, steps=1).shape == (2, 64, 64, 3)
     assert main(["mimo", "train", "tiny", "--out", str(tmp_path), "--steps", "0"]) == 2
+
+    # what a run has so far becomes the files that ship
+    from dismo_core.mimo import weights
+    from dismo_core.mimo.training.export import bundle
+    from dismo_core.weights.verify import verify
+
+    bundled = tmp_path / "assets"
+    shutil.rmtree(tmp_path / "stage2")
+    with pytest.raises(DisMoError, match="no checkpoint in"):
+        bundle(tmp_path / "nowhere", bundled)
+    bundle(tmp_path, bundled)
+    monkeypatch.setattr(weights, "TINY", bundled)
+    files = weights.tiny_files()
+    assert len(files) == 5 and all(path.is_file() for path in files.values())
+    assert "of another size" in verify(files["mimo_tiny_denoising_unet"])
+    tiny = mimo.load_mimo("tiny")
+    assert (tiny.steps, tiny.guidance, tiny.size, tiny.denoising_unet.heads) == (20, 2.0, (64, 64), 4)
+    files["mimo_tiny_pose_guider"].write_bytes(b"damaged")
+    with pytest.raises(DisMoError, match="damaged"):
+        mimo.load_mimo("tiny")
+    monkeypatch.setattr(weights, "TINY", tmp_path / "nowhere")
+    assert weights.tiny_files() == {}
+    with pytest.raises(DisMoError, match="not bundled with this version"):
+        mimo.load_mimo("tiny")
 
 
 def test_a_stopped_tiny_run_goes_on_to_the_bit(tmp_path):

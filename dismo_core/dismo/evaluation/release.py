@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ...evaluation.release import listing, machine, numbers
+from ...evaluation.machine_report import file_report, folder_report, frame_numbers, machine_report, numbers
 from ...version import __version__
 from ...video.picture import fit_picture
-from ...weights.files import read_weights, sha256
 from ..extract import extract_motion
 from ..weights import RELEASED
 
@@ -57,8 +56,8 @@ def release_report(
     return {
         "report": "release",
         "dismo": __version__,
-        "machine": machine(plan.device),
-        "files": {name: listing(path) if path.is_dir() else _file(path) for name, path in files.items()},
+        "machine": machine_report(plan.device, ("torch", "diffusers", "transformers", "peft")),
+        "files": {name: folder_report(path) if path.is_dir() else _file(path) for name, path in files.items()},
         "embeddings": {"standalone": _motion(standalone), "embedded": _motion(embedded)},
         "largest difference of embeddings": float(difference),
         "conditions": numbers(conditions),
@@ -96,27 +95,11 @@ def _sample(model: CogVideoXModel, motion: Motion, picture: Tensor, steps: int, 
         "precision": str(model.adapter.dtype),
         "seconds": round(seconds, 1),
         "peak GPU bytes": torch.cuda.max_memory_reserved(plan.device) if plan.device.type == "cuda" else None,
-        **numbers(shown),
         "first frame against the picture": round(float((shown[0] - picture).abs().mean()), 5),
-        "colors of each frame": _rounded(shown.mean(dim=(1, 2))),
-        "contrast of each frame": _rounded(shown.std(dim=(1, 2, 3), correction=0)),
-        "change from frame to frame": _rounded(shown.diff(dim=0).abs().mean(dim=(1, 2, 3))),
+        **frame_numbers(shown),
     }
-
-
-def _rounded(x: Tensor) -> Any:
-    return (x.double() * 1e5).round().div(1e5).tolist()
 
 
 def _file(path: Path) -> dict[str, Any]:
-    digest = sha256(path)
-    tensors = read_weights(path).tensors
-    return {
-        "name": path.name,
-        "bytes": path.stat().st_size,
-        "sha256": digest,
-        "as released": digest in {file.etag for file in RELEASED.values()},
-        "tensors": {
-            name: f"{str(x.dtype).removeprefix('torch.')} {list(x.shape)}" for name, x in sorted(tensors.items())
-        },
-    }
+    report = file_report(path)
+    return {**report, "as released": report["sha256"] in {file.etag for file in RELEASED.values()}}

@@ -36,7 +36,14 @@ def add_parser(actions: Any) -> None:
     ):
         parser: argparse.ArgumentParser = actions.add_parser(name, help=text, description=f"Make {text}.")
         _add_options(parser)
-        if name == "edit":
+        if name == "animate":
+            parser.add_argument(
+                "--transparent",
+                type=Path,
+                metavar="FOLDER",
+                help="also write the frames without the white, as PNG files; `dismo mimo insert --video FOLDER` takes them",
+            )
+        else:
             parser.add_argument(
                 "--as-released", action="store_true", help="plan the crops as the release does, faults included"
             )
@@ -56,6 +63,9 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         default="tiny",
         metavar="PLACE",
         help="folder of the weights, or the release's YAML file (default tiny, which is bundled)",
+    )
+    parser.add_argument(
+        "--lora", type=Path, metavar="FILE", help="low-rank updates of one character, from `dismo mimo train lora`"
     )
     parser.add_argument(
         "--ref", type=Path, metavar="PICTURE", help="the character, on transparent or white (default the bundled one)"
@@ -102,9 +112,13 @@ def edit(arguments: argparse.Namespace) -> None:
 
 
 def _generate(arguments: argparse.Namespace, kind: str, fps: float | None) -> None:
+    import torch
+
     from ...memory.precision import DTYPES
+    from ...video.png_frames import check_frames_folder, write_frames
     from ..compositing.blend import load_blend_masks
     from ..generate import NetworkOptions, animated_frames, edited_frames
+    from ..insertion.white import off_white
     from ..load_pipeline import load_mimo
     from ..weights import EXAMPLE_CHARACTER
 
@@ -116,6 +130,9 @@ def _generate(arguments: argparse.Namespace, kind: str, fps: float | None) -> No
     path = arguments.out or Path("output") / f"{template.name}_{reference.stem}.mp4"
     rate = fps or template.fps
     check_result(arguments, path, rate)
+    cutouts: Path | None = getattr(arguments, "transparent", None)
+    if cutouts is not None:
+        check_frames_folder(cutouts, overwrite=arguments.overwrite)
     picture = _reference(reference, arguments.alpha)
     masks = None
     if kind == "edit" and arguments.blend_masks is not None:
@@ -138,10 +155,16 @@ def _generate(arguments: argparse.Namespace, kind: str, fps: float | None) -> No
             device,
             None if arguments.precision == "auto" else DTYPES[arguments.precision],
             arguments.memory,
+            lora=arguments.lora,
         )
         if kind == "animate":
             frames = animated_frames(pipeline, picture, template, options, arguments.max_frames, runtime)
             sound = None
+            if cutouts is not None:
+                made = list(frames)
+                off = [torch.from_numpy(off_white(frame)) for frame in made]
+                write_frames(cutouts, off, overwrite=arguments.overwrite)
+                frames = iter(made)
         else:
             frames = edited_frames(
                 pipeline,

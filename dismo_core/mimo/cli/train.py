@@ -30,6 +30,7 @@ def add_parser(actions: Any) -> None:
     for stage, about in (
         ("stage1", "all but the motion modules, on pictures"),
         ("stage2", "the motion modules, on clips"),
+        ("lora", "low-rank updates of the attention, on pictures of one character"),
     ):
         _add_stage(commands, stage, about)
     check = commands.add_parser(
@@ -70,10 +71,14 @@ def _add_stage(commands: Any, stage: str, about: str) -> None:
         help="what to begin with: folder of MIMO's weights or its YAML file, or a folder with Stable Diffusion 1.5, VAE and image encoder",
     )
     _add_reading(parser)
-    parser.add_argument("--size", type=int, metavar="PX", help="width and height (default 768, of stage2 512)")
-    parser.add_argument("--batch", type=int, metavar="CLIPS", help="(default 4, of stage2 1)")
-    parser.add_argument("--steps", type=int, help="optimizer steps in all (default 30000, of stage2 10000)")
-    parser.add_argument("--lr", type=float, help="peak learning rate (default 1e-5)")
+    if stage == "lora":
+        parser.add_argument("--rank", type=int, help="of the updates (default 16)")
+    parser.add_argument("--size", type=int, metavar="PX", help="width and height (default 512, of stage1 768)")
+    parser.add_argument("--batch", type=int, metavar="CLIPS", help="(default 1, of stage1 4)")
+    parser.add_argument(
+        "--steps", type=int, help="optimizer steps in all (default 30000, of stage2 10000, of lora 2000)"
+    )
+    parser.add_argument("--lr", type=float, help="peak learning rate (default 1e-5, of lora 1e-4)")
     parser.add_argument("--lr-warmup", dest="warmup", type=int, metavar="STEPS", help="of linear warm-up (default 100)")
     parser.add_argument("--average", type=float, metavar="DECAY", help="average the weights, for example 0.999")
     parser.add_argument("--accumulation", type=int, metavar="N", help="batches to a step (default 1)")
@@ -82,7 +87,7 @@ def _add_stage(commands: Any, stage: str, about: str) -> None:
     parser.add_argument(
         "--gradient-checkpointing",
         action=argparse.BooleanOptionalAction,
-        help="less memory, slower (default: stage2 yes)",
+        help="less memory, slower (default: stage1 no, the others yes)",
     )
     parser.add_argument(
         "--precision",
@@ -95,10 +100,10 @@ def _add_stage(commands: Any, stage: str, about: str) -> None:
 
 
 def _add_reading(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--frames", type=int, help="of a clip (default 24; stage1: 1)")
+    parser.add_argument("--frames", type=int, help="of a clip (default of stage2 24, else 1)")
     parser.add_argument("--stride", type=int, help="from one frame of a clip to the next (default 4)")
     parser.add_argument(
-        "--apart", type=int, metavar="FRAMES", help="least distance of the reference (default 30; stage2: 0 = any)"
+        "--apart", type=int, metavar="FRAMES", help="least distance of the reference (default 30; of stage2 0 = any)"
     )
 
 
@@ -148,6 +153,7 @@ def run_stage(arguments: argparse.Namespace) -> None:
     import torch
 
     from ..load_pipeline import begun_networks, load_encoders, load_networks
+    from ..lora import save_lora
     from ..training.examples import Encoders
     from ..training.export import export_beside
     from ..training.networks import Networks
@@ -166,7 +172,10 @@ def run_stage(arguments: argparse.Namespace) -> None:
         size=recipe.size if arguments.size is None else arguments.size,
         batch=recipe.batch if arguments.batch is None else arguments.batch,
         checkpointing=recipe.checkpointing if checkpointing is None else checkpointing,
+        rank=recipe.rank if getattr(arguments, "rank", None) is None else arguments.rank,
     )
+    if arguments.stage == "lora" and recipe.rank < 1:
+        raise DisMoError(f"--rank must be at least 1, not {recipe.rank}.")
     if recipe.batch < 1 or recipe.size < 8 or recipe.size % 8:
         raise DisMoError(
             f"--batch must be at least 1 and --size a multiple of 8, not {recipe.batch} and {recipe.size}."
@@ -182,7 +191,9 @@ def run_stage(arguments: argparse.Namespace) -> None:
     paths = usable(find_templates(arguments.data), recipe.reading)
     with progress_runtime("Loading the weights", check_device(where)) as runtime:
         torch.manual_seed(seed)  # of what begins new
-        networks = Networks(*(load_networks(layout, torch.float32) if begun else begun_networks(layout)))
+        # frozen weights need no float32 where products are computed in less
+        dtype = autocast if recipe.rank and autocast is not None else torch.float32
+        networks = Networks(*(load_networks(layout, dtype) if begun else begun_networks(layout)))
         encoders = Encoders(*load_encoders(layout, torch.float32), recipe.size, where)
         runtime.stage("encoding the templates")
         files = encode_templates(
@@ -200,15 +211,19 @@ def run_stage(arguments: argparse.Namespace) -> None:
 
         run = StageRun(arguments.stage, recipe, arguments.out, files, seed, where, autocast, progress)
         train_stage(networks, run)
+    if recipe.rank:
+        save_lora(networks, arguments.out / "lora.safetensors")
+        print(f"Wrote {arguments.out / 'lora.safetensors'}")
+        return
     for path in export_beside(networks, layout, arguments.out):
         print(f"Wrote {path}")
 
 
 def _reading(arguments: argparse.Namespace) -> Any:
-    from ..training.template_files import STAGE1, STAGE2
+    from ..training.on_templates import RECIPES
 
     changes = {name: value for name in ("frames", "stride", "apart") if (value := getattr(arguments, name)) is not None}
-    reading = replace(STAGE1 if arguments.stage == "stage1" else STAGE2, **changes)
+    reading = replace(RECIPES[arguments.stage].reading, **changes)
     if reading.frames < 1 or reading.stride < 1 or reading.apart < 0:
         raise DisMoError(
             f"--frames and --stride must be at least 1 and --apart 0, not {reading.frames}, {reading.stride}, {reading.apart}."

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from ...training.loop import Schedule, TrainingRun, fit
+from ..lora import RANK, add_lora
 from .networks import Networks
 from .stage import StageObjective
 from .template_files import STAGE1, STAGE2, Reading
@@ -28,6 +29,7 @@ class StageRecipe:
         batch: clips.
         schedule: see `Schedule`; a short warm-up, then a cosine.
         checkpointing: whether activations are computed again in the backward pass: less memory, a third slower.
+        rank: of low-rank updates that are trained in the place of the weights; 0 = the weights are.
     """
 
     reading: Reading
@@ -35,11 +37,13 @@ class StageRecipe:
     batch: int
     schedule: Schedule
     checkpointing: bool
+    rank: int = 0
 
 
 RECIPES = {
     "stage1": StageRecipe(STAGE1, 768, 4, Schedule(30_000, 1e-5, average=None), False),
     "stage2": StageRecipe(STAGE2, 512, 1, Schedule(10_000, 1e-5, average=None), True),
+    "lora": StageRecipe(STAGE1, 512, 1, Schedule(2_000, 1e-4, average=None), True, RANK),
 }
 
 
@@ -48,7 +52,7 @@ class StageRun:
     """A run of a stage.
 
     Args:
-        stage: stage1 or stage2.
+        stage: stage1, stage2, or lora, which is stage 1 on the attention alone.
         recipe: see there.
         folder: takes checkpoints and log.
         files: encoded templates.
@@ -75,14 +79,18 @@ def train_stage(networks: Networks, run: StageRun) -> Networks:
         The same networks, trained.
     """
     recipe, reading = run.recipe, run.recipe.reading
-    networks.to(run.device).train_stage(run.stage)
+    networks.to(run.device)
+    if recipe.rank:
+        add_lora(networks, recipe.rank)
+    else:
+        networks.train_stage(run.stage)
     networks.save_activations(recipe.checkpointing)
     batches = TemplateBatches(run.files, reading, recipe.batch, run.device)
     objective = StageObjective(networks, batches, run.seed)
     trained = {name for name, weight in networks.named_parameters() if weight.requires_grad}
     counted = sum(weight.numel() for weight in networks.parameters() if weight.requires_grad)
     log.info("%s trains %s weights in %d tensors.", run.stage, f"{counted:,}", len(trained))
-    about = {
+    about: dict[str, str | int] = {
         "stage": run.stage,
         "size": recipe.size,
         "batch": recipe.batch,
@@ -93,6 +101,8 @@ def train_stage(networks: Networks, run: StageRun) -> Networks:
         "templates": ", ".join(file.stem for file in run.files),
         "precision": "float32" if run.autocast is None else str(run.autocast).removeprefix("torch."),
     }
+    if recipe.rank:
+        about["rank"] = recipe.rank
     loop = TrainingRun(
         run.folder, recipe.schedule, about, run.progress, autocast=run.autocast, saved=trained.__contains__
     )

@@ -10,7 +10,8 @@ from safetensors.torch import save_file
 
 import dismo_core as dismo
 from dismo_core.dismo.adapter.load import load_video_model
-from dismo_core.dismo.evaluation.release import numbers, release_report, synthetic_clip
+from dismo_core.dismo.evaluation.release import release_report, synthetic_clip
+from dismo_core.evaluation.machine_report import numbers
 
 BASE = Path(__file__).parents[2] / "goldens" / "tiny-CogVideoX-I2V"
 

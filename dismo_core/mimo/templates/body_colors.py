@@ -22,7 +22,7 @@ _ALLOWED = {
 _STOPS = np.array([[38, 90, 191], [77, 191, 140], [242, 191, 64], [230, 90, 77], [242, 217, 128]], float)
 
 
-def height_colours(vertices: Any) -> NDArray[np.uint8]:
+def height_colors(vertices: Any) -> NDArray[np.uint8]:
     """Colors that grow from blue at the feet over green and red to yellow at the head.
 
     A vertex keeps its color over a clip when it is taken from the first frame.
@@ -41,7 +41,7 @@ def height_colours(vertices: Any) -> NDArray[np.uint8]:
     return colors
 
 
-def read_body_colours(path: str | os.PathLike[str]) -> NDArray[Any]:
+def read_body_colors(path: str | os.PathLike[str]) -> NDArray[Any]:
     """The colors of a body's vertices in the release's `sdc_info.npy`, or in an array file of one's own.
 
     Code in the file is never run.
