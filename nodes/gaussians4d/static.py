@@ -8,6 +8,7 @@ import torch
 from comfy_api.latest import io
 
 from ..shared import compat, host
+from ..shared.ranges import check_range
 from ..shared.sockets import Clip4D, Gaussians, Static4D
 from . import model_files
 
@@ -84,6 +85,7 @@ class Static(io.ComfyNode):
         """Blow up the outline."""
         from ...dismo_core.gaussians4d.posed import inflated
 
+        check_range("thickness", thickness, 0.1, 1.5)
         with torch.inference_mode(False):
             posed = inflated(clip, frame, count, thickness)
             return io.NodeOutput(posed, _views(posed))

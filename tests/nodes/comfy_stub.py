@@ -180,6 +180,7 @@ def _folder_paths(base: Path) -> dict[str, Any]:
         "get_filename_list": names,
         "get_full_path": full_path,
         "get_full_path_or_raise": full_path,
+        "get_input_directory": lambda: str(base / "input"),
         "get_output_directory": lambda: str(base / "output"),
         "get_temp_directory": lambda: str(base / "temp"),
         "get_save_image_path": save_path,

@@ -12,6 +12,7 @@ FILES = sorted((ROOT / "workflows").glob("*.json"))
 BLUEPRINTS = sorted((ROOT / "subgraphs").glob("*.json"))
 
 ROOM = {"MotionTransferSample": 600, "DisMoSaveVideo": 340, "PreviewImage": 400}
+ROOM |= {"DisMo4DFit": 400, "DisMo4DRender": 600, "Preview3DAnimation": 400}
 
 
 def faults_of(graph):
