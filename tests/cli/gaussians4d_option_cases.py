@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import numpy as np
+import torch
+from option_cases import MOTION, Layered
 from situations import STOP, Situation, refused, used
 
 CUT_OUT = [
@@ -23,30 +26,99 @@ FITTED_4D = READ_4D | {
     "dismo_core.gaussians4d.clip.prepare_clip": SimpleNamespace(rgba=[0] * 14),
     "dismo_core.gaussians4d.fit_clip.fit_clip": STOP,
 }
+MODEL = [
+    *SHAPE,
+    used("-o {video}", "is a file"),
+    used("--frame 3", "frame=3"),
+    used("--steps 7", "steps=7"),
+    used("--fit-size 32", "size=32"),
+    used("--rigid 2", "rigid=400.0"),
+    used("--smooth 2", "smooth=40000.0"),
+    used("--seed 7", "seed=7"),
+    used("--camera still", "'still'"),
+    used("--background black", "'black'"),
+    used("--device cpu:0", "index=0"),
+    used("--overwrite", "write_results", beside="-o {full}"),
+]
+WRITTEN_4D = FITTED_4D | {
+    "dismo_core.gaussians4d.fit_clip.fit_clip": "fitted",
+    "dismo_core.gaussians4d.cli.model_options.write_results": STOP,
+}
 FOUR_D = {
     "4d demo": Situation("4d demo", [used("--out {video}", "is a file"), used("--steps 7", "steps=7")], FITTED_4D),
     "4d video": Situation(
         "4d video {clip}",
         [
             *CUT_OUT,
-            *SHAPE,
-            used("-o {video}", "is a file"),
-            used("--frame 3", "frame=3"),
-            used("--steps 7", "steps=7"),
-            used("--fit-size 32", "size=32"),
-            used("--rigid 2", "rigid=400.0"),
-            used("--smooth 2", "smooth=40000.0"),
-            used("--seed 7", "seed=7"),
-            used("--camera still", "'still'"),
-            used("--background black", "'black'"),
-            used("--device cpu:0", "index=0"),
-            used("--overwrite", "write_results", beside="-o {full}"),
+            *MODEL,
         ],
-        FITTED_4D
+        WRITTEN_4D,
+    ),
+    "4d picture": Situation(
+        "4d picture {picture} --motion {clip}",
+        [
+            used("--motion none.mp4", "no clip none.mp4"),
+            used("--strength 0.7", "strength=0.7"),
+            used("--matting plain", "'plain'"),
+            used("--frames 5", "frames=5"),
+            *MODEL,
+        ],
+        WRITTEN_4D
         | {
-            "dismo_core.gaussians4d.fit_clip.fit_clip": "fitted",
-            "dismo_core.gaussians4d.cli.video.write_results": STOP,
+            "dismo_core.gaussians4d.matting.matte": np.zeros((64, 64, 4), np.uint8),
+            "dismo_core.dismo.extract.extract_motion": MOTION,
+            "dismo_core.dismo.weights.load_motion_extractor": "extractor",
+            "dismo_core.dismo.weights.load_layered_model": Layered(),
         },
+    ),
+    "4d text": Situation(
+        "4d text fish",
+        [
+            used("--base none", "none"),
+            used("--motion-adapter none.safetensors", "none.safetensors"),
+            used("--as-it-is", "prompt='fish'"),
+            used("--frames 5", "frames=5"),
+            used("--sampling-steps 3", "steps=3"),
+            used("--guidance 2", "guidance=2.0"),
+            used("--fps 5", "5.0"),
+            used("--matting plain", "'plain'"),
+            *MODEL,
+        ],
+        WRITTEN_4D
+        | {
+            "dismo_core.text_to_video.base.load_text_to_video": SimpleNamespace(unet="unet"),
+            "dismo_core.motiondirector.sampling.sample_videos": [torch.zeros(2, 4, 4, 3, dtype=torch.uint8)],
+            "dismo_core.video.write_video": None,
+        },
+    ),
+    "4d evaluate": Situation(
+        "4d evaluate",
+        [
+            *(refused(words, "is for a model") for words in ("--truth {frames}", "--azimuths 30", "--clip {full}")),
+            used("--seeds 2", "2"),
+            used("--steps 7", "object_rows(7"),
+            used("-o {clear}", "exists already"),
+            used("--device cpu:0", "index=0"),
+            used("--overwrite", "object_rows", beside="-o {clear}"),
+        ],
+        {
+            "dismo_core.gaussians4d.evaluate.object_rows": [],
+            "dismo_core.gaussians4d.evaluate.clip_rows": STOP,
+        },
+    ),
+    "4d evaluate a model": Situation(
+        "4d evaluate {glb}",
+        [
+            *(refused(words, "changes nothing for a model") for words in ("--seeds 2", "--steps 7")),
+            used("--truth {frames} {full}", "2 folders"),
+            used("--azimuths 30 60", "2 azimuths"),
+            used("--clip {full}", "ClipSimilarity", beside="--truth {frames} --azimuths 30"),
+        ],
+        {
+            "dismo_core.gaussians4d.model4d.read_weights": STOP,
+            "dismo_core.evaluation.similarity.ClipSimilarity": "similarity",
+        },
+        more=True,
     ),
     "4d prepare": Situation(
         "4d prepare {clip}",
