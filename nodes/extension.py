@@ -20,6 +20,7 @@ from .dismo.video_lora import VideoLoRA
 from .dismo.what_moves import WhatMoves
 from .gaussians4d.fit import Fit
 from .gaussians4d.library import Load, Save
+from .gaussians4d.loaders import LoadGuidance, LoadStatic
 from .gaussians4d.mesh import Mesh, Refine
 from .gaussians4d.prepare_clip import PrepareClip
 from .gaussians4d.render import Frames, Render
@@ -59,8 +60,10 @@ class DisMoExtension(ComfyExtension):
             MotionPreset,
             DrawMotion,
             PrepareClip,
+            LoadStatic,
             Static,
             LoadGaussians,
+            LoadGuidance,
             Fit,
             Render,
             Mesh,

@@ -9,6 +9,8 @@ import torch
 from option_cases import MOTION, Layered
 from situations import STOP, Situation, refused, used
 
+from dismo_core.errors import DisMoError
+
 CUT_OUT = [
     used("--frames 5", "frames=5"),
     used("--start 0.5", "start=0.5"),
@@ -26,6 +28,19 @@ FITTED_4D = READ_4D | {
     "dismo_core.gaussians4d.clip.prepare_clip": SimpleNamespace(rgba=[0] * 14),
     "dismo_core.gaussians4d.fit_clip.fit_clip": STOP,
 }
+CUT_OUT_4D = {
+    "dismo_core.gaussians4d.matting.matte": None,
+    "dismo_core.gaussians4d.prepare.recenter": np.zeros((256, 256, 4), np.uint8),
+}
+
+
+class Posing:
+    """A static model that says its seed."""
+
+    def pose(self, clip, frame, seed, *, runtime):
+        raise DisMoError(f"Not with the seed {seed} on {runtime.device!r}.")
+
+
 MODEL = [
     *SHAPE,
     used("-o {video}", "is a file"),
@@ -146,12 +161,30 @@ FOUR_D = {
     ),
     "4d static": Situation(
         "4d static {picture}",
-        [*SHAPE, used("-o {wide}", "exists already"), used("--overwrite", "inflate_silhouette", beside="-o {wide}")],
-        {
-            "dismo_core.gaussians4d.matting.matte": None,
-            "dismo_core.gaussians4d.prepare.recenter": None,
-            "dismo_core.gaussians4d.inflate.inflate_silhouette": STOP,
-        },
+        [
+            *SHAPE,
+            used("-o {wide}", "exists already"),
+            used("--overwrite", "inflated", beside="-o {wide}"),
+            used("--method lgm", "needs the weights"),
+            *(
+                refused(words, "is for --method lgm")
+                for words in ("--lgm a", "--imagedream a", "--seed 1", "--memory full", "--device cpu")
+            ),
+        ],
+        CUT_OUT_4D | {"dismo_core.gaussians4d.posed.inflated": STOP},
+    ),
+    "4d static by networks": Situation(
+        "4d static {picture} --method lgm --lgm {weights} --imagedream {full}",
+        [
+            *(refused(words, "is for --method inflate") for words in ("--count 99", "--thickness 0.5")),
+            used("--lgm {glb}", "model.glb"),
+            used("--imagedream {clips}", "clips"),
+            used("--seed 7", "the seed 7"),
+            used("--memory full", "memory='full'"),
+            used("--device cpu:0", "index=0"),
+        ],
+        CUT_OUT_4D | {"dismo_core.gaussians4d.static_lgm.load_static_lgm": Posing()},
+        more=True,
     ),
     "4d fit": Situation(
         "4d fit input={frames}",

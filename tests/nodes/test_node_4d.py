@@ -28,7 +28,7 @@ def nodes(pack):
     """Names -> the node classes."""
     from schema_reader import read_schemas
 
-    files = ("prepare_clip", "static", "fit", "render", "mesh", "library")
+    files = ("prepare_clip", "static", "loaders", "fit", "render", "mesh", "library")
     found = {}
     for name in files:
         found |= {k: v for k, v in vars(pack(f"nodes.gaussians4d.{name}")).items() if isinstance(v, type)}
@@ -191,3 +191,32 @@ def test_a_mesh_of_each_frame_is_no_animation(pack, nodes, fitted):
     assert (refined.rest.texture != whole.rest.texture).any()
     (file,) = nodes.Save.execute(fitted[1], "3d/c", "glb", mesh=refined)
     assert file.endswith(".glb")
+
+
+def test_networks_that_are_not_there_are_named(pack, nodes, tmp_path):
+    pack("nodes.dismo.model_files").register_folder()
+    error = pack("dismo_core").DisMoError
+    for node, model, named in (
+        (nodes.LoadGuidance, "stable-zero123", "stable-zero123-diffusers"),
+        (nodes.LoadStatic, "lgm-big", "ashawkey/LGM"),
+    ):
+        with pytest.raises(error, match=named) as said:
+            node.execute(model=model, precision="auto", memory="auto", download=False)
+        assert str(tmp_path / "models") in str(said.value)
+    (tmp_path / "models/diffusers/stable-zero123-diffusers").mkdir(parents=True)
+    with pytest.raises(error, match="no part unet, vae"):
+        nodes.LoadGuidance.execute(model="stable-zero123", precision="auto", memory="auto", download=False)
+
+
+def test_a_network_takes_the_place_of_the_outline(nodes, fitted):
+    class Network:
+        patcher = None
+
+        def pose(self, clip, frame, seed, *, runtime):
+            posed, _ = nodes.Static.execute(clip, frame=frame, count=100, thickness=0.7, seed=0)
+            self.asked = frame, seed
+            return posed
+
+    network = Network()
+    nodes.Static.execute(fitted[0], frame=1, count=5000, thickness=0.7, seed=9, static_model=network)
+    assert network.asked == (1, 9)

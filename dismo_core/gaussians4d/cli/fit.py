@@ -43,7 +43,7 @@ def add_parser(subparsers: Any) -> None:
         "--guidance",
         type=Path,
         metavar="FOLDER",
-        help="of a zero123 in diffusers' format, for presets that ask for one",
+        help="of a zero123 in diffusers' format, for presets that ask for one; or stable-zero123 or zero123-xl, once fetched",
     )
     parser.add_argument("--restart", action="store_true", help="do not take up a fit that was broken off")
     add_device(parser)
@@ -103,7 +103,9 @@ def run(arguments: argparse.Namespace) -> None:
 
             runtime.stage("loading the zero123")
             kind = "stable" if s["stable_zero123"] else "xl"
-            zero123 = load_zero123(arguments.guidance, kind, device=runtime.device, base_elevation=s["elevation"])
+            zero123 = load_zero123(
+                _weights(arguments.guidance), kind, device=runtime.device, base_elevation=s["elevation"]
+            )
         runtime.stage("fitting")
         four = fit_clip(
             clip,
@@ -127,6 +129,13 @@ def run(arguments: argparse.Namespace) -> None:
         import webbrowser
 
         webbrowser.open((out / f"{name}.html").resolve().as_uri())
+
+
+def _weights(guidance: Path) -> Path:
+    """A folder as it is; that of a name which `dismo weights download` takes."""
+    from ..weights import ZERO123, find_folders
+
+    return find_folders(str(guidance))[0] if str(guidance) in ZERO123 and not guidance.is_dir() else guidance
 
 
 def frames_of(source: Path, mode: str) -> Path:
