@@ -48,7 +48,7 @@ def measure(four: Gaussians4D, clip: Clip4D, size: int = 64) -> Measures:
     for azimuth in SIDES:
         picture, side = pictures(four, azimuth, size)
         areas[azimuth] = float(side.mean() / alpha.mean())
-        jitter[azimuth] = float(second_difference(picture) / second_difference(known))
+        jitter[azimuth] = float(second_difference(picture) / second_difference(known).clamp_min(1e-9))
     return Measures(
         float(db.mean()), float(db.min()), float(iou.mean()), float(db.mean() - still.mean()), areas[90], jitter
     )

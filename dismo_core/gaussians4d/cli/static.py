@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> None:
         rgba = matte(np.asarray(opened.convert("RGBA")))
     clip = Clip4D(torch.from_numpy(recenter(rgba, size=256))[None], 1.0, source.name)
     if arguments.method == "inflate":
-        posed = inflated(clip, 0, arguments.count, arguments.thickness)
+        posed = inflated(clip, count=arguments.count, thickness=arguments.thickness)
         note = "Sides and back are inferred from the outline."
     else:
         posed = _by_networks(clip, arguments)
