@@ -21,7 +21,7 @@ from .guidance import SIDE, Zero123Guidance, zero123_alphas_cumprod
 
 PARTS = ("unet", "vae", "image_encoder", "clip_camera_projection")
 JUDGE, TOWER = "judge", "image_encoder"  # parts of the plan
-WORKSPACE = 3 << 30  # bytes that eight pictures take at once, see benchmarks/gaussians4d.py
+WORKSPACE = 3_500_000_000  # bytes that eight pictures take at once, counted by benchmarks/gaussians4d.py
 CAMERA_NUMBERS, TOKEN = 4, 768
 FILES = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin", "model.safetensors")
 

@@ -159,6 +159,26 @@ FOUR_D = {
         {"dismo_core.gaussians4d.matting.matte": STOP},
         more=True,
     ),
+    "4d drive": Situation(
+        "4d drive {wide} --model {full}",
+        [
+            used("--model {clips}", "clips"),
+            used("--seed 7", "seed=7"),
+            used("--bg black", "background='black'"),
+            used("--is_pad", "pad=True"),
+            used("--frames 5", "frames=5"),
+            used("--steps 3", "steps=3"),
+            used("--size 64", "size=64"),
+            used("--matting plain", "'plain'"),
+            used("--device cpu:0", "index=0"),
+            used("--overwrite", "check_folder", beside="--seed 3"),
+        ],
+        {
+            "dismo_core.gaussians4d.matting.matte": np.zeros((4, 4, 4), np.uint8),
+            "dismo_core.gaussians4d.export.check_folder": None,
+            "dismo_core.gaussians4d.drive.drive": STOP,
+        },
+    ),
     "4d static": Situation(
         "4d static {picture}",
         [
