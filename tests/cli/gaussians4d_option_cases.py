@@ -190,8 +190,31 @@ FOUR_D = {
                 refused(words, "is for --method lgm")
                 for words in ("--lgm a", "--imagedream a", "--seed 1", "--memory full", "--device cpu")
             ),
+            *(
+                refused(words, "is for --method sds")
+                for words in ("--guidance a", "--config dg", "--kind xl", "--steps 7")
+            ),
         ],
         CUT_OUT_4D | {"dismo_core.gaussians4d.posed.inflated": STOP},
+    ),
+    "4d static from a ball": Situation(
+        "4d static {picture} --method sds --guidance {full}",
+        [
+            *(refused(words, "is for --method lgm") for words in ("--lgm a", "--imagedream a")),
+            used("--guidance {clips}", "clips"),
+            used("--config dghd", "views=16"),
+            used("--kind stable", "'stable'"),
+            used("--steps 7", "steps=7"),
+            used("--seed 7", "seed=7"),
+            used("--memory full", "memory='full'"),
+            used("--device cpu:0", "index=0"),
+        ],
+        CUT_OUT_4D
+        | {
+            "dismo_core.gaussians4d.zero123.load_zero123": "judge",
+            "dismo_core.gaussians4d.static_sds.gaussians_from_ball": STOP,
+        },
+        more=True,
     ),
     "4d static by networks": Situation(
         "4d static {picture} --method lgm --lgm {weights} --imagedream {full}",

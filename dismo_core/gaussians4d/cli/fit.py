@@ -11,7 +11,7 @@ from ...cli.given import refuse
 from ...cli.options import add_device, progress_runtime
 from ...errors import DisMoError
 from ..presets import PRESETS, settings_of
-from .clip_options import stem_of
+from .clip_options import guidance_folder, stem_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -104,7 +104,7 @@ def run(arguments: argparse.Namespace) -> None:
             runtime.stage("loading the zero123")
             kind = "stable" if s["stable_zero123"] else "xl"
             zero123 = load_zero123(
-                _weights(arguments.guidance), kind, device=runtime.device, base_elevation=s["elevation"]
+                guidance_folder(arguments.guidance), kind, device=runtime.device, base_elevation=s["elevation"]
             )
         runtime.stage("fitting")
         four = fit_clip(
@@ -129,13 +129,6 @@ def run(arguments: argparse.Namespace) -> None:
         import webbrowser
 
         webbrowser.open((out / f"{name}.html").resolve().as_uri())
-
-
-def _weights(guidance: Path) -> Path:
-    """A folder as it is; that of a name which `dismo weights download` takes."""
-    from ..weights import ZERO123, find_folders
-
-    return find_folders(str(guidance))[0] if str(guidance) in ZERO123 and not guidance.is_dir() else guidance
 
 
 def frames_of(source: Path, mode: str) -> Path:
