@@ -33,7 +33,7 @@ THUMBNAILS, HELP = ROOT / "workflows", ROOT / "web/docs"
 SIDE = 160  # px
 
 
-def shown(four: Gaussians4D, shots: list[Shot], background: str = "white") -> Tensor:
+def views_of(four: Gaussians4D, shots: list[Shot], background: str = "white") -> Tensor:
     """Pictures of a model, uint8."""
     return torch.stack([to_bytes(rgb) for rgb, _, _ in render(four, shots, SIDE, SIDE, background=background)])
 
@@ -91,9 +91,9 @@ def main() -> None:
     still = replace(four, frames=1)
 
     save(contact_sheet([on_white, frames_of(clip)], 5, SIDE), HELP / "4d_prepare.jpg")
-    around = shown(four, [Shot(0, azimuth) for azimuth in (0, 90, 180, 270)])
+    around = views_of(four, [Shot(0, azimuth) for azimuth in (0, 90, 180, 270)])
     save(contact_sheet([around], 4, SIDE), HELP / "4d_static.jpg")
-    fitted = [shown(four, [Shot(t, azimuth) for t in range(four.frames)]) for azimuth in (0, 30, 90)]
+    fitted = [views_of(four, [Shot(t, azimuth) for t in range(four.frames)]) for azimuth in (0, 30, 90)]
     save(contact_sheet([frames_of(clip), *fitted], 5, SIDE), HELP / "4d_fit.jpg")
     save(contact_sheet([frames_of(clip), *fitted[:2]], 4, 128), THUMBNAILS / "4d_video_tiny.jpg")
     save(contact_sheet([around, fitted[1]], 4, 128), THUMBNAILS / "4d_splat.jpg")
@@ -101,8 +101,8 @@ def main() -> None:
     depth = [d for _, _, d in render(four, swing, SIDE, SIDE)]
     far, near = max(float(d.max()) for d in depth), min(float(d[d > 0].min()) for d in depth)
     grey = torch.stack([to_bytes(torch.where(d > 0, (far - d) / (far - near), 0 * d)).expand(-1, -1, 3) for d in depth])
-    save(contact_sheet([shown(four, swing), grey], 6, SIDE), HELP / "4d_render.jpg")
-    save(contact_sheet([shown(four, plan("turntable", four.frames))], 8, SIDE), HELP / "4d_save.jpg")
+    save(contact_sheet([views_of(four, swing), grey], 6, SIDE), HELP / "4d_render.jpg")
+    save(contact_sheet([views_of(four, plan("turntable", four.frames))], 8, SIDE), HELP / "4d_save.jpg")
     mesh = moving_mesh(still, new=True, texture=512)
     before = mesh_views(mesh, 0, [0, 45, 180])
     save(contact_sheet([before], 3, SIDE), HELP / "4d_mesh.jpg")
@@ -112,7 +112,7 @@ def main() -> None:
 
     flower = moved_flower()
     moved = fit_clip(flower)
-    sides = [shown(moved, [Shot(t, azimuth) for t in range(moved.frames)]) for azimuth in (0, 40)]
+    sides = [views_of(moved, [Shot(t, azimuth) for t in range(moved.frames)]) for azimuth in (0, 40)]
     save(contact_sheet([frames_of(flower), *sides], 4, 128), THUMBNAILS / "4d_moved_picture_tiny.jpg")
 
 

@@ -59,7 +59,7 @@ def drive(
     pipeline = _pipeline(Path(folder), runtime.device)
     picture, left = _picture(rgba, background, size, pad)
 
-    def shown(pipe: Any, step: int, time: Any, values: dict[str, Any]) -> dict[str, Any]:
+    def after_step(pipe: Any, step: int, time: Any, values: dict[str, Any]) -> dict[str, Any]:
         runtime.progress(step + 1, steps, None)
         runtime.check_cancel()
         return values
@@ -76,7 +76,7 @@ def drive(
         noise_aug_strength=NOISE,
         decode_chunk_size=2,
         generator=torch.Generator().manual_seed(seed),
-        callback_on_step_end=shown,
+        callback_on_step_end=after_step,
         output_type="np",
     ).frames[0]
     video = torch.from_numpy((np.asarray(made) * 255).round().clip(0, 255).astype(np.uint8))
@@ -96,7 +96,7 @@ def _picture(rgba: NDArray[np.uint8], background: str, size: int, pad: bool) -> 
     width, height = PADDED if size == SIZE else (2 * size, size)
     inner = picture.resize((height, height))
     corner = picture.getpixel((0, 0))
-    whole = Image.new("RGB", (width, height), corner)  # type: ignore[arg-type]
+    whole = Image.new("RGB", (width, height), corner)
     whole.paste(inner, ((width - height) // 2, 0))
     return whole, (width - height) // 2
 

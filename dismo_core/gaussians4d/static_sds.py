@@ -160,14 +160,16 @@ class BallFit:
         behind = torch.as_tensor(drawn.background[part], dtype=torch.float32, device=device)[:, None].expand(-1, 3)
         screen = torch.zeros(count, len(self._raw["means"]), 2, device=device, requires_grad=True)
         raster = rasterize(*self.gaussians.activated(), views, size, size, background=behind, screen=screen)
-        angles = [
+        elevation, azimuth, radius = (
             torch.as_tensor(v[part], dtype=torch.float32, device=device)
             for v in (drawn.elevation, drawn.azimuth, drawn.radius)
-        ]
+        )
         loss = (
             self.guidance.loss(
                 raster.image.clamp(0, 1),
-                *angles,
+                elevation,
+                azimuth,
+                radius,
                 self.embedding.expand(count, -1),
                 self.condition.expand(count, -1, -1, -1),
                 progress_of(number, s.steps),

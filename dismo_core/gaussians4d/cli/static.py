@@ -58,7 +58,7 @@ def add_parser(subparsers: Any) -> None:
     networks.add_argument(
         "--memory", choices=MEMORY, default="auto", help="how the networks lie in memory (default auto)"
     )
-    add_device(networks)
+    add_device(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
     parser.set_defaults(run=run)
 

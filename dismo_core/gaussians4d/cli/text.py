@@ -86,5 +86,5 @@ def sampled(arguments: argparse.Namespace, runtime: Runtime) -> Tensor:
     if arguments.motion_adapter is not None:
         lora = DualPathLoRA.from_files(base.unet, motion=find_adapter(arguments.motion_adapter, "motion"))
     runtime.stage("making the clip")
-    (video,) = sample_videos(base, settings, lora, runtime=runtime)
-    return video
+    videos: list[Tensor] = list(sample_videos(base, settings, lora, runtime=runtime))
+    return videos[0]
