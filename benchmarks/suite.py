@@ -117,6 +117,19 @@ BENCHMARKS = (
     ),
     # What is wanted of the following stands in their own tables.
     Benchmark(
+        "gaussians4d",
+        (
+            Figure("4D: rasterizer, 64 px: times as fast as a dense one", "rasterizer/64/times as fast", 8.0),
+            Figure("4D: rasterizer, 128 px: times as fast as a dense one", "rasterizer/128/times as fast", 8.0),
+            Figure("4D: rasterizer, 64 px: apart from the dense one", "rasterizer/64/apart", 1e-5, True),
+            Figure("4D: rasterizer, 128 px: apart from the dense one", "rasterizer/128/apart", 1e-5, True),
+            Figure("4D: zero123: memory of 112 samples over that of 16", "guidance/growth", 1.1, True),
+            Figure("4D: zero123: memory in chunks, of that of one backward", "guidance/of one backward", 0.25, True),
+            Figure("4D: a step's memory at 56 frames over that at 14", "fit/growth", 1.1, True),
+        ),
+        ("--turns", "1"),
+    ),
+    Benchmark(
         "train_step",
         (Figure("training step: share of its limit", "share", limit="share"),),
         arguments=("--device", "cpu", "--batch", "1", "--repeats", "1"),

@@ -42,5 +42,6 @@ WEIGHTS = (
     "dismo.weights",
     "motiondirector.weights",
     "mimo.weights",
+    "gaussians4d.weights",
     "content_motion.weights",
 )

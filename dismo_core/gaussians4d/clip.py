@@ -72,8 +72,8 @@ def read_rgba(
     path = Path(source)
     if path.is_dir():
         return _read_folder(path), FOLDER_FPS
+    from ..data.rgba_clips import read_rgba_video
     from ..video import probe
-    from ..video.rgba import read_rgba_video
 
     info = probe(path)
     seconds = max(0.0, (info.duration or 0.0) - start)

@@ -6,6 +6,7 @@ import copy
 import hashlib
 import logging
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -182,7 +183,9 @@ def fit_clip(
         priors=settings.priors,
         generator=generator,
     )
-    run_fit(fit, settings.seed, runtime, folder, save_every, preview_every, _fingerprint(clip, settings, start))
+    about = _fingerprint(clip, settings, start)
+    with nullcontext() if zero123 is None else zero123.judging():
+        run_fit(fit, settings.seed, runtime, folder, save_every, preview_every, about)
     four = replace(fit.model(clip.fps), gaussians=fit.model().gaussians.to("cpu"), field=fit.field.to("cpu"))
     four.field.eval().requires_grad_(False)
     if surface is None:

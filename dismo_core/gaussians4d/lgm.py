@@ -7,11 +7,14 @@ file.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from ..errors import DisMoError
 
 VIEWS = 4
 CHANNELS_IN, CHANNELS_OUT = 9, 14
@@ -222,3 +225,37 @@ class LGM(nn.Module):
             ),
             dim=-1,
         )
+
+
+def lgm_sizes(tensors: Mapping[str, Tensor], source: str) -> dict[str, Any]:
+    """Arguments of `LGM` for a file, read off its tensors; heads are 16, as in all published ones.
+
+    Raises:
+        DisMoError: it is no LGM.
+    """
+
+    def levels(side: str) -> list[str]:
+        count = 1 + max(
+            (int(name.split(".")[2]) for name in tensors if name.startswith(f"unet.{side}_blocks.")), default=-1
+        )
+        return [f"unet.{side}_blocks.{k}" for k in range(count)]
+
+    def attends(level: str) -> bool:
+        return any(name.startswith(f"{level}.attns.") for name in tensors)
+
+    try:
+        widths = {
+            side: [tensors[f"{level}.nets.0.conv1.weight"].shape[0] for level in levels(side)]
+            for side in ("down", "up")
+        }
+        first = levels("down")[0]
+    except (KeyError, IndexError, ValueError) as error:
+        raise DisMoError(f"{source} is not an LGM: it has no {error}. Give model_fp16_fixrot.safetensors.") from error
+    return {
+        "down_channels": widths["down"],
+        "down_attention": [attends(level) for level in levels("down")],
+        "mid_attention": attends("unet.mid_block"),
+        "up_channels": widths["up"],
+        "up_attention": [attends(level) for level in levels("up")],
+        "layers": len({name.split(".")[4] for name in tensors if name.startswith(f"{first}.nets.")}),
+    }

@@ -48,7 +48,7 @@ def measure(four: Gaussians4D, clip: Clip4D, size: int = 64) -> Measures:
     for azimuth in SIDES:
         picture, side = pictures(four, azimuth, size)
         areas[azimuth] = float(side.mean() / alpha.mean())
-        jitter[azimuth] = float(second_difference(picture) / second_difference(known))
+        jitter[azimuth] = float(second_difference(picture) / second_difference(known).clamp_min(1e-9))
     return Measures(
         float(db.mean()), float(db.min()), float(iou.mean()), float(db.mean() - still.mean()), areas[90], jitter
     )
@@ -71,3 +71,28 @@ def second_difference(frames: Tensor | Sequence[Tensor]) -> Tensor:
     x = frames if isinstance(frames, Tensor) else torch.stack(list(frames))
     difference: Tensor = (x[2:] - 2 * x[1:-1] + x[:-2]).abs().mean()
     return difference
+
+
+def overlap(found: Tensor, wanted: Tensor) -> Tensor:
+    """Intersection over union of masks [T,1,H,W], 0..1, of each picture."""
+    seen, there = found > 0.5, wanted > 0.5
+    union: Tensor = (seen | there).sum((1, 2, 3)).clamp_min(1)
+    return (seen & there).sum((1, 2, 3)) / union
+
+
+def ssim(found: Tensor, wanted: Tensor) -> Tensor:
+    """Structural similarity of each picture [T,3,H,W], 0..1 (Wang et al. 2004: window of 11 px, deviation 1.5)."""
+    at = torch.arange(11.0) - 5
+    line = torch.exp(-(at**2) / (2 * 1.5**2))
+    window = (line[:, None] * line / line.sum() ** 2).expand(3, 1, 11, 11).to(found)
+
+    def blurred(x: Tensor) -> Tensor:
+        return torch.nn.functional.conv2d(x, window, groups=3)
+
+    a, b = blurred(found), blurred(wanted)
+    aa, bb, ab = (
+        blurred(x) - y for x, y in ((found * found, a * a), (wanted * wanted, b * b), (found * wanted, a * b))
+    )
+    c1, c2 = 0.01**2, 0.03**2
+    similar: Tensor = (2 * a * b + c1) * (2 * ab + c2) / ((a * a + b * b + c1) * (aa + bb + c2))
+    return similar.mean((1, 2, 3))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,13 @@ from torch.nn import functional as F
 
 from ..errors import DisMoError, first_line
 from ..imports import importing
+from ..memory.plan import MemoryPlan, Part
 from ..weights.files import differences, read_weights
 from .guidance import SIDE, Zero123Guidance, zero123_alphas_cumprod
 
 PARTS = ("unet", "vae", "image_encoder", "clip_camera_projection")
+JUDGE, TOWER = "judge", "image_encoder"  # parts of the plan
+WORKSPACE = 3_500_000_000  # bytes that eight pictures take at once, counted by benchmarks/gaussians4d.py
 CAMERA_NUMBERS, TOKEN = 4, 768
 FILES = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin", "model.safetensors")
 
@@ -30,11 +34,17 @@ class Zero123:
         guidance: for `DynamicFit`.
         image_encoder: CLIP ViT-L/14 with projection, transformers' CLIPVisionModelWithProjection or alike.
         processor: transformers' CLIPImageProcessor or alike.
+        plan: where the weights lie.
     """
 
     guidance: Zero123Guidance
     image_encoder: Any
     processor: Any
+    plan: MemoryPlan
+
+    def judging(self) -> AbstractContextManager[Any]:
+        """While it judges, its U-Net and its VAE lie on the device; the image tower need not."""
+        return self.plan.using(JUDGE)
 
     @torch.no_grad()
     def conditions(self, frames: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
@@ -48,14 +58,18 @@ class Zero123:
             Embeddings [T,768] and latents [T,4,h,w], not scaled.
         """
         resized = F.interpolate(frames, (SIDE, SIDE), mode="bilinear", align_corners=False)
-        weight = next(self.image_encoder.parameters())
         embeddings, latents = [], []
-        for frame in resized:
-            pixels = (frame.clamp(0, 1) * 255).byte().movedim(0, -1).cpu().numpy()
-            given = self.processor(images=pixels, return_tensors="pt")["pixel_values"]
-            embeddings.append(self.image_encoder(given.to(weight)).image_embeds[0])
-            posterior = self.guidance.vae.encode((2 * frame[None] - 1).to(weight)).latent_dist
-            latents.append(posterior.sample(generator)[0])
+        with self.plan.using(TOWER):
+            weight = next(self.image_encoder.parameters())
+            for frame in resized:
+                pixels = (frame.clamp(0, 1) * 255).byte().movedim(0, -1).cpu().numpy()
+                given = self.processor(images=pixels, return_tensors="pt")["pixel_values"]
+                embeddings.append(self.image_encoder(given.to(weight)).image_embeds[0])
+        with self.judging():
+            weight = next(self.guidance.vae.parameters())
+            for frame in resized:
+                posterior = self.guidance.vae.encode((2 * frame[None] - 1).to(weight)).latent_dist
+                latents.append(posterior.sample(generator)[0])
         return torch.stack(embeddings), torch.stack(latents)
 
 
@@ -64,7 +78,8 @@ def load_zero123(
     kind: str = "stable",
     *,
     device: str | torch.device = "cpu",
-    dtype: torch.dtype = torch.float32,
+    dtype: torch.dtype | None = None,
+    memory: str = "auto",
     base_elevation: float = 0.0,
 ) -> Zero123:
     """A zero123 from its folder, as `ashawkey/stable-zero123-diffusers` has it; no code of the folder is run.
@@ -73,13 +88,15 @@ def load_zero123(
         folder: with unet, vae, image_encoder and clip_camera_projection.
         kind: "stable" or "xl".
         device: where it runs.
-        dtype: in which; the published fit uses float16.
+        dtype: in which; None = float32 on a CPU, else float16, as published.
+        memory: see `MemoryPlan`.
         base_elevation: of the known view, degrees.
 
     Raises:
         DisMoError: no such folder, a part that is missing, damaged, or of another model.
     """
-    path = Path(folder)
+    path, where = Path(folder), torch.device(device)
+    dtype = dtype or (torch.float32 if where.type == "cpu" else torch.float16)
     if not path.is_dir():
         raise DisMoError(f"There is no folder {path}. Give the folder of a zero123 in diffusers' format.")
     if missing := [part for part in PARTS if not (path / part).is_dir()]:
@@ -96,24 +113,21 @@ def load_zero123(
             raise DisMoError(
                 f"The part {name} of {path} cannot be loaded: {first_line(error)}. Fetch it again."
             ) from error
-        return module.to(device).eval().requires_grad_(False)
+        return module.eval().requires_grad_(False)
 
     unet = part(UNet2DConditionModel.from_pretrained, "unet")
     if unet.config.in_channels != 8:
         raise DisMoError(
             f"The U-Net in {path} takes {unet.config.in_channels} channels, that of a zero123 takes 8. It is another model."
         )
+    vae, tower = part(AutoencoderKL.from_pretrained, "vae"), part(CLIPVisionModelWithProjection.from_pretrained, TOWER)
+    projection = _projection(path / "clip_camera_projection").to(dtype)
+    parts = {JUDGE: Part(nn.ModuleList((unet, vae, projection)), None, WORKSPACE), TOWER: Part(tower, None, 1 << 27)}
     guidance = Zero123Guidance(
-        unet,
-        part(AutoencoderKL.from_pretrained, "vae"),
-        _projection(path / "clip_camera_projection").to(device, dtype),
-        zero123_alphas_cumprod().to(device),
-        kind,
-        base_elevation=base_elevation,
+        unet, vae, projection, zero123_alphas_cumprod().to(where), kind, base_elevation=base_elevation
     )
     # the values of every CLIP of OpenAI, which are that class's defaults
-    processor = CLIPImageProcessor()
-    return Zero123(guidance, part(CLIPVisionModelWithProjection.from_pretrained, "image_encoder"), processor)
+    return Zero123(guidance, tower, CLIPImageProcessor(), MemoryPlan(parts, where, memory))
 
 
 def _projection(folder: Path) -> nn.Linear:

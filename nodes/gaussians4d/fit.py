@@ -9,6 +9,7 @@ import torch
 from comfy_api.latest import io
 
 from ..shared import compat, host
+from ..shared.ranges import check_range
 from ..shared.sockets import Clip4D, Gaussians, Guidance4D, Model4D
 
 if TYPE_CHECKING:
@@ -123,6 +124,8 @@ class Fit(io.ComfyNode):
         from ...dismo_core.gaussians4d.measures import measure
         from ...dismo_core.gaussians4d.views import plan, render
 
+        check_range("steps", steps, 0, 100_000)
+        check_range("radius", radius, 0, 100)
         settings = replace(
             _settings(preset, guidance, rigid, smooth),
             seed=seed % 2**32,
@@ -162,6 +165,8 @@ def _settings(preset: str, guidance: Zero123 | None, rigid: float, smooth: float
     from ...dismo_core.gaussians4d.fit_clip import FitSettings
     from ...dismo_core.gaussians4d.presets import settings_of
 
+    check_range("rigid", rigid, 0, 100)
+    check_range("smooth", smooth, 0, 100)
     if preset == "auto":
         preset = "inflate" if guidance is None else "default"
     if preset not in PRESETS:

@@ -8,6 +8,7 @@ import torch
 from comfy_api.latest import io
 
 from ..shared import compat, host
+from ..shared.ranges import check_range
 from ..shared.sockets import Clip4D, Mesh4D, Model4D
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ class Mesh(io.ComfyNode):
         """Leave it to `moving_mesh`."""
         from ...dismo_core.gaussians4d.moving_mesh import moving_mesh
 
+        check_range("resolution", resolution, 32, 512)
+        check_range("threshold", threshold, 0.01, 100)
         runtime = host.runtime()
         with torch.inference_mode(False):
             mesh = moving_mesh(

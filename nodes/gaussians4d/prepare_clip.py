@@ -8,6 +8,7 @@ import torch
 from comfy_api.latest import InputImpl, io
 
 from ..shared import clips, compat
+from ..shared.ranges import check_range
 from ..shared.sockets import Clip4D
 
 if TYPE_CHECKING:
@@ -108,6 +109,8 @@ class PrepareClip(io.ComfyNode):
         from ...dismo_core.gaussians4d.clip import FOLDER_FPS, prepare_clip
 
         clips.require_one(NODE, video, images)
+        check_range("start", start, 0, 86400)
+        check_range("length", length, 0, 86400)
         with torch.inference_mode(False):  # a fit could not train on what was made inside
             window: dict[str, Any] = {"start": start, "length": length}
             if video is None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from .fit import Fit
 from .library import Load, Save
+from .loaders import LoadGuidance, LoadStatic
 from .mesh import Mesh, Refine
 from .prepare_clip import PrepareClip
 from .render import Frames, Render
@@ -14,8 +15,10 @@ from .static import LoadGaussians, Static
 FOLDERS: tuple[Callable[[], None], ...] = ()
 NODES = [
     PrepareClip,
+    LoadStatic,
     Static,
     LoadGaussians,
+    LoadGuidance,
     Fit,
     Render,
     Mesh,

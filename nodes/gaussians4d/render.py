@@ -11,12 +11,12 @@ from comfy_api.latest import InputImpl, Types, io
 from PIL import Image
 
 from ..shared import compat, host
+from ..shared.ranges import check_range
 from ..shared.sockets import Gaussians, Model4D
 
 if TYPE_CHECKING:
     from ...dismo_core.gaussians4d import Gaussians4D
 
-LARGEST = 4096  # px
 PREVIEW_EVERY = 4  # frames
 
 
@@ -116,12 +116,15 @@ class Render(io.ComfyNode):
         background: str,
     ) -> io.NodeOutput:
         """Picture by picture, with progress."""
-        from ...dismo_core import DisMoError
         from ...dismo_core.gaussians4d.views import plan, render
 
-        for name, side in (("width", width), ("height", height)):
-            if not 16 <= side <= LARGEST:
-                raise DisMoError(f"{name} must be 16 to {LARGEST} px, not {side}.")
+        check_range("frames", frames, 0, 10_000)
+        check_range("width", width, 16, 4096)
+        check_range("height", height, 16, 4096)
+        check_range("fps", fps, 0, 240)
+        check_range("elevation", elevation, -89, 89)
+        check_range("azimuth", azimuth, -360, 360)
+        check_range("distance", distance, 0.3, 10)
         runtime = host.runtime()
         shots = plan(camera, model4d.frames, frames, azimuth, elevation)
         images, masks, depths = [], [], []

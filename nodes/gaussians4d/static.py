@@ -8,12 +8,14 @@ import torch
 from comfy_api.latest import io
 
 from ..shared import compat, host
+from ..shared.ranges import check_range
 from ..shared.sockets import Clip4D, Gaussians, Static4D
 from . import model_files
 
 if TYPE_CHECKING:
     from ...dismo_core.gaussians4d.clip import Clip4D as Clip
     from ...dismo_core.gaussians4d.posed import PosedGaussians
+    from ...dismo_core.gaussians4d.static_lgm import StaticLGM
 
 SIDES = (0.0, 90.0, 180.0, 270.0)
 VIEW = 256  # px
@@ -79,13 +81,18 @@ class Static(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, clip: Clip, frame: int, count: int, thickness: float, seed: int, static_model: Any = None
+        cls, clip: Clip, frame: int, count: int, thickness: float, seed: int, static_model: StaticLGM | None = None
     ) -> io.NodeOutput:
-        """Blow up the outline."""
+        """Blow up the outline, or let the network invent the other sides."""
         from ...dismo_core.gaussians4d.posed import inflated
 
-        with torch.inference_mode(False):
-            posed = inflated(clip, frame, count, thickness)
+        check_range("thickness", thickness, 0.1, 1.5)
+        with torch.inference_mode(False), host.advising_on_memory():
+            if static_model is None:
+                posed = inflated(clip, frame, count, thickness)
+            else:
+                host.bring_to_device(static_model)
+                posed = static_model.pose(clip, frame, seed, runtime=host.runtime(static_model))
             return io.NodeOutput(posed, _views(posed))
 
 

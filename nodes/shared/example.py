@@ -72,7 +72,7 @@ class ExampleInputs(io.ComfyNode):
 def _subject(name: str) -> tuple[Any, Tensor, Tensor]:
     """A clip with transparency as VIDEO on white, its first frame, and where its subject is, [T,H,W]."""
     from ...dismo_core.assets.examples import example_clip
-    from ...dismo_core.video.rgba import read_rgba_video
+    from ...dismo_core.data.rgba_clips import read_rgba_video
 
     rgba, fps = read_rgba_video(example_clip(name))
     color, alpha = rgba[..., :3].float() / 255, rgba[..., 3:].float() / 255

@@ -102,3 +102,15 @@ def test_a_published_preset_by_command(folder, fish, tmp_path, monkeypatch):
     monkeypatch.setattr(Zero123Guidance, "loss", lambda *given, **more: asked.append(1) or true(*given, **more))
     assert main(["4d", "fit", "--config", "4d_low", "--guidance", str(folder), *words]) == 0 and asked
     assert (tmp_path / "logs" / "fish_4d.safetensors").exists()
+
+
+def test_gaussians_from_a_ball_by_command(folder, fish, tmp_path, monkeypatch, capsys):
+    from dismo_core.gaussians4d.posed import read_posed
+
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(fish.rgba[0].numpy()).save("fish.png")
+    assert main(["4d", "static", "fish.png", "--method", "sds", "--guidance", str(folder), "--steps", "1"]) == 0
+    posed = read_posed("logs/fish_model.ply")
+    assert posed.radius == 2 and len(posed.gaussians) == 5000
+    assert main(["4d", "static", "fish.png", "--method", "sds"]) == 2
+    assert "needs a zero123" in capsys.readouterr().err

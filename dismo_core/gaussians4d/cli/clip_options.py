@@ -105,3 +105,10 @@ def stem_of(source: Path) -> str:
     """Name of an input as the published commands form it: of a folder its name, of a file without the ending."""
     path = source.resolve()
     return path.name if path.is_dir() else path.stem
+
+
+def guidance_folder(guidance: Path) -> Path:
+    """A folder as it is; that of a name which `dismo weights download` takes."""
+    from ..weights import ZERO123, find_folders
+
+    return find_folders(str(guidance))[0] if str(guidance) in ZERO123 and not guidance.is_dir() else guidance

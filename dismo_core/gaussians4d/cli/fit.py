@@ -11,7 +11,7 @@ from ...cli.given import refuse
 from ...cli.options import add_device, progress_runtime
 from ...errors import DisMoError
 from ..presets import PRESETS, settings_of
-from .clip_options import stem_of
+from .clip_options import guidance_folder, stem_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,7 +31,10 @@ def add_parser(subparsers: Any) -> None:
         description="Fit a moving object to prepared frames. input=X.png takes the frames X_frames/000.png ...; input=FOLDER those in it.",
     )
     parser.add_argument(
-        "words", nargs="*", metavar="KEY=VALUE", help="settings, side by side, such as input=fish.png iters=500 seed=1"
+        "assignments",
+        nargs="*",
+        metavar="KEY=VALUE",
+        help="settings, side by side, such as input=fish.png iters=500 seed=1",
     )
     parser.add_argument(
         "--config", default="inflate", help=f"preset ({', '.join(PRESETS)}) or a .yaml file (default inflate)"
@@ -43,7 +46,7 @@ def add_parser(subparsers: Any) -> None:
         "--guidance",
         type=Path,
         metavar="FOLDER",
-        help="of a zero123 in diffusers' format, for presets that ask for one",
+        help="of a zero123 in diffusers' format, for presets that ask for one; or stable-zero123 or zero123-xl, once fetched",
     )
     parser.add_argument("--restart", action="store_true", help="do not take up a fit that was broken off")
     add_device(parser)
@@ -60,7 +63,7 @@ def run(arguments: argparse.Namespace) -> None:
     from ..fit_clip import FitSettings, fit_clip
     from ..posed import read_posed
 
-    s = settings_of(arguments.config, arguments.words)
+    s = settings_of(arguments.config, arguments.assignments)
     if not s["input"]:
         raise DisMoError(
             "fit needs the input: input=fish.png (with fish_frames/000.png ... beside it) or input=FOLDER."
@@ -85,7 +88,7 @@ def run(arguments: argparse.Namespace) -> None:
         ply = out / f"{name}_model.ply"
     _check_free(out, name, s, arguments.overwrite)
     posed = None if ply is None else read_posed(ply)
-    if posed is not None and not any(word.startswith("radius=") for word in arguments.words):
+    if posed is not None and not any(word.startswith("radius=") for word in arguments.assignments):
         s["radius"] = posed.radius
     settings = FitSettings.of(s)
     checkpoints = out / f"{name}_fit"
@@ -103,7 +106,9 @@ def run(arguments: argparse.Namespace) -> None:
 
             runtime.stage("loading the zero123")
             kind = "stable" if s["stable_zero123"] else "xl"
-            zero123 = load_zero123(arguments.guidance, kind, device=runtime.device, base_elevation=s["elevation"])
+            zero123 = load_zero123(
+                guidance_folder(arguments.guidance), kind, device=runtime.device, base_elevation=s["elevation"]
+            )
         runtime.stage("fitting")
         four = fit_clip(
             clip,

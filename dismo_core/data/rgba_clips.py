@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .read import read_video
-from .source import Source
+from ..video import read_video
+from ..video.source import Source
 
 
 def read_rgba_video(
