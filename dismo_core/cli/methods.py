@@ -14,6 +14,7 @@ COMMANDS = {
     "finetune": "dismo.cli.finetune",
     "evaluate": "cli.evaluate",
     "motiondirector": "motiondirector.cli.commands",
+    "demo-t2v": "demo_t2v.cli.commands",
     "weights": "cli.weights",
     "mimo": "mimo.cli.commands",
     "4d": "gaussians4d.cli.commands",
@@ -39,6 +40,7 @@ WEIGHTS = (
     "text_to_video.weights",
     "dismo.weights",
     "motiondirector.weights",
+    "demo_t2v.weights",
     "mimo.weights",
     "content_motion.weights",
 )

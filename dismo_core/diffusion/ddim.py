@@ -114,6 +114,7 @@ def denoise_ddim(
     path: DDIMPath,
     runtime: Runtime | None = None,
     before_step: Callable[[int, int], None] | None = None,
+    after_step: Callable[[int, int, Tensor], None] | None = None,
 ) -> Tensor:
     """Latents from noise along a path.
 
@@ -123,6 +124,7 @@ def denoise_ddim(
         path: see `ddim_path`.
         runtime: its progress is called after each step; what it raises passes through.
         before_step: called with (number of the step, steps in all), such as to change the network's adapters.
+        after_step: called with (steps done, steps in all, latents), such as to show them.
     """
     times, x, total = path.times(latents.device), latents, len(path.steps)
     for i, step in enumerate(path.steps):
@@ -130,6 +132,8 @@ def denoise_ddim(
             before_step(i, total)
         clean, noise = clean_and_noise(predict(x, times[i : i + 1]), x, step.alpha, path)
         x = step.alpha_before**0.5 * clean + (1 - step.alpha_before) ** 0.5 * noise
+        if after_step is not None:
+            after_step(i + 1, total, x)
         if runtime is not None:
             runtime.progress(i + 1, total, None)
     return x
