@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.command is None:
         parser.print_help()
         return 0
-    arguments.given = given_options(make_parser(), words)
+    arguments.given, arguments.words = given_options(make_parser(), words), words
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", handlers=[_ToStderr()])
     logging.getLogger("dismo_core").setLevel(logging.DEBUG if debug else logging.INFO)
     try:

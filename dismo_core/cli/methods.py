@@ -18,6 +18,7 @@ COMMANDS = {
     "weights": "cli.weights",
     "mimo": "mimo.cli.commands",
     "4d": "gaussians4d.cli.commands",
+    "content-motion": "content_motion.cli.commands",
 }
 # Word after `dismo evaluate` -> module and function that registers it.
 EVALUATIONS = {

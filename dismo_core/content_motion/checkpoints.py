@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor
 
 from ..errors import DisMoError
-from ..files import atomic_write, save_tensors
+from ..files import atomic_write, check_free, save_tensors
+from ..training.checkpoint import write_state
 from ..weights.files import WeightFile, flat_tensors, read_weights, unpickled
 from ..weights.geometry import KEY
 from ..weights.kinds import Kind
@@ -92,7 +92,8 @@ def _opened(path: Path) -> tuple[Kind | None, Checkpoint]:
     tensors = flat_tensors(content, path)
     if tensors and all(name.startswith(WRAPPED) for name in tensors):
         tensors = {name.removeprefix(WRAPPED): tensor for name, tensor in tensors.items()}
-    return own, Checkpoint(WeightFile(path, tensors, {}), options)
+    metadata = {KEY: str(options[KEY])} if KEY in options else {}  # what was trained here says all of it
+    return own, Checkpoint(WeightFile(path, tensors, metadata), options)
 
 
 def save_model(
@@ -146,5 +147,5 @@ def save_published(
     if kind is not AUTOENCODER:
         content[AVERAGE] = dict(average or tensors)
     content |= {"opt": dict(optimizer or {}), "args": argparse.Namespace(**(options or {}))}
-    with atomic_write(path, overwrite=overwrite) as temporary:
-        torch.save(content, temporary)
+    check_free(path, overwrite=overwrite)
+    write_state(Path(path), content)

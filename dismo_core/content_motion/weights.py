@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .model import ContentMotionModel
 
 STEMS = ("autoencoder", "motion_model", "content_model")  # of the files of a whole model, in one folder
+BUNDLED = Path(__file__).parents[1] / "assets" / "content_motion"  # of "tiny"
 ENDINGS = (".safetensors", ".sft", ".pt", ".pth")
 
 
@@ -101,7 +102,7 @@ def load_content_motion(
     """An autoencoder with the diffusion models that belong to it.
 
     Args:
-        folder: that holds `autoencoder`, and `motion_model` and `content_model` where they are there, each as .safetensors or .pt.
+        folder: "tiny" (bundled), or one that holds `autoencoder`, and `motion_model` and `content_model` where they are there, each as .safetensors or .pt.
         device: where they run.
         dtype: precision in which they run; float32 is the reference.
 
@@ -110,7 +111,12 @@ def load_content_motion(
     """
     from .model import ContentMotionModel
 
-    place = Path(folder)
+    place = BUNDLED if os.fspath(folder) == "tiny" else Path(folder)
+    if place == BUNDLED and not place.is_dir():
+        raise DisMoError(
+            "The tiny CMD model is not in this version: its weights are still to be trained. Give a folder with weights of yours; "
+            "docs/content-motion.md tells how to train them."
+        )
     if not place.is_dir():
         raise DisMoError(f"There is no folder {place} with a CMD model. Give one that holds {STEMS[0]}.safetensors.")
     files = {stem: next((f for end in ENDINGS if (f := place / f"{stem}{end}").is_file()), None) for stem in STEMS}

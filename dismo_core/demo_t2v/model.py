@@ -255,10 +255,6 @@ class DemoTextToVideo:
         sampling_times(steps)  # for its error, before the weights are brought
         size = (noise.shape[-2] * CELL, noise.shape[-1] * CELL)
         runtime.stage("denoising")
-
-        def progress(done: int, total: int, x: Tensor) -> None:
-            runtime.progress(done, total, latent_preview(x.transpose(1, 2), PREVIEW, size))
-
         self._make_room(runtime)
         with self.plan.using("unet") as unet:
             return sample_ddim(
@@ -272,8 +268,9 @@ class DemoTextToVideo:
                 motion_strength=motion_strength,
                 share=share,
                 together="unet" not in self.plan.choice.low_memory,
-                runtime=runtime,
-                progress=progress,
+                progress=runtime.progress,
+                preview=lambda x: latent_preview(x.transpose(1, 2), PREVIEW, size),
+                check_cancel=runtime.check_cancel,
             ).cpu()
 
     def decode(self, latents: Tensor, runtime: Runtime | None = None, frames_at_once: int = 16) -> Tensor:
@@ -340,7 +337,8 @@ class DemoTextToVideo:
                 conditioning.to(self.device, self.dtype),
                 steps=steps,
                 taken=taken,
-                runtime=runtime,
+                progress=runtime.progress,
+                check_cancel=runtime.check_cancel,
             ).cpu()
 
     @torch.no_grad()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -17,6 +17,9 @@ from ..diffusion.finite import require_finite
 from ..errors import DisMoError
 from ..runtime import Runtime
 from .models.attention import HeldText, joined_texts
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 log = logging.getLogger(__name__)
 
@@ -119,8 +122,9 @@ def sample_ddim(
     motion_strength: Scale = 1.0,
     share: float = 1.0,
     together: bool = True,
-    runtime: Runtime | None = None,
-    progress: Callable[[int, int, Tensor], None] | None = None,
+    progress: Callable[[int, int, Image | None], None] | None = None,
+    preview: Callable[[Tensor], Image | None] | None = None,
+    check_cancel: Callable[[], None] | None = None,
 ) -> Tensor:
     """Latents from noise.
 
@@ -141,8 +145,9 @@ def sample_ddim(
         motion_strength: factor on what M adds, likewise.
         share: of the steps that are gone, the last ones: below 1 where `noise` is a clip inverted as far.
         together: whether the passes of a step run as one batch, or one by one in less memory.
-        runtime: asked for a cancel before each stage of the network.
-        progress: called with (steps done, steps in all, latents) after each step; what it raises passes through.
+        progress: called with (steps done, steps in all, picture or None) after each step; what it raises passes through.
+        preview: the picture of clean latents.
+        check_cancel: called before each stage of the network; raises to stop.
 
     Returns:
         [B, C, F, h, w].
@@ -203,8 +208,8 @@ def sample_ddim(
         step += 1
         return require_finite(out.to(x.dtype), f"step {step} of {total} of the denoising")
 
-    with checking(unet, runtime):
-        return denoise_ddim(predict, noise, path, after_step=progress)
+    with checking(unet, check_cancel):
+        return denoise_ddim(predict, noise, path, _reporting(noise.device, progress), preview=preview)
 
 
 @torch.no_grad()
@@ -216,7 +221,8 @@ def invert_ddim(
     steps: int = 50,
     motion_strength: float = 1.0,
     taken: int | None = None,
-    runtime: Runtime | None = None,
+    progress: Callable[[int, int, Image | None], None] | None = None,
+    check_cancel: Callable[[], None] | None = None,
 ) -> Tensor:
     """The noise from which sampling without guidance makes these latents again, nearly.
 
@@ -227,7 +233,8 @@ def invert_ddim(
         steps: the more, the nearer.
         motion_strength: see `UNet.forward`.
         taken: how many of the steps are gone, see `inversion_path`.
-        runtime: its progress is called after each step.
+        progress: see `sample_ddim`.
+        check_cancel: likewise.
 
     Returns:
         [B, C, F, h, w].
@@ -238,17 +245,24 @@ def invert_ddim(
         out = unet(x.to(positive.content.dtype), t, content, motion, motion_strength=motion_strength)
         return require_finite(out.to(x.dtype), "a step of the inversion")
 
-    with checking(unet, runtime):
-        return noise_ddim(predict, latents, inversion_path(steps, taken), runtime)
+    with checking(unet, check_cancel):
+        return noise_ddim(predict, latents, inversion_path(steps, taken), _reporting(latents.device, progress))
+
+
+def _reporting(device: torch.device, progress: Callable[[int, int, Image | None], None] | None) -> Runtime:
+    runtime = Runtime.on(device)
+    if progress is not None:
+        runtime.progress = progress
+    return runtime
 
 
 @contextmanager
-def checking(unet: Any, runtime: Runtime | None) -> Iterator[None]:
+def checking(unet: Any, check_cancel: Callable[[], None] | None) -> Iterator[None]:
     """Within it a cancel stops the network before its next stage, not only after a whole pass."""
-    if runtime is None:
+    if check_cancel is None:
         yield
         return
-    check = runtime.check_cancel
+    check = check_cancel
     hooks = [stage.register_forward_pre_hook(lambda *_: check()) for stage in unet.stages()]
     try:
         yield

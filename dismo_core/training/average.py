@@ -15,27 +15,29 @@ COUNT = "n_averaged"
 class Average:
     """Average of the trained weights of a model, kept beside it; frozen weights and modules are not copied.
 
-    In float32 at least: in bfloat16 a ten-thousandth of a difference rounds to nothing. The decay grows from 2/11 to its value, as
-    (1 + n) / (10 + n) after n updates: otherwise what a short run ends with would mostly be what it began with.
+    In float32 at least: in bfloat16 a ten-thousandth of a difference rounds to nothing.
 
     Args:
         model: parameters with requires_grad are averaged.
-        decay: of the average, 0..1; the first update takes the weights as they are.
+        decay: of the average, 0..1.
+        ramped: the first update takes the weights as they are, then the decay grows from 2/11 to its value, as (1 + n) / (10 + n)
+            after n updates: otherwise what a short run ends with would mostly be what it began with. Else the average begins with
+            the weights as they are now, and the decay is the same throughout.
     """
 
-    def __init__(self, model: nn.Module, decay: float) -> None:
+    def __init__(self, model: nn.Module, decay: float, ramped: bool = True) -> None:
         self.weights = {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
         self.values = {name: _wide(p).clone() for name, p in self.weights.items()}
         self.updates = 0
-        self.decay = decay
+        self.decay, self.ramped = decay, ramped
 
     def update(self) -> None:
         """After an optimizer step."""
-        if self.updates == 0:
+        if self.updates == 0 and self.ramped:
             _copy(self.weights, self.values)
         else:
-            decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
-            step = torch.optim.swa_utils.get_ema_multi_avg_fn(decay)
+            grown = (1 + self.updates) / (10 + self.updates) if self.ramped else 1.0
+            step = torch.optim.swa_utils.get_ema_multi_avg_fn(min(self.decay, grown))
             step(list(self.values.values()), [_wide(p) for p in self.weights.values()], self.updates)
         self.updates += 1
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import pickle
 import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +25,23 @@ def save_checkpoint(folder: Path, step: int, state: dict[str, Any], keep: int = 
         DisMoError: it cannot be written, as on a full disk; those before it are as they were.
     """
     path = folder / f"checkpoint_{step:07d}.pt"
+    write_state(path, state)
+    for old in [other for other in checkpoints(folder) if other != path][: 1 - keep or None]:
+        old.unlink()
+    return path
+
+
+def write_state(path: Path, state: dict[str, Any]) -> None:
+    """Write a file of torch, whole or not at all.
+
+    Raises:
+        DisMoError: it cannot be written, as on a full disk.
+    """
     with atomic_write(path, overwrite=True) as temporary:
         try:
             torch.save(state, temporary)
         except RuntimeError as error:  # how torch's own writer reports a full disk
             raise OSError(f"only {temporary.stat().st_size} bytes of the checkpoint were written") from error
-    for old in [other for other in checkpoints(folder) if other != path][: 1 - keep or None]:
-        old.unlink()
-    return path
 
 
 def latest_checkpoint(folder: Path) -> dict[str, Any] | None:
@@ -40,17 +50,25 @@ def latest_checkpoint(folder: Path) -> dict[str, Any] | None:
     Raises:
         DisMoError: there are some, and none reads.
     """
-    found = checkpoints(folder)
+    return newest_readable(checkpoints(folder), lambda path: torch.load(path, map_location="cpu", weights_only=True))
+
+
+def newest_readable(found: Sequence[Path], read: Callable[[Path], dict[str, Any]]) -> dict[str, Any] | None:
+    """What the last of these files that reads holds; see `latest_checkpoint`.
+
+    Args:
+        found: checkpoints of one folder, oldest first.
+        read: reads one.
+    """
     for path in reversed(found):
         try:
-            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-            return state
-        except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
+            return read(path)
+        except (RuntimeError, EOFError, OSError, pickle.UnpicklingError, DisMoError) as error:
             log.warning("Checkpoint %s does not read (%s).", path, error)
     if found:
         raise DisMoError(
-            f"None of the {len(found)} checkpoints in {folder} reads; see the log. Mend what keeps them from being read, or, to "
-            "begin again, move them away or choose another folder."
+            f"None of the {len(found)} checkpoints in {found[0].parent} reads; see the log. Mend what keeps them from being read, or, "
+            "to begin again, move them away or choose another folder."
         )
     return None
 

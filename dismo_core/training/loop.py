@@ -41,6 +41,7 @@ class Schedule:
         betas: of AdamW.
         weight_decay: of AdamW.
         average: decay of the exponential average of the weights, None = no average.
+        ramped: whether that decay grows; see `Average`.
         accumulation: batches whose gradients are averaged for a step.
         save_every: in steps; a multiple of log_every.
         log_every: in steps.
@@ -56,6 +57,7 @@ class Schedule:
     betas: tuple[float, float] = (0.9, 0.99)
     weight_decay: float = 0.01
     average: float | None = 0.998
+    ramped: bool = True
     accumulation: int = 1
     save_every: int = 200
     log_every: int = 20
@@ -92,6 +94,9 @@ class TrainingRun:
         scaled: whether the loss is scaled, so that gradients do not vanish in float16; a step whose gradients overflow is left out.
         optimizer: makes another one than AdamW of the trained weights.
         saved: which names of the model's state dict go into checkpoints; the others must be the same again at the start.
+        save_minutes: after so many minutes without a checkpoint there is one between those of `save_every`, too; None = not.
+        save: writes a checkpoint, called by the main process with (folder, steps done, content, `keep` of the schedule).
+        latest: reads the newest one of a folder back; None where there is none.
     """
 
     folder: Path
@@ -108,6 +113,9 @@ class TrainingRun:
     scaled: bool = False
     optimizer: Callable[[list[nn.Parameter]], torch.optim.Optimizer] | None = None
     saved: Callable[[str], bool] = lambda name: True
+    save_minutes: float | None = None
+    save: Callable[[Path, int, dict[str, Any], int], Any] = save_checkpoint
+    latest: Callable[[Path], dict[str, Any] | None] = latest_checkpoint
 
 
 class NumberedBatches(Generic[T]):
@@ -163,7 +171,7 @@ def fit(model: nn.Module, losses: Losses, run: TrainingRun) -> nn.Module:
     make = run.optimizer or (lambda weights: adamw(weights, schedule))
     optimizer = make(params)
     scaler = torch.amp.GradScaler(device.type, enabled=run.scaled)
-    average = None if schedule.average is None else Average(model, schedule.average)
+    average = None if schedule.average is None else Average(model, schedule.average, schedule.ramped)
     start = _resume(run, model, average, optimizer, scaler)
     world.require_same(start, "the step to resume from")
     if world.main:
@@ -187,7 +195,7 @@ def fit(model: nn.Module, losses: Losses, run: TrainingRun) -> nn.Module:
     sums: dict[str, float] = {}
     counts: dict[str, int] = {}  # not every step has every loss
     skipped = 0
-    began = time.monotonic()
+    began = saved = time.monotonic()
     with contextlib.ExitStack() as stack:
         out = stack.enter_context((folder / "log.jsonl").open("a")) if world.main else None
         others = open_loggers(folder, start, run.wandb, run.about) if run.boards and world.main else ()
@@ -256,11 +264,15 @@ def fit(model: nn.Module, losses: Losses, run: TrainingRun) -> nn.Module:
                 for name, picture in pictures.items():
                     for logger in others:
                         logger.picture(done, name, picture)
-            if done % schedule.save_every == 0 or done == schedule.steps:
+            late = run.save_minutes is not None and time.monotonic() - saved > 60 * run.save_minutes
+            if run.save_minutes is not None:
+                late = world.mean({"late": float(late)})["late"] > 0  # all processes must do alike
+            if done % schedule.save_every == 0 or done == schedule.steps or late:
                 content = state(done)
+                saved = time.monotonic()
                 try:
                     if world.main:
-                        save_checkpoint(folder, done, content, schedule.keep)
+                        run.save(folder, done, content, schedule.keep)
                 except DisMoError as error:
                     if done == schedule.steps:
                         raise
@@ -300,7 +312,7 @@ def _resume(
 ) -> int:
     """Fill model, average and optimizer from the newest checkpoint; returns its step, or 0 where there is none."""
     folder, about = run.folder, run.about
-    state = latest_checkpoint(folder)
+    state = run.latest(folder)
     if state is None:
         return 0
     before: dict[str, Any] = state.get("about", {})

@@ -118,16 +118,16 @@ def test_noise_levels_and_steps():
 
 @pytest.mark.parametrize("together", [True, False])
 def test_sampling(together):
-    seen = []
+    seen, clean = [], []
     options: dict[str, Any] = dict(together=together)
     for steps, guidance in ((4, 9.0), (3, 3.0)):
         out = demo.sample_ddim(
             toy_unet(), golden("ddim.noise"), POSITIVE, NEGATIVE, steps=steps, guidance=guidance,
-            progress=lambda done, total, x: seen.append((done, total, x)), **options,
+            progress=lambda done, total, _: seen.append((done, total)), preview=clean.append, **options,
         )  # fmt: skip
         close(out, golden(f"ddim.latents.{steps}"))
-    assert [entry[:2] for entry in seen] == [(k, 4) for k in range(1, 5)] + [(k, 4) for k in range(1, 5)]
-    close(seen[0][2], golden("ddim.first_step"))
+    assert seen == [(k, 4) for k in range(1, 5)] + [(k, 4) for k in range(1, 5)]
+    close(clean[0], golden("ddim.first_x0"))
 
 
 @pytest.mark.parametrize("together", [True, False])

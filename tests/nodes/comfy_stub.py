@@ -100,7 +100,9 @@ def installed(base: Path) -> Iterator[None]:
         Custom=lambda name: kind,
         Hidden=types.SimpleNamespace(prompt="PROMPT", extra_pnginfo="EXTRA_PNGINFO"),
         FolderType=types.SimpleNamespace(output="output"),
-        **dict.fromkeys(("Int", "Float", "String", "Boolean", "Combo", "Image", "Mask", "Video", "Audio"), kind),
+        **dict.fromkeys(
+            ("Int", "Float", "String", "Boolean", "Combo", "Image", "Mask", "Video", "Audio", "Mesh", "Vae"), kind
+        ),
     )
     modules = {
         "comfy": {},
@@ -112,6 +114,7 @@ def installed(base: Path) -> Iterator[None]:
             "unet_offload_device": lambda: cpu,
             "load_models_gpu": mock.MagicMock(),
             "free_memory": mock.MagicMock(),
+            "unload_all_models": mock.MagicMock(),
             "LoadedModel": lambda patcher: ("loaded", patcher),
             "throw_exception_if_processing_interrupted": lambda: None,
             "OOM_EXCEPTION": torch.OutOfMemoryError,
@@ -180,6 +183,7 @@ def _folder_paths(base: Path) -> dict[str, Any]:
         "get_filename_list": names,
         "get_full_path": full_path,
         "get_full_path_or_raise": full_path,
+        "get_input_directory": lambda: str(base / "input"),
         "get_output_directory": lambda: str(base / "output"),
         "get_temp_directory": lambda: str(base / "temp"),
         "get_save_image_path": save_path,

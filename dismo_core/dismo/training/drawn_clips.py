@@ -7,16 +7,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ...synthetic.appearances import Appearances, choose, draw_appearances
+from ...synthetic.appearances import Appearances, choose
 from ...synthetic.draws import Draws
-from ...synthetic.textures import texture_pool
-from ...synthetic.trajectories import Trajectories, draw_trajectories, positions
+from ...synthetic.moving_scenes import MovingScenes, jittered
+from ...synthetic.trajectories import Trajectories, positions
 from ..motion import SOURCES, WINDOW
 from ..rollout import STRIDE
 
 LABELS = 20
 LONG_PACE = 0.66  # of the rates of clips: what moves through a long clip twice as long is to stay in view
-BLOCK = 50  # batches that share a pool of textures
 
 
 @dataclass(frozen=True)
@@ -76,22 +75,8 @@ class SeenMotion:
     view: Tensor
 
 
-class ClipGenerator:
-    """Draws batches; every batch is a function of (seed, index) alone.
-
-    Args:
-        size: frame side in pixels.
-        seed: of the run.
-        textures: how many textures the batches of a block draw from; every block makes its own.
-        device: where the clips are made; every random number is the same on each.
-    """
-
-    def __init__(self, size: int = 64, seed: int = 0, textures: int = 96, device: torch.device | str = "cpu") -> None:
-        self.size = size
-        self.device = torch.device(device)
-        self.seed = seed
-        self.textures = textures
-        self._pool: tuple[int, Tensor] | None = None
+class ClipGenerator(MovingScenes):
+    """Batches for the motion extractor and what generates from its embeddings; see `MovingScenes`."""
 
     def batch(
         self,
@@ -110,16 +95,16 @@ class ClipGenerator:
             pairs: S, how many of the four sources a clip gives, 1..4.
             turning: share of the trajectories that are growth or rotation on the spot.
         """
-        draws = Draws(self.seed * 1_000_003 + index * 7919 + 1, self.device)
-        trajectories = self._trajectories(clips, WINDOW - 1, 1.0, difficulty, turning, draws)
+        draws = self.draws(index, 1)
+        trajectories = self.trajectories(clips, WINDOW - 1, 1.0, difficulty, turning, draws)
         motion, content = self._motion(trajectories, difficulty, index, draws)
         first = draws.rand(clips, SOURCES).argsort(dim=1)[:, :pairs].sort(dim=1).values
         gap = _gaps((clips, pairs), draws)
-        views = self._view(clips, pairs, draws)
+        views = self.views(clips, pairs, draws)
         shown = torch.cat((first, first + gap, torch.zeros_like(first)), dim=1)
         frames = content.rendered(trajectories, shown, self.size, views.repeat(1, 3, 1))
         frames = frames.unflatten(1, (3, pairs)).transpose(1, 2).flatten(0, 1)
-        frames = _jitter(frames, 0.2, draws).unflatten(0, (clips, pairs))
+        frames = jittered(frames, 0.2, draws).unflatten(0, (clips, pairs))
         return ClipBatch(motion, first, frames[:, :, 0], frames[:, :, 1], frames[:, :, 2], gap, _labels(trajectories))
 
     def seen_motion(self, index: int, clips: int, turning: float = 0.25, pace: float = 1.0) -> SeenMotion:
@@ -131,13 +116,13 @@ class ClipGenerator:
             turning: share of the trajectories that are growth or rotation on the spot.
             pace: factor on every rate.
         """
-        draws = Draws(self.seed * 1_000_003 + index * 7919 + 5, self.device)
-        trajectories = self._trajectories(clips, WINDOW - 1, pace, 1.0, turning, draws)
-        appearances = self._appearances(trajectories, 1.0, self._textures(index // BLOCK), draws)
-        view = self._view(clips, 1, draws)
+        draws = self.draws(index, 5)
+        trajectories = self.trajectories(clips, WINDOW - 1, pace, 1.0, turning, draws)
+        appearances = self.appearances(trajectories, 1.0, self.pool(index), draws)
+        view = self.views(clips, 1, draws)
         times = torch.arange(WINDOW, device=self.device).float().expand(clips, -1)
         frames = appearances.rendered(trajectories, times, self.size, view.expand(-1, WINDOW, -1))
-        return SeenMotion(_jitter(frames, 0.35, draws), trajectories, appearances.start, view[:, 0])
+        return SeenMotion(jittered(frames, 0.35, draws), trajectories, appearances.start, view[:, 0])
 
     def long_clips(self, index: int, clips: int, strides: int, turning: float = 0.2) -> LongBatch:
         """Draw long clips number `index`; half of the gaps are whole strides, what a roll-out goes on from.
@@ -148,8 +133,8 @@ class ClipGenerator:
             strides: N.
             turning: share of the trajectories that are growth or rotation on the spot.
         """
-        draws = Draws(self.seed * 1_000_003 + index * 7919 + 4, self.device)
-        trajectories = self._trajectories(clips, STRIDE * strides, LONG_PACE, 1.0, turning, draws)
+        draws = self.draws(index, 4)
+        trajectories = self.trajectories(clips, STRIDE * strides, LONG_PACE, 1.0, turning, draws)
         motion, content = self._motion(trajectories, 1.0, index, draws)
         gap = torch.where(
             draws.rand(clips, strides) < 0.5, float(STRIDE), draws.integers(1, STRIDE, clips, strides).float()
@@ -157,58 +142,35 @@ class ClipGenerator:
         start = STRIDE * torch.arange(strides, device=self.device).float().expand(clips, -1)
         shown = torch.cat((start, start + gap), dim=1)
         frames = content.rendered(
-            trajectories, shown, self.size, self._view(clips, 1, draws).expand(-1, 2 * strides, -1)
+            trajectories, shown, self.size, self.views(clips, 1, draws).expand(-1, 2 * strides, -1)
         )
-        source, target = _jitter(frames, 0.2, draws).split(strides, dim=1)
+        source, target = jittered(frames, 0.2, draws).split(strides, dim=1)
         return LongBatch(motion, source, target, gap)
 
     def pictures(self, index: int, count: int) -> Tensor:
         """Single frames [count, H, W, 3] in -1..1, for the start of the encoders."""
-        draws = Draws(self.seed * 1_000_003 + index * 7919 + 2, self.device)
-        trajectories = self._trajectories(count, WINDOW - 1, 1.0, 1.0, 0.25, draws)
-        appearances = self._appearances(trajectories, 1.0, self._textures(index // BLOCK), draws)
+        draws = self.draws(index, 2)
+        trajectories = self.trajectories(count, WINDOW - 1, 1.0, 1.0, 0.25, draws)
+        appearances = self.appearances(trajectories, 1.0, self.pool(index), draws)
         at_rest = torch.zeros(count, 1, device=self.device)
-        frames = appearances.rendered(trajectories, at_rest, self.size, self._view(count, 1, draws))
-        return _jitter(frames, 0.35, draws)[:, 0]
+        frames = appearances.rendered(trajectories, at_rest, self.size, self.views(count, 1, draws))
+        return jittered(frames, 0.35, draws)[:, 0]
 
     def _motion(
         self, trajectories: Trajectories, difficulty: float, index: int, draws: Draws
     ) -> tuple[Tensor, Appearances]:
         """The frames [B, steps + 1, H, W, 3] for the extractor, and how the clips look to the generator."""
         clips, steps = trajectories.camera.shape[:2]
-        pool = self._textures(index // BLOCK)
-        appearances = self._appearances(trajectories, difficulty, pool, draws)
+        pool = self.pool(index)
+        appearances = self.appearances(trajectories, difficulty, pool, draws)
         # Half of the clips show the generator other objects that move alike: strong content augmentation. As many of them:
         # a motion cannot say how something moves that its clip does not show.
-        others = self._appearances(trajectories, difficulty, pool, draws, present=appearances.radius > 0)
+        others = self.appearances(trajectories, difficulty, pool, draws, present=appearances.radius > 0)
         content = choose(draws.rand(clips) < 0.5, others, appearances)
         times = torch.arange(steps + 1, device=self.device).float().expand(clips, -1)
-        view = self._view(clips, 1, draws)
+        view = self.views(clips, 1, draws)
         motion = appearances.rendered(trajectories, times, self.size, view.expand(-1, steps + 1, -1))
-        return _jitter(motion, 0.35, draws), content
-
-    def _trajectories(
-        self, clips: int, steps: int, pace: float, difficulty: float, turning: float, draws: Draws
-    ) -> Trajectories:
-        return draw_trajectories(clips, steps, self.size / 64, pace, difficulty, turning, draws)
-
-    def _appearances(
-        self, trajectories: Trajectories, difficulty: float, pool: Tensor, draws: Draws, present: Tensor | None = None
-    ) -> Appearances:
-        clips = len(trajectories.camera)
-        return draw_appearances(clips, trajectories, self.size / 64, difficulty, pool, draws, present)
-
-    def _textures(self, block: int) -> Tensor:
-        if self._pool is None or self._pool[0] != block:
-            draws = Draws(self.seed * 1_000_003 + block * 7919 + 3, self.device)
-            self._pool = (block, texture_pool(self.textures, draws))
-        return self._pool[1]
-
-    def _view(self, clips: int, count: int, draws: Draws) -> Tensor:
-        """Crops: shift in px and zoom, [B, count, 3]; milder than published, since a small model must learn magnitudes."""
-        shift = (draws.rand(clips, count, 2) - 0.5) * 0.22 * self.size
-        zoom = torch.exp((draws.rand(clips, count, 1) - 0.5) * 0.16)
-        return torch.cat((shift, zoom), dim=-1)
+        return jittered(motion, 0.35, draws), content
 
 
 def _gaps(shape: tuple[int, int], draws: Draws) -> Tensor:
@@ -221,16 +183,6 @@ def _gaps(shape: tuple[int, int], draws: Draws) -> Tensor:
     gamma = (draws.choices(weight, *shape) + 1).float() / 5
     even = draws.integers(1, 5, *shape).float()
     return torch.where(draws.rand(*shape) < 0.5, even, gamma)
-
-
-def _jitter(frames: Tensor, strength: float, draws: Draws) -> Tensor:
-    """Brightness, contrast and saturation factors, one set a clip; frames [B, N, H, W, 3] in -1..1."""
-    factor = 1 + strength * (2 * draws.rand(3, len(frames), 1, 1, 1, 1) - 1)
-    x = (frames + 1) / 2 * factor[0]
-    mean = x.mean(dim=(1, 2, 3, 4), keepdim=True)
-    x = mean + (x - mean) * factor[1]
-    grey = x.mean(dim=-1, keepdim=True)
-    return (grey + (x - grey) * factor[2]).clamp(0, 1) * 2 - 1
 
 
 def _labels(trajectories: Trajectories) -> Tensor:

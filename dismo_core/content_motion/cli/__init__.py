@@ -1,0 +1,1 @@
+"""`dismo content-motion`: a file each command."""

@@ -1,0 +1,235 @@
+"""How good a model of CMD is: reconstruction, exchange of motions, predicted motion, whole clips (docs/methods/content_motion.md, 9)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import DisMoError
+from ..evaluation.fvd import frechet_distance
+from ..runtime import Runtime
+from ..video.picture import to_uint8
+from .model import ContentMotionModel
+from .models.autoencoder import held_still
+
+MOVING = 0.01  # mean difference from frame to frame, of the range 0..1, above which a clip moves
+RANKS = (1, 2, 3)
+Features = Mapping[str, Callable[[Tensor], Tensor]]  # name of a net -> clips uint8 [N,T,H,W,3] -> [N,d]
+
+
+def psnr(made: Tensor, real: Tensor) -> Tensor:
+    """Of clips [N,...] in -1..1, dB, [N]."""
+    return 10 * torch.log10(4 / (made.float() - real).square().flatten(1).mean(dim=1).clamp(min=1e-10))
+
+
+def moves(clips: Tensor) -> Tensor:
+    """Which clips [N,C,L,H,W] in -1..1 move, bool [N]; see `MOVING`."""
+    return (clips[:, :, 1:] - clips[:, :, :-1]).abs().flatten(1).mean(dim=1) / 2 > MOVING
+
+
+def mean_frame(clips: Tensor) -> Tensor:
+    """Each clip's mean frame, shown throughout."""
+    return clips.mean(dim=2, keepdim=True).expand_as(clips)
+
+
+def low_rank(clips: Tensor, rank: int) -> Tensor:
+    """The best sum of `rank` pictures with a weight each at each time: what no motion latent pays for."""
+    flat = clips.transpose(1, 2).flatten(2)  # [N,L,values]
+    u, s, v = torch.linalg.svd(flat, full_matrices=False)
+    best = (u[..., :rank] * s[:, None, :rank]) @ v[:, :rank]
+    return best.view(clips.transpose(1, 2).shape).transpose(1, 2)
+
+
+def reconstruction_scores(
+    model: ContentMotionModel, clips: Tensor, refine: int = 0, runtime: Runtime | None = None
+) -> dict[str, Any]:
+    """PSNR of clips [N,C,L,H,W] reconstructed, beside what needs no model; means over moving clips, medians over all.
+
+    Args:
+        model: its autoencoder is looked at.
+        clips: -1..1.
+        refine: steps of gradient descent for each clip.
+        runtime: progress and cancel.
+    """
+    weight = model.autoencoder.pre_xt.weight
+    rows: dict[str, list[Tensor]] = {}
+    for done, clip in enumerate(clips.split(1), 1):
+        _go_on(runtime)
+        with torch.no_grad():
+            latents = model.autoencoder.encode(clip.to(weight))
+            content = latents.content.float().cpu()[:, :, None].expand_as(clip)
+            made = {
+                "reconstruction": model.decode(*latents).cpu(),
+                "mean frame": mean_frame(clip),
+                "middle frame": clip[:, :, clip.shape[2] // 2, None].expand_as(clip),
+                "content frame alone": content,
+                **{f"rank {rank}": low_rank(clip, rank) for rank in RANKS},
+            }
+        if refine:
+            made["refined"] = model.decode(*model.autoencoder.encode(clip.to(weight), refine=refine)).cpu()
+        for name, video in made.items():
+            rows.setdefault(name, []).append(psnr(video, clip))
+        _done(runtime, done, len(clips))
+    lively = moves(clips)
+    found = {name: torch.cat(values) for name, values in rows.items()}
+    return {
+        "clips": len(clips),
+        "moving clips": int(lively.sum()),
+        "psnr of moving clips, mean": {name: _mean(values[lively]) for name, values in found.items()},
+        "psnr of all clips, median": {name: float(values.median()) for name, values in found.items()},
+        "psnr of each": {name: [round(float(v), 2) for v in values] for name, values in found.items()},
+    }
+
+
+@torch.no_grad()
+def exchange_scores(
+    model: ContentMotionModel, clips: Tensor, others: Tensor, runtime: Runtime | None = None
+) -> dict[str, Any]:
+    """PSNR of the motion of one clip on the content of another that moves alike, against that other clip.
+
+    Args:
+        model: its autoencoder is looked at.
+        clips: [N,C,L,H,W], whose motion is taken.
+        others: likewise, whose content is taken, and which are compared with.
+        runtime: progress and cancel.
+    """
+    weight = model.autoencoder.pre_xt.weight
+    rows: dict[str, list[Tensor]] = {}
+    for i in range(len(clips)):
+        _go_on(runtime)
+        other = others[i : i + 1]
+        content, own = model.autoencoder.encode(other.to(weight))
+        motions = {
+            "own motion": own,
+            "exchanged": model.autoencoder.encode(clips[i : i + 1].to(weight)).motion,
+            "motion zeroed": held_still(model.autoencoder, content, own.shape[2]),
+            "motion of a third clip": model.autoencoder.encode(clips[i - 1][None].to(weight)).motion,
+        }
+        made = {name: model.decode(content, motion).cpu() for name, motion in motions.items()}
+        for name, video in (made | {"mean frame": mean_frame(other)}).items():
+            rows.setdefault(name, []).append(psnr(video, other))
+        _done(runtime, i + 1, len(clips))
+    return {"pairs": len(clips), "psnr, mean": {name: _mean(torch.cat(values)) for name, values in rows.items()}}
+
+
+def distance_scores(real: Tensor, made: Mapping[str, Tensor], features: Features) -> dict[str, Any]:
+    """Frechet distances of clips to real ones, and of one half of the real ones to the other, the floor.
+
+    Args:
+        real: uint8 [N,T,H,W,3].
+        made: name -> clips like them.
+        features: name of a net -> what it sees of clips.
+
+    Raises:
+        DisMoError: fewer than 4 clips.
+    """
+    if len(real) < 4:
+        raise DisMoError(f"A distance needs at least 4 clips, not {len(real)}. Take more.")
+    found: dict[str, Any] = {"clips": len(real)}
+    for net, see in features.items():
+        known = see(real)
+        half = len(real) // 2
+        found[net] = {"real, two halves (floor)": frechet_distance(known[:half], known[half:])} | {
+            name: frechet_distance(see(clips), known) for name, clips in made.items()
+        }
+    found["motion, mean frame difference over that of real clips"] = {
+        name: _amount(clips) / max(_amount(real), 1e-6) for name, clips in made.items()
+    }
+    return found
+
+
+def motion_samples(
+    model: ContentMotionModel,
+    clips: Tensor,
+    steps: int,
+    sampler: str,
+    seed: int,
+    batch: int,
+    runtime: Runtime | None = None,
+) -> dict[str, Tensor]:
+    """Predicted motion for the content of clips [N,C,L,H,W], and controls: still, of another clip, Gaussian; uint8 [N,T,H,W,3]."""
+    weight = model.autoencoder.pre_xt.weight
+    contents, motions, stills = [], [], []
+    for part in clips.split(batch):
+        _go_on(runtime)
+        with torch.no_grad():
+            content, motion = model.autoencoder.encode(part.to(weight))
+            contents.append(content)
+            motions.append(motion)
+            stills.append(held_still(model.autoencoder, content, motion.shape[2]))
+    content, motion = torch.cat(contents), torch.cat(motions)
+    generator = torch.Generator().manual_seed(seed)
+    drawn = torch.randn(motion.shape, generator=generator).to(motion)
+    gaussian = (motion.mean(0) + drawn * motion.std(0)).clamp(-1, 1)
+    again = [
+        model.predict_motion(
+            part, range(seed + i * batch, seed + i * batch + len(part)), steps, sampler, runtime=runtime
+        )
+        for i, part in enumerate(content.split(batch))
+    ]
+    made = {
+        "predicted": torch.cat(again),
+        "reconstructed": motion,
+        "still": torch.cat(stills),
+        "of another clip": motion.roll(1, 0),
+        "Gaussian": gaussian,
+    }
+    return {name: _decoded(model, content, values, batch) for name, values in made.items()}
+
+
+def generated_samples(
+    model: ContentMotionModel, clips: Tensor, labels: Tensor, steps: int, sampler: str, seed: int, batch: int, cfg: float,
+    runtime: Runtime | None = None,
+) -> dict[str, Tensor]:  # fmt: skip
+    """Clips of the classes of clips [N,C,L,H,W], and controls: the middle frame held still, random latents; uint8 [N,T,H,W,3]."""
+    made = [
+        model.generate(
+            part, cfg, range(seed + i * batch, seed + i * batch + len(part)), steps, sampler, runtime=runtime
+        )
+        for i, part in enumerate(labels.split(batch))
+    ]
+    found = {"generated": to_uint8(torch.cat(made).cpu().permute(0, 2, 3, 4, 1))}
+    still = clips[:, :, clips.shape[2] // 2, None].expand_as(clips)
+    found["still"] = to_uint8(still.permute(0, 2, 3, 4, 1))
+    model_of_motion, generator = model.motion_model, torch.Generator().manual_seed(seed)
+    assert model_of_motion is not None
+    content = torch.randn((len(clips), *clips[:, :, 0].shape[1:]), generator=generator).clamp(-1, 1)
+    motion = torch.randn(
+        (len(clips), model_of_motion.channels, *model_of_motion.latent_size), generator=generator
+    ).tanh()
+    found["random latent"] = _decoded(model, content, motion, batch)
+    return found
+
+
+def spread(samples: Sequence[Tensor]) -> float:
+    """Mean PSNR between clips uint8 [T,H,W,3] that are to differ, dB."""
+    pairs = [(a, b) for i, a in enumerate(samples) for b in samples[:i]]
+    found = [10 * torch.log10(255**2 / (a.float() - b.float()).square().mean().clamp(min=1e-6)) for a, b in pairs]
+    return float(torch.stack(found).mean())
+
+
+@torch.no_grad()
+def _decoded(model: ContentMotionModel, content: Tensor, motion: Tensor, batch: int) -> Tensor:
+    parts: Iterator[tuple[Tensor, Tensor]] = zip(content.split(batch), motion.split(batch), strict=True)
+    return to_uint8(torch.cat([model.decode(*part).cpu() for part in parts]).permute(0, 2, 3, 4, 1))
+
+
+def _amount(clips: Tensor) -> float:
+    return float((clips[:, 1:].float() - clips[:, :-1].float()).abs().mean()) / 255
+
+
+def _mean(values: Tensor) -> float | None:
+    return float(values.mean()) if len(values) else None
+
+
+def _go_on(runtime: Runtime | None) -> None:
+    if runtime is not None:
+        runtime.check_cancel()
+
+
+def _done(runtime: Runtime | None, done: int, total: int) -> None:
+    if runtime is not None:
+        runtime.progress(done, total, None)

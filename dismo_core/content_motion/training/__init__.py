@@ -1,0 +1,1 @@
+"""Training of CMD: the autoencoder, then the motion model and the content model on its encodings."""

@@ -1,0 +1,127 @@
+"""Clips as the diffusion models see them: content frame and motion latent, encoded at each step or once for all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ...errors import DisMoError
+from ...files import atomic_write, save_tensors
+from ...training.distributed import World
+from ...weights.files import read_weights
+from ..models.autoencoder import ContentMotionAutoencoder
+from .batches import Batch, ClipSource, Share
+
+log = logging.getLogger(__name__)
+
+
+class Encoded(NamedTuple):
+    """Clips taken apart.
+
+    Args:
+        content: [B,C,H,W].
+        motion: [B,D,L,W'+H'].
+        labels: int64 [B].
+    """
+
+    content: Tensor
+    motion: Tensor
+    labels: Tensor
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A frozen autoencoder, with what makes its inputs of clips.
+
+    Args:
+        autoencoder: in evaluation mode.
+        prepare: clips [B,3,L,H,W] -> what it takes, on its device; see `latent_clips`.
+    """
+
+    autoencoder: ContentMotionAutoencoder
+    prepare: Callable[[Tensor], Tensor]
+
+    @torch.no_grad()
+    def __call__(self, batch: Batch) -> Encoded:
+        """Take a batch apart."""
+        content, motion = self.autoencoder.encode(self.prepare(batch.clips))
+        return Encoded(content.float(), motion.float(), batch.labels.to(content.device))
+
+
+class CachedLatents:
+    """Encoded clips in a file, in batches: every item of a source `starts` times, in an order of its own in each epoch.
+
+    Args:
+        path: of the file.
+        share: of each batch.
+        seed: of the order.
+
+    Raises:
+        DisMoError: fewer than a batch.
+    """
+
+    def __init__(self, path: Path, share: Share, seed: int) -> None:
+        tensors = read_weights(path).tensors
+        self.encoded = Encoded(tensors["content"], tensors["motion"], tensors["labels"])
+        self.share, self.seed = share, seed
+        if len(self.encoded.labels) < share.batch:
+            raise DisMoError(
+                f"There are {len(self.encoded.labels)} encoded clips, fewer than the {share.batch} of a batch. Take a smaller batch."
+            )
+
+    def batches(self, first: int, last: int) -> Iterator[Encoded]:
+        """Batches number `first` to `last` - 1 of this process."""
+        count = len(self.encoded.labels)
+        whole = count // self.share.batch * self.share.batch
+        epoch, order = -1, list(range(count))
+        for number in range(first, last):
+            chosen = []
+            for place in self.share.places(number):
+                if place // whole != epoch:
+                    epoch, order = place // whole, list(range(count))
+                    random.Random(f"{self.seed}/{epoch}").shuffle(order)
+                chosen.append(order[place % whole])
+            yield Encoded(*(part[chosen] for part in self.encoded))
+
+
+def cache_latents(
+    source: ClipSource, encoder: Encoder, starts: int, folder: Path, about: dict[str, str], world: World
+) -> Path:
+    """Encode every clip once, or find the file of an earlier run; all processes call this, the main one encodes.
+
+    Args:
+        source: of the clips.
+        encoder: takes them apart.
+        starts: of each clip, fixed.
+        folder: takes the file, whose name tells what it was made of.
+        about: what it was made of, beside the autoencoder and the starts.
+        world: of the processes.
+
+    Raises:
+        DisMoError: starts below 1, no clip that can be used, or a file that cannot be written.
+    """
+    if starts < 1:
+        raise DisMoError(f"Each clip needs at least 1 start, not {starts}.")
+    made_of = {**about, "autoencoder": encoder.autoencoder.id, "starts": str(starts), "clips": str(len(source))}
+    path = (
+        folder / f"latents_{hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:16]}.safetensors"
+    )
+    if world.main and not path.is_file():
+        log.info("Encoding %d clips, %d starts each, into %s.", len(source), starts, path)
+        found = [encoder(item) for draw in range(starts) for _, item in source.items(draw, range(len(source)))]
+        if not found:
+            raise DisMoError("None of the clips can be used; see the log.")
+        parts = {name: torch.cat([getattr(each, name).cpu() for each in found]) for name in Encoded._fields}
+        with atomic_write(path, overwrite=True) as temporary:
+            save_tensors(parts, temporary, made_of)
+    world.wait()
+    return path

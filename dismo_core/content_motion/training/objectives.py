@@ -1,0 +1,91 @@
+"""The losses of the three stages, as modules that several processes can wrap."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..diffusion import GaussianDiffusion
+from ..losses import reconstruction_loss
+from ..lpips import LPIPS
+from ..models.autoencoder import ContentMotionAutoencoder
+from ..models.content_dit import ContentDiT
+from ..models.motion_dit import MotionDiT
+
+
+class AutoencoderObjective(nn.Module):
+    """Reconstruction, and exchange: the motion of one clip on the content of another that moves alike.
+
+    Args:
+        autoencoder: that is trained.
+        perceptual: LPIPS; None = without.
+        squares: factor on the squared error, of pixels; 0 = the published loss alone (docs/methods/content_motion.md, 6.1). Else the
+            published loss counts with `SHARE`: a small model trained from nothing follows what moves sooner so (6.3).
+    """
+
+    SHARE = 0.075
+
+    def __init__(
+        self, autoencoder: ContentMotionAutoencoder, perceptual: LPIPS | None = None, squares: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.autoencoder, self.perceptual, self.squares = autoencoder, perceptual, squares
+
+    def forward(self, clips: Tensor, others: Tensor | None, frame: Tensor) -> dict[str, Tensor]:
+        """Losses of a batch.
+
+        Args:
+            clips: [B,C,L,H,W].
+            others: clips that move alike, whose contents and motions are exchanged; None = each clip is reconstructed.
+            frame: int64 [B], or [2B] with others; which frame LPIPS compares.
+        """
+        shown = clips if others is None else torch.cat((clips, others))
+        content, motion = self.autoencoder.encode(shown)
+        if others is not None:
+            motion = motion.roll(len(clips), 0)
+        made = self.autoencoder.decode(content, motion)
+        parts = reconstruction_loss(shown, made, self.autoencoder.mode, self.perceptual, frame)
+        if self.squares:
+            squared = (made - shown).square().mean()
+            parts |= {"squares": squared, "loss": self.SHARE * parts["loss"] + self.squares * squared}
+        if others is None:
+            return parts
+        return {"loss": parts["loss"]} | {f"exchange_{name}": value for name, value in parts.items() if name != "loss"}
+
+
+class DiffusionObjective(nn.Module):
+    """The loss of a diffusion model, mean over the batch.
+
+    Args:
+        model: that is trained.
+        condition: name of its input beside the noisy sample and the time: "content" or "labels".
+    """
+
+    def __init__(self, model: MotionDiT | ContentDiT, condition: str) -> None:
+        super().__init__()
+        self.model, self.condition = model, condition
+        self.diffusion = GaussianDiffusion()
+
+    def forward(self, x0: Tensor, t: Tensor, noise: Tensor, condition: Tensor) -> dict[str, Tensor]:
+        """x0 [B,...], t int64 [B], noise like x0, condition [B,...] -> loss, mse, vlb."""
+        parts: dict[str, Any] = self.diffusion.loss(self.model, x0, t, noise, **{self.condition: condition})
+        return {name: value.mean() for name, value in parts.items()}
+
+
+def drawn_noise(places: range, seed: int, shape: torch.Size, steps: int) -> tuple[Tensor, Tensor]:
+    """Times int64 [B] and noise [B,*shape], each a function of the seed and of the clip's place in the run.
+
+    Args:
+        places: numbers of the clips; see `Share.places`.
+        seed: of the run.
+        shape: of a sample.
+        steps: of the diffusion.
+    """
+    times, noise = [], []
+    for place in places:
+        generator = torch.Generator().manual_seed((seed * 1_000_003 + place) % 2**63)
+        times.append(torch.randint(steps, (), generator=generator))
+        noise.append(torch.randn(shape, generator=generator))
+    return torch.stack(times), torch.stack(noise)

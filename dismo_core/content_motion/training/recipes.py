@@ -1,0 +1,69 @@
+"""How each stage is trained: as released, and the tiny model from nothing on drawn clips."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...training.loop import Schedule
+from ...weights.kinds import Kind
+from ..kinds import AUTOENCODER, CONTENT_MODEL, MOTION_MODEL
+
+NO_AVERAGE: float | None = None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Numbers of a stage.
+
+    Args:
+        results: folder of the runs.
+        batch: clips of all processes in a step.
+        schedule: how fast; of its steps, where `epochs` is None, how long.
+        epochs: how long, in clips seen; None = by steps.
+        geometry: of the model, where it is not the released one.
+        exchange: see `DrawnSource`.
+        lively: likewise.
+        squares: see `AutoencoderObjective`.
+        begun: whether an autoencoder begins as the mean frame, see `start`.
+    """
+
+    results: str
+    batch: int
+    schedule: Schedule
+    epochs: int | None = None
+    geometry: dict[str, Any] = field(default_factory=dict)
+    exchange: float = 0.0
+    lively: float = 1.0
+    squares: float = 0.0
+    begun: bool = False
+
+
+def _released(lr: float, every: int, betas: tuple[float, float], clip: float, average: float | None) -> Schedule:
+    return Schedule(
+        steps=0, lr=lr, warmup=0, shape="constant", clip=clip, betas=betas, weight_decay=0.0, average=average, ramped=False,
+        save_every=every, log_every=100, draw_every=every,
+    )  # fmt: skip
+
+
+def _tiny(steps: int, lr: float, average: float | None) -> Schedule:
+    return Schedule(steps=steps, lr=lr, warmup=200, average=average, save_every=500, log_every=50, draw_every=500)
+
+
+_INFINITE = float("inf")
+PUBLISHED = {
+    AUTOENCODER: Recipe("./result", 256, _released(1e-5, 50_000, (0.5, 0.9), _INFINITE, NO_AVERAGE), 2000),
+    MOTION_MODEL: Recipe("results", 256, _released(1e-4, 50_000, (0.9, 0.999), 1.0, 0.9999), 1400),
+    CONTENT_MODEL: Recipe("results", 256, _released(1e-4, 10_000, (0.9, 0.999), _INFINITE, 0.9999), 1400),
+}
+_SMALL = {"width": 256, "depth": 6, "heads": 4, "table": "grid"}
+DRAWN = {
+    AUTOENCODER: Recipe(
+        "results", 8, _tiny(12_000, 1e-3, 0.998),
+        geometry={"width": 96, "depth": 2, "patch_size": 4, "positions": "rotary"},
+        exchange=0.5, lively=0.5, squares=4.0, begun=True,
+    ),
+    MOTION_MODEL: Recipe("results", 32, _tiny(15_000, 5e-4, 0.999), geometry=_SMALL),
+    CONTENT_MODEL: Recipe("results", 32, _tiny(15_000, 5e-4, 0.999), geometry={**_SMALL, "patch_size": 4}),
+}  # fmt: skip
+PRESETS: dict[str, dict[Kind, Recipe]] = {"released": PUBLISHED, "drawn": DRAWN}
