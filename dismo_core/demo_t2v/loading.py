@@ -50,12 +50,17 @@ def search_folders() -> list[Path]:
     return [*RELEASE_FOLDERS, downloads / "demo" / WEIGHTS.name, downloads / "modelscopet2v" / BASE.name]
 
 
-def find_files(folders: Sequence[Path], given: Mapping[str, str | os.PathLike[str]] | None = None) -> dict[str, Path]:
+def find_files(
+    folders: Sequence[Path],
+    given: Mapping[str, str | os.PathLike[str]] | None = None,
+    optional: Sequence[str] = (),
+) -> dict[str, Path]:
     """Part -> file or folder.
 
     Args:
         folders: that are looked through, the first one first.
         given: parts whose place is known.
+        optional: parts that need not be there.
 
     Raises:
         DisMoError: which parts are not there, and how they can be had.
@@ -72,6 +77,8 @@ def find_files(folders: Sequence[Path], given: Mapping[str, str | os.PathLike[st
             folder / stem for folder in folders for stem in stems if (folder / stem / "config.json").is_file()
         ]
         place = next((place for place in places if place.exists()), None)
+        if place is None and part in optional:
+            continue
         if place is None:
             missing.append(f"{stems[0]} ({_purpose(stems)})")
         else:
@@ -104,7 +111,8 @@ def load_demo(
 
     Args:
         source: "tiny" (bundled), "demo" (the published files, looked for as `search_folders` says), a folder that holds the files, or a
-            mapping of "unet", "motion_encoder", "content_encoder", "autoencoder" to files or folders; what it lacks is looked for.
+            mapping of "unet", "motion_encoder", "content_encoder", "autoencoder" to files or folders; what it lacks is looked for, and the
+            content encoder may be missing then.
         device: where it runs.
         dtype: that it computes in; None = that of `precision`.
         precision: auto (fp32 on a CPU, else bf16, or fp16 where the device has no bf16), fp32, bf16, fp16; fp8 stores the UNet's large
@@ -123,7 +131,7 @@ def load_demo(
     if isinstance(source, Mapping):
         if unknown := set(source) - PARTS.keys():
             raise DisMoError(f"There is no part {sorted(unknown)[0]!r} of DEMO. Known are: {', '.join(PARTS)}.")
-        paths, name = find_files(search_folders(), source), "demo"
+        paths, name = find_files(search_folders(), source, ("content_encoder",)), "demo"
     elif os.fspath(source) == "tiny":
         raise DisMoError(
             "Small weights of DEMO are not bundled with this version. Name a folder with DEMO's files, or 'demo' for the published ones.",
@@ -143,15 +151,13 @@ def load_demo(
     unet, metadata = read_unet(paths["unet"], dtype)
     store(unet, attention_linears(unet), precision, where)
     stage("loading the text encoders")
-    motion_encoder = read_text_tower(paths["motion_encoder"], dtype)
-    content_encoder = read_text_tower(paths["content_encoder"], dtype)
-    _check_towers(unet, {paths[part]: tower for part, tower in
-                         (("motion_encoder", motion_encoder), ("content_encoder", content_encoder))})  # fmt: skip
+    towers = {part: read_text_tower(paths[part], dtype) for part in ("motion_encoder", "content_encoder") if part in paths}
+    _check_towers(unet, {paths[part]: tower for part, tower in towers.items()})
     stage("loading the autoencoder")
     return DemoTextToVideo(
         unet=unet,
-        motion_encoder=motion_encoder,
-        content_encoder=content_encoder,
+        motion_encoder=towers["motion_encoder"],
+        content_encoder=towers.get("content_encoder"),
         autoencoder=read_autoencoder(paths["autoencoder"], dtype),
         name=name,
         device=where,

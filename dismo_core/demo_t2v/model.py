@@ -86,7 +86,7 @@ class DemoTextToVideo:
     Args:
         unet: with its motion modules.
         motion_encoder: reads how it moves.
-        content_encoder: reads what is seen.
+        content_encoder: reads what is seen; None where others read it.
         autoencoder: diffusers' AutoencoderKL; it sees single frames.
         name: what it was loaded from, for messages.
         device: where it runs.
@@ -96,7 +96,7 @@ class DemoTextToVideo:
 
     unet: UNet
     motion_encoder: TextTower
-    content_encoder: TextTower
+    content_encoder: TextTower | None
     autoencoder: Any
     name: str
     device: torch.device
@@ -106,7 +106,8 @@ class DemoTextToVideo:
 
     def __post_init__(self) -> None:
         self.plan = MemoryPlan(self._parts(), self.device, self.memory)
-        self._content, self._motion = TowerTexts(self.content_encoder), TowerTexts(self.motion_encoder)
+        self._motion = TowerTexts(self.motion_encoder)
+        self._content = None if self.content_encoder is None else TowerTexts(self.content_encoder)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -124,7 +125,16 @@ class DemoTextToVideo:
         return Conditioning(self.encode_content([prompt]), self.encode_motion([motion_prompt or prompt]))
 
     def encode_content(self, prompts: Sequence[str]) -> Tensor:
-        """States of the content's text, [N, 77, width]."""
+        """States of the content's text, [N, 77, width].
+
+        Raises:
+            DisMoError: the model has no content encoder.
+        """
+        if self._content is None:
+            raise DisMoError(
+                "This model was loaded without a content encoder. Fetch open_clip_pytorch_model.bin of DEMO's base, or have the prompts read "
+                "by the CLIP of SD 2.x."
+            )
         return self._content(prompts, self.device, lambda _: self.plan.using("content_encoder"))
 
     def encode_motion(self, prompts: Sequence[str]) -> Tensor:
@@ -391,9 +401,11 @@ class DemoTextToVideo:
         one_pass = 24 * cells * int(self.unet.geometry["width"]) * self.dtype.itemsize
         # the widest point of the autoencoder is its last stage, in which a frame has the resolution of pixels
         frame = 6 * height * width * int(self.autoencoder.config["block_out_channels"][0]) * self.dtype.itemsize
-        return {
+        parts = {
             "unet": Part(self.unet, self.unet, 3 * one_pass, one_pass, repeated=True),
             "autoencoder": Part(self.autoencoder, None, 16 * frame, 4 * frame),
-            "content_encoder": Part(self.content_encoder, None, 1 << 26, 1 << 26),
             "motion_encoder": Part(self.motion_encoder, None, 1 << 26, 1 << 26),
         }
+        if self.content_encoder is not None:
+            parts["content_encoder"] = Part(self.content_encoder, None, 1 << 26, 1 << 26)
+        return parts
