@@ -19,8 +19,8 @@ from ..errors import DisMoError
 from ..memory.plan import MemoryPlan, Part
 from ..runtime import Runtime
 from ..text_to_video.clip_tokens import end_of_text, tokenize
+from ..video.picture import fit_image
 from .autoencoder import decode_frames
-from .clips import fit_frames
 from .models.towers import TextTower
 from .models.unet import UNet
 from .sampling import LEVELS, Conditioning, Scale, alphas_cumprod, invert_ddim, sample_ddim, sampling_times
@@ -303,7 +303,8 @@ class DemoTextToVideo:
             raise DisMoError(
                 f"A clip of 1 to {MOST_FRAMES} frames can be inverted, not of {len(frames)}. Cut it, or take fewer frames."
             )
-        return fit_frames(frames, size).clamp(-1, 1)
+        fitted = [fit_image(frame.float() / 255, size, "crop") for frame in frames]
+        return torch.stack(fitted).movedim(-1, 1) * 2 - 1
 
     def invert(
         self,
