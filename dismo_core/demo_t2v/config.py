@@ -48,6 +48,28 @@ KNOWN: dict[str, Any] = {
     "max_frames": int, "resolution": list, "guide_scale": _NUMBER, "ddim_timesteps": int, "negative_prompt": str, "inference_seed": int,
     "model_name": str, "log_dir": str, "use_fp16": bool,
 }  # fmt: skip
+TRAINING: dict[str, Any] = {
+    "train_dataset.csv_path": str, "train_dataset.video_folder": str, "train_dataset.folder": str, "batch_size": int, "accumulation": int,
+    "lr": _NUMBER, "motion_lr": _NUMBER, "schedule": str, "clip": _NUMBER, "video_motion_weight": _NUMBER, "text_motion_weight": _NUMBER,
+    "regularization_weight": _NUMBER, "video_motion": str, "text_motion_gradient": bool, "p_zero": _NUMBER, "p_zero_motion": _NUMBER,
+    "negative_prompt": str, "freeze_unet": bool, "stop_grad_index": int, "optimizer": str, "resolution": list, "max_frames": int,
+    "num_steps": int, "save_every": int, "log_every": int, "keep": int, "seed": int, "deepspeed_config": str, "use_fp16": bool,
+    "embedder.pretrained": str, "motion_encoder.pretrained": str, "auto_encoder.pretrained": str, "Pretrain.resume_checkpoint": str,
+    "flow_weights": str, "log_dir": str,
+}  # fmt: skip
+# Keys of the training's file with another meaning or none, beside those of `WITHOUT_EFFECT`.
+TRAINING_WITHOUT_EFFECT = {
+    "resume_step": "a run goes on from its own newest checkpoint",
+    "train_dataset.page_dir": "it is used nowhere",
+    "train_dataset.type": "the table or the folder decides",
+    "use_ema": "the published training has no average of the weights",
+}
+_FIELDS = {
+    "batch_size": "batch", "accumulation": "accumulation", "lr": "lr", "motion_lr": "motion_lr", "schedule": "schedule", "clip": "clip",
+    "video_motion": "video_motion", "text_motion_gradient": "text_motion_gradient", "p_zero": "p_zero", "p_zero_motion": "p_zero_motion",
+    "negative_prompt": "negative_prompt", "freeze_unet": "freeze_unet", "stop_grad_index": "first_block", "optimizer": "optimizer",
+    "max_frames": "frames", "save_every": "save_every", "log_every": "log_every", "keep": "keep", "seed": "seed",
+}  # fmt: skip
 CHANGED_PATHS = {
     "motion_encoder.pretrained": "motion_encoder",
     "embedder.pretrained": "content_encoder",
@@ -131,6 +153,76 @@ def read_generate_config(path: str | os.PathLike[str] | None, pairs: Sequence[st
     )
 
 
+@dataclass(frozen=True)
+class TrainConfig:
+    """A training as a whole.
+
+    Args:
+        training: arguments of `DemoTraining`.
+        losses: arguments of `LossWeights`.
+        table: CSV in WebVid's form; None = a folder.
+        videos: folder of the videos; of a table's, or with a text beside each.
+        weights: part -> file; "unet" is the base, or DEMO's own.
+        flow: RAFT's weights; None = torch's cache.
+        folder: of the run.
+        half: whether float16 is asked for.
+        sharded: whether weights are shared out among the processes.
+    """
+
+    training: dict[str, Any]
+    losses: dict[str, float]
+    table: Path | None
+    videos: Path | None
+    weights: dict[str, str]
+    flow: Path | None
+    folder: Path
+    half: bool
+    sharded: bool
+
+
+def read_train_config(path: str | os.PathLike[str], pairs: Sequence[str] = ()) -> TrainConfig:
+    """The published YAML of training with the JSON that it names, changed by KEY VALUE pairs; see `read_generate_config`.
+
+    The published file counts batches of one process in `num_steps`; here they are divided by the accumulation.
+
+    Raises:
+        DisMoError: see `read_generate_config`.
+    """
+    told = checked(
+        flattened(read_yaml(Path(path))) | read_pairs(pairs, TRAINING), TRAINING, str(path), TRAINING_WITHOUT_EFFECT
+    )
+    json_path = told.get("deepspeed_config")
+    deepspeed = read_deepspeed(json_path) if json_path and Path(json_path).is_file() else {}
+    if json_path and not deepspeed:
+        log.warning("%s: there is no %s; what it would say is left as it is.", path, json_path)
+    training = {
+        name: value for name, value in deepspeed.items() if name in ("batch", "accumulation", "clip", "schedule")
+    }
+    training |= {field: told[key] for key, field in _FIELDS.items() if key in told}
+    if "num_steps" in told:
+        training["steps"] = max(1, told["num_steps"] // training.get("accumulation", 1))
+    if "resolution" in told:
+        training["size"] = tuple(told["resolution"])
+    losses = {
+        name: float(told[f"{name}_weight"])
+        for name in ("video_motion", "text_motion", "regularization")
+        if f"{name}_weight" in told
+    }
+    table = told.get("train_dataset.csv_path")
+    videos = told.get("train_dataset.video_folder") or told.get("train_dataset.folder")
+    return TrainConfig(
+        training=training,
+        losses=losses,
+        table=Path(table) if table else None,
+        videos=Path(videos) if videos else None,
+        weights={part: told[key] for key, part in CHANGED_PATHS.items() if told.get(key)},
+        flow=Path(told["flow_weights"]) if told.get("flow_weights") else None,
+        folder=Path(told.get("log_dir", "workspace")) / Path(path).stem,
+        half=bool(told.get("use_fp16", deepspeed.get("half", False))),
+        sharded=bool(deepspeed.get("sharded", False)),
+    )
+
+
 def flattened(content: Mapping[str, Any], below: str = "") -> dict[str, Any]:
     """Nested keys as dotted ones."""
     found: dict[str, Any] = {}
@@ -161,19 +253,20 @@ def read_pairs(words: Sequence[str], known: Mapping[str, Any]) -> dict[str, Any]
     return found
 
 
-def checked(told: Mapping[str, Any], known: Mapping[str, Any], source: str) -> dict[str, Any]:
+def checked(
+    told: Mapping[str, Any], known: Mapping[str, Any], source: str, more: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """What is known of dotted keys and has the right type; the log says what becomes of the others.
 
     Raises:
         DisMoError: a value of another type.
     """
+    reasons = WITHOUT_EFFECT | dict(more or {})
     found = {}
     for key, value in told.items():
         section = f"{key.split('.')[0]}.*"
         if key not in known:
-            reason = (
-                WITHOUT_EFFECT.get(key) or WITHOUT_EFFECT.get(section) or WITHOUT_EFFECT.get(key.rpartition(".")[2])
-            )
+            reason = reasons.get(key) or reasons.get(section) or reasons.get(key.rpartition(".")[2])
             if reason:
                 log.info("%s: %s changes nothing: %s.", source, key, reason)
             else:

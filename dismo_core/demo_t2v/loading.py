@@ -151,7 +151,9 @@ def load_demo(
     unet, metadata = read_unet(paths["unet"], dtype)
     store(unet, attention_linears(unet), precision, where)
     stage("loading the text encoders")
-    towers = {part: read_text_tower(paths[part], dtype) for part in ("motion_encoder", "content_encoder") if part in paths}
+    towers = {
+        part: read_text_tower(paths[part], dtype) for part in ("motion_encoder", "content_encoder") if part in paths
+    }
     _check_towers(unet, {paths[part]: tower for part, tower in towers.items()})
     stage("loading the autoencoder")
     return DemoTextToVideo(

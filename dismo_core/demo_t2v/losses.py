@@ -42,7 +42,8 @@ def training_losses(
         eot_index: [B], the token of the motion's text whose maps are compared with the clip.
         video: the clip, [B, F, 3, H, W] in -1..1; needed where flow is given.
         flow: of neighbouring frames; None = no text-motion loss, and no maps are made.
-        video_motion: "noise": differences of neighbouring frames of the noise, as published; "x0": of the clean latents, as the paper has it.
+        video_motion: "noise": differences of neighbouring frames of the noise, as published; "x0": of the clean latents,
+            as in the paper.
 
     Returns:
         "diffusion", "video_motion", and "text_motion" where flow is given; each [B].

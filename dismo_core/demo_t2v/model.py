@@ -27,7 +27,10 @@ from .sampling import LEVELS, Conditioning, Scale, alphas_cumprod, invert_ddim, 
 
 log = logging.getLogger(__name__)
 
-NEGATIVE = "Distorted, discontinuous, Ugly, blurry, low resolution, motionless, static, disfigured, disconnected limbs, Ugly faces, incomplete arms"
+NEGATIVE = (  # as published
+    "Distorted, discontinuous, Ugly, blurry, low resolution, motionless, static, disfigured, disconnected limbs, Ugly faces, "
+    "incomplete arms"
+)
 MOST_FRAMES = 64
 CELL = 8  # px of a frame to one latent, per side
 PREVIEW = (
@@ -198,7 +201,7 @@ class DemoTextToVideo:
         return self.decode(latents, runtime)
 
     def negative(self, prompt: str | None = None, motion: str | None = None) -> Conditioning:
-        """What is led away from, in both halves; None = the model's negative prompt, and for the motion the same as for the content."""
+        """What is led away from; None = the model's negative prompt, and of the motion as of the content."""
         text = self.defaults.negative_prompt if prompt is None else prompt
         return Conditioning(self.encode_content([text]), self.encode_motion([text if motion is None else motion]))
 

@@ -55,7 +55,8 @@ def read_prompts(path: str | os.PathLike[str], overflow: str = "join") -> list[s
 
     Args:
         path: CSV, UTF-8 with or without a byte order mark, with a column `prompt`.
-        overflow: "join": where prompt is the last column, what a comma without quotes cuts off is put back; "cut": it is lost, as published.
+        overflow: "join": where prompt is the last column, what a comma without quotes cuts off is put back; "cut": it is lost, as
+            published.
 
     Raises:
         DisMoError: see `read_table`.

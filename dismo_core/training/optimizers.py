@@ -12,7 +12,9 @@ from ..errors import DisMoError
 OPTIMIZERS = ("adamw", "adamw8bit")
 
 
-def make_adamw(weights: list[nn.Parameter] | list[dict[str, Any]], kind: str = "adamw", **options: Any) -> torch.optim.Optimizer:
+def make_adamw(
+    weights: list[nn.Parameter] | list[dict[str, Any]], kind: str = "adamw", **options: Any
+) -> torch.optim.Optimizer:
     """An optimizer whose moments follow weights that were moved to another device since the last step.
 
     Args:

@@ -31,8 +31,12 @@ class DemoInvert(io.ComfyNode):
             description="Brings your own clip back to noise, so that DEMO Sample can move it as another motion prompt says.",
             inputs=[
                 DemoModel.Input("model", tooltip="From Load DEMO."),
-                DemoConditioning.Input("conditioning", tooltip="What the clip shows and how it moves now, from DEMO Prompts."),
-                io.Video.Input("video", optional=True, tooltip="The clip; its beginning is taken, as long as the model makes one."),
+                DemoConditioning.Input(
+                    "conditioning", tooltip="What the clip shows and how it moves now, from DEMO Prompts."
+                ),
+                io.Video.Input(
+                    "video", optional=True, tooltip="The clip; its beginning is taken, as long as the model makes one."
+                ),
                 io.Image.Input("images", optional=True, tooltip="Or its frames, up to 64. Connect one of the two."),
                 io.Int.Input(
                     "steps",
@@ -44,7 +48,9 @@ class DemoInvert(io.ComfyNode):
             ],
             outputs=[
                 io.Latent.Output("noise", display_name="noise", tooltip="For start_noise of DEMO Sample."),
-                io.Image.Output("fitted", display_name="fitted", tooltip="The frames as the model sees them, cut to its size."),
+                io.Image.Output(
+                    "fitted", display_name="fitted", tooltip="The frames as the model sees them, cut to its size."
+                ),
             ],
             **compat.aliases("dismo", "demo", "ddim inversion", "video to video"),
         )

@@ -62,7 +62,9 @@ class DemoLoad(io.ComfyNode):
                     "file is an error that names it.",
                 ),
             ],
-            outputs=[DemoModel.Output("demo_model", display_name="demo_model", tooltip="Goes into the other nodes of DEMO.")],
+            outputs=[
+                DemoModel.Output("demo_model", display_name="demo_model", tooltip="Goes into the other nodes of DEMO.")
+            ],
             **compat.aliases("dismo", "demo", "text to video", "modelscope"),
         )
 

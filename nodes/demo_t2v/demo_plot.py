@@ -33,7 +33,9 @@ class DemoMotionPlot(io.ComfyNode):
             ],
             outputs=[
                 io.Image.Output(
-                    "plot", display_name="plot", tooltip="First row: frames. Below, for each size of map: bright = looks at it more."
+                    "plot",
+                    display_name="plot",
+                    tooltip="First row: frames. Below, for each size of map: bright = looks at it more.",
                 )
             ],
             **compat.aliases("dismo", "demo", "attention map", "visualize motion"),

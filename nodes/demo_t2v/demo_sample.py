@@ -72,25 +72,41 @@ class DemoSample(io.ComfyNode):
                     tooltip="How much the motion modules do: 1 = as trained, 0 = the base without them, 2 = twice as much.",
                 ),
                 io.Int.Input(
-                    "width", default=0, min=0, max=4096, step=64, tooltip="Pixels, a multiple of 64; 0 = the model's own (256)."
+                    "width",
+                    default=0,
+                    min=0,
+                    max=4096,
+                    step=64,
+                    tooltip="Pixels, a multiple of 64; 0 = the model's own (256).",
                 ),
                 io.Int.Input("height", default=0, min=0, max=4096, step=64, tooltip="Likewise."),
                 io.Int.Input("frames", default=0, min=0, max=64, tooltip="Of the clip; 0 = the model's own (16)."),
                 io.Int.Input("batch", default=1, min=1, max=64, tooltip="Clips of one seed, made together."),
                 io.Float.Input(
-                    "fps", default=0.0, min=0.0, max=60.0, step=0.1, tooltip="Frames per second of the video; 0 = the model's own (8)."
+                    "fps",
+                    default=0.0,
+                    min=0.0,
+                    max=60.0,
+                    step=0.1,
+                    tooltip="Frames per second of the video; 0 = the model's own (8).",
                 ),
                 io.Latent.Input(
                     "start_noise",
                     optional=True,
-                    tooltip="Noise of a clip, from DEMO Invert: the clip moves as the motion prompt says. It brings its own size, length and "
-                    "number; set guidance to 1, and as many steps as the inversion had.",
+                    tooltip="Noise of a clip, from DEMO Invert: the clip moves as the motion prompt says. It brings its own size, length "
+                    "and number; set guidance to 1, and as many steps as the inversion had.",
                 ),
             ],
             outputs=[
-                io.Video.Output("video", display_name="video", is_output_list=True, tooltip="The clips, a list of batch videos."),
-                io.Image.Output("images", display_name="images", tooltip="The frames of all clips, one clip after the other."),
-                io.Latent.Output("latent", display_name="latent", tooltip="Their latents, for VAE Decode with any SD 1.x VAE."),
+                io.Video.Output(
+                    "video", display_name="video", is_output_list=True, tooltip="The clips, a list of batch videos."
+                ),
+                io.Image.Output(
+                    "images", display_name="images", tooltip="The frames of all clips, one clip after the other."
+                ),
+                io.Latent.Output(
+                    "latent", display_name="latent", tooltip="Their latents, for VAE Decode with any SD 1.x VAE."
+                ),
             ],
             **compat.aliases("dismo", "demo", "text to video", "t2v"),
         )
@@ -135,7 +151,9 @@ class DemoSample(io.ComfyNode):
         images = clips.float().div_(255)
         scaling = float(model.autoencoder.config["scaling_factor"])
         latent = {"samples": as_latent(latents) / scaling}
-        return io.NodeOutput([as_video(clip, fps or model.defaults.fps) for clip in images], images.flatten(0, 1), latent)
+        return io.NodeOutput(
+            [as_video(clip, fps or model.defaults.fps) for clip in images], images.flatten(0, 1), latent
+        )
 
 
 def as_video(frames: Tensor, fps: float) -> Any:

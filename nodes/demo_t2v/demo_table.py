@@ -34,10 +34,14 @@ class DemoPromptTable(io.ComfyNode):
                     "table",
                     default="prompt,motion_prompt\na red ball on grass,the ball rolls to the left",
                     multiline=True,
-                    tooltip="Rows of a CSV: prompt, and if you like motion_prompt, negative_prompt, seed, guidance, motion_guidance, frames.",
+                    tooltip="Rows of a CSV: prompt, and if you like motion_prompt, negative_prompt, seed, guidance, motion_guidance, "
+                    "frames.",
                 ),
                 io.Combo.Input(
-                    "file", options=demo_files.tables(), default="none", tooltip="A CSV in the input folder, instead of table."
+                    "file",
+                    options=demo_files.tables(),
+                    default="none",
+                    tooltip="A CSV in the input folder, instead of table.",
                 ),
                 io.Int.Input("repeats", default=1, min=1, max=100, tooltip="Clips of each row."),
                 io.Int.Input(
@@ -74,20 +78,36 @@ class DemoPromptTable(io.ComfyNode):
                     tooltip="How much the motion modules do: 1 = as trained, 0 = the base without them.",
                 ),
                 io.Int.Input(
-                    "width", default=0, min=0, max=4096, step=64, tooltip="Pixels, a multiple of 64; 0 = the model's own (256)."
+                    "width",
+                    default=0,
+                    min=0,
+                    max=4096,
+                    step=64,
+                    tooltip="Pixels, a multiple of 64; 0 = the model's own (256).",
                 ),
                 io.Int.Input("height", default=0, min=0, max=4096, step=64, tooltip="Likewise."),
                 io.Int.Input(
-                    "frames", default=0, min=0, max=64, tooltip="Of the clips, in rows that say nothing; 0 = the model's own (16)."
+                    "frames",
+                    default=0,
+                    min=0,
+                    max=64,
+                    tooltip="Of the clips, in rows that say nothing; 0 = the model's own (16).",
                 ),
                 io.Int.Input("batch", default=1, min=1, max=64, tooltip="Clips made together."),
                 io.Float.Input(
-                    "fps", default=0.0, min=0.0, max=60.0, step=0.1, tooltip="Frames per second of the videos; 0 = the model's own (8)."
+                    "fps",
+                    default=0.0,
+                    min=0.0,
+                    max=60.0,
+                    step=0.1,
+                    tooltip="Frames per second of the videos; 0 = the model's own (8).",
                 ),
             ],
             outputs=[
                 io.Video.Output("videos", display_name="videos", is_output_list=True, tooltip="The clips, a list."),
-                io.String.Output("names", display_name="names", is_output_list=True, tooltip="A safe file name for each."),
+                io.String.Output(
+                    "names", display_name="names", is_output_list=True, tooltip="A safe file name for each."
+                ),
             ],
             **compat.aliases("dismo", "demo", "prompt list", "batch prompts", "csv"),
         )

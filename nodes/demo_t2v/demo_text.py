@@ -38,7 +38,10 @@ class DemoTextEncode(io.ComfyNode):
                     tooltip="How it moves, best a whole sentence with what is seen in it. Empty = the prompt, as published.",
                 ),
                 io.String.Input(
-                    "negative_prompt", default="", multiline=True, tooltip="What it should not show. Empty = the model's own."
+                    "negative_prompt",
+                    default="",
+                    multiline=True,
+                    tooltip="What it should not show. Empty = the model's own.",
                 ),
                 io.String.Input(
                     "negative_motion",
@@ -54,7 +57,9 @@ class DemoTextEncode(io.ComfyNode):
                 ),
             ],
             outputs=[
-                DemoConditioning.Output("conditioning", display_name="conditioning", tooltip="Goes into DEMO Sample and the others.")
+                DemoConditioning.Output(
+                    "conditioning", display_name="conditioning", tooltip="Goes into DEMO Sample and the others."
+                )
             ],
             **compat.aliases("dismo", "demo", "motion prompt", "text encode"),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import torch
 from situations import STOP, Situation, refused, used
 
 RUNNING = [
@@ -60,5 +61,30 @@ DEMO_T2V = {
             *RUNNING,
         ],
         {"dismo_core.demo_t2v.cli.reanimate.load": MODEL, "dismo_core.demo_t2v.cli.reanimate.reanimated": STOP},
+    ),
+    "demo-t2v train": Situation(
+        "demo-t2v train --cfg {config}",
+        [
+            used("--cfg other.yaml", "other.yaml"),
+            used("--out elsewhere", "PosixPath('elsewhere')"),
+            used("--device cpu:0", "'cpu:0'"),
+        ],
+        {
+            "dismo_core.demo_t2v.config.read_train_config": SimpleNamespace(
+                training={},
+                losses=dict(text_motion=0.0, regularization=0.0),
+                weights=dict.fromkeys(("unet", "content_encoder", "autoencoder"), "/"),
+                flow=None,
+                folder="run",
+                half=False,
+                sharded=False,
+            ),
+            "dismo_core.demo_t2v.cli.train._videos": [],
+            "dismo_core.demo_t2v.cli.train.check_device": "cpu",
+            "dismo_core.demo_t2v.tower_files.read_text_tower": torch.nn.Identity(),
+            "dismo_core.demo_t2v.cli.train._unet": None,
+            "dismo_core.demo_t2v.loading.read_autoencoder": torch.nn.Identity(),
+            "dismo_core.demo_t2v.training.train_motion.train_motion": STOP,
+        },
     ),
 }

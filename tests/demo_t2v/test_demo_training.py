@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import multiprocessing
 import os
 import signal
@@ -12,9 +13,11 @@ from dataclasses import replace
 import pytest
 import torch
 from demo_goldens import fill, flow
-from demo_toy import GEOMETRY, TOWER
+from demo_toy import GEOMETRY
 
 from dismo_core import demo_t2v as demo
+from dismo_core.cli.main import main
+from dismo_core.demo_t2v.config import read_train_config
 from dismo_core.demo_t2v.loading import read_unet
 from dismo_core.demo_t2v.tower_files import read_image_tower, read_text_tower
 from dismo_core.demo_t2v.training.captioned_videos import videos_of_folder, videos_of_table
@@ -25,7 +28,9 @@ from dismo_core.errors import DisMoError
 from dismo_core.training.distributed import joined
 from dismo_core.video import write_video
 
-SHORT = DemoTraining(steps=4, batch=2, frames=4, size=(16, 16), save_every=2, log_every=2, first_block=0, lr=1e-3, motion_lr=1e-4)
+SHORT = DemoTraining(
+    steps=4, batch=2, frames=4, size=(16, 16), save_every=2, log_every=2, first_block=0, lr=1e-3, motion_lr=1e-4
+)
 
 
 @pytest.fixture(scope="module")
@@ -70,9 +75,13 @@ def test_tables_and_folders(clips, caplog):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("videoid,text\n1,a\n", "no column name"), ("name,id\na,1\n", "no column videoid"), ("videoid,name\n7,a\n", "names no video that can be used"),
-     ("", "no column videoid")],
-)  # fmt: skip
+    [
+        ("videoid,text\n1,a\n", "no column name"),
+        ("name,id\na,1\n", "no column videoid"),
+        ("videoid,name\n7,a\n", "names no video that can be used"),
+        ("", "no column videoid"),
+    ],
+)
 def test_bad_tables_are_errors_where_the_release_waits_for_ever(text, message, tmp_path):
     (tmp_path / "a.csv").write_text(text)
     with pytest.raises(DisMoError, match=message):
@@ -86,7 +95,9 @@ def test_what_is_trained(toy_folder):
     assert {name.split(".")[0] for name in names} == {"unet", "motion_encoder"}
     motion = {f"unet.{name}" for name, module in unet.named_modules() if module in unet.motion_modules()}
     assert all(any(name.startswith(f"{place}.") for place in motion) for name in names if name.startswith("unet"))
-    assert {name.split(".")[3] for name in names if name.startswith("motion_encoder")} == {"1"}  # block 2 of 3 is the last, and unused
+    assert {name.split(".")[3] for name in names if name.startswith("motion_encoder")} == {
+        "1"
+    }  # block 2 of 3 is the last, and unused
 
 
 def test_a_run_writes_the_releases_files_and_learns(toy, toy_folder, clips, tmp_path):
@@ -123,7 +134,9 @@ def test_killed_in_training_it_ends_in_equal_weights(toy, toy_folder, clips, tmp
     for count in (1, 2):
         process = forked.Process(target=run, args=(tmp_path / "killed", toy, toy_folder, clips, again))
         process.start()
-        while process.is_alive() and len(list((tmp_path / "killed" / "checkpoints").glob("non_ema_????????.pth"))) < count:
+        while (
+            process.is_alive() and len(list((tmp_path / "killed" / "checkpoints").glob("non_ema_????????.pth"))) < count
+        ):
             time.sleep(0.001)
         process.kill()
         process.join()
@@ -145,7 +158,9 @@ def test_text_motion_trains_nothing_where_its_gradient_is_off(toy, toy_folder, c
     for on, weight in ((True, 0.1), (False, 0.1), (True, 0.0)):
         training = replace(SHORT, text_motion_gradient=on, weights=LossWeights(text_motion=weight))
         half.zero_grad()
-        MotionBatches(half, videos_of_folder(clips), toy.autoencoder, toy.content_encoder, training, image, flow)(0)["loss"].backward()
+        MotionBatches(half, videos_of_folder(clips), toy.autoencoder, toy.content_encoder, training, image, flow)(0)[
+            "loss"
+        ].backward()
         gradients.append(unet.middle_block[2].transformer_blocks[0].attn2.to_q.weight.grad.clone())
     assert not torch.allclose(gradients[0], gradients[1], rtol=1e-3, atol=0)
     torch.testing.assert_close(gradients[1], gradients[2])
@@ -165,7 +180,13 @@ def test_raft_is_never_fetched(tmp_path):
 
 
 def _process(rank, folder, toy, toy_folder, clips, port):
-    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    os.environ |= {
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+        "WORLD_SIZE": "2",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": port,
+    }
     torch.set_num_threads(1)
     with joined("cpu") as world:
         run(folder, toy, toy_folder, clips, replace(SHORT, batch=1), world=world)
@@ -174,11 +195,83 @@ def _process(rank, folder, toy, toy_folder, clips, port):
 def test_two_processes_are_one_with_both_batches(toy, toy_folder, clips, tmp_path):
     run(tmp_path / "one", toy, toy_folder, clips)
     spawned = multiprocessing.get_context("fork")
-    processes = [spawned.Process(target=_process, args=(rank, tmp_path / "two", toy, toy_folder, clips, "29571")) for rank in range(2)]
+    processes = [
+        spawned.Process(target=_process, args=(rank, tmp_path / "two", toy, toy_folder, clips, "29571"))
+        for rank in range(2)
+    ]
     for process in processes:
         process.start()
     for process in processes:
         process.join()
         assert process.exitcode == 0
-    one, two = (torch.load(tmp_path / name / "checkpoints" / "non_ema_00000004.pth")["unet_state_dict"] for name in ("one", "two"))
+    one, two = (
+        torch.load(tmp_path / name / "checkpoints" / "non_ema_00000004.pth")["unet_state_dict"]
+        for name in ("one", "two")
+    )
     assert max(float((one[name] - two[name]).abs().max()) for name in one) < 1e-4
+
+
+# Keys of the release's training configuration.
+RELEASE = """
+train_dataset: {{type: WebVid10M, csv_path: {clips}/videos.csv, video_folder: {clips}, page_dir: x}}
+Pretrain: {{type: pretrain_specific_strategies, resume_checkpoint: {release}/demo.pth}}
+embedder: {{type: FrozenOpenCLIPEmbedder, pretrained: {release}/open_clip_pytorch_model.bin}}
+auto_encoder: {{type: AutoencoderKL, pretrained: {release}/VQGAN_autoencoder.pth}}
+lr: 5.0e-5
+motion_lr: 1.0e-6
+video_motion_weight: 0.1
+text_motion_weight: 0.0
+regularization_weight: 0.1
+freeze_unet: True
+stop_grad_index: 0
+p_zero: 0.1
+sample_fps: 8
+resume_step: 267000
+num_steps: 4
+max_frames: 3
+resolution: [16, 16]
+save_every: 1
+log_every: 1
+deepspeed_config: {folder}/ds.json
+"""
+DEEPSPEED = {
+    "train_micro_batch_size_per_gpu": 2, "gradient_accumulation_steps": 2, "gradient_clipping": 0.5, "fp16": {"enabled": True},
+    "scheduler": {"type": "OneCycle", "params": {"cycle_min_lr": 1e-5}}, "zero_optimization": {"stage": 2}, "steps_per_print": 9,
+}  # fmt: skip
+
+
+def test_the_releases_yaml_and_json_train(toy_folder, clips, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    (tmp_path / "ds.json").write_text(json.dumps(DEEPSPEED))
+    path = tmp_path / "t2v_train.yaml"
+    path.write_text(RELEASE.format(clips=clips, release=toy_folder / "release", folder=tmp_path))
+    config = read_train_config(path)
+    assert (config.training["batch"], config.training["accumulation"], config.training["clip"]) == (2, 2, 0.5)
+    assert (
+        config.training["schedule"] == "one_cycle" and config.training["steps"] == 2 and config.half and config.sharded
+    )
+    for key in (
+        "sample_fps changes nothing",
+        "resume_step changes nothing",
+        "page_dir changes nothing",
+        "steps_per_print",
+    ):
+        assert key in caplog.text or key in " ".join(record.getMessage() for record in caplog.records), key
+    assert (
+        main(
+            [
+                "demo-t2v",
+                "train",
+                "--cfg",
+                str(path),
+                "--out",
+                str(tmp_path / "run"),
+                "--device",
+                "cpu",
+                "num_steps",
+                "2",
+            ]
+        )
+        == 0
+    )
+    assert (tmp_path / "run" / "checkpoints" / "non_ema_00000001.pth").is_file()

@@ -14,7 +14,18 @@ import torch
 sys.path.append(str(Path(__file__).parents[1] / "demo_t2v"))
 from demo_toy import write_ours  # noqa: E402
 
-SAMPLE = dict(seed=3, steps=2, guidance=0.0, motion_guidance=-1.0, motion_strength=1.0, width=0, height=0, frames=0, batch=1, fps=0.0)
+SAMPLE = dict(
+    seed=3,
+    steps=2,
+    guidance=0.0,
+    motion_guidance=-1.0,
+    motion_strength=1.0,
+    width=0,
+    height=0,
+    frames=0,
+    batch=1,
+    fps=0.0,
+)
 TEXTS = dict(prompt="a ball", motion_prompt="up", negative_prompt="", negative_motion="")
 
 
@@ -65,12 +76,16 @@ def test_a_clip_of_two_prompts(nodes, model, told):
     decoded = model.autoencoder.decode(latent["samples"]).sample  # as ComfyUI's VAE Decode does
     assert ((decoded.movedim(1, -1) / 2 + 0.5).clamp(0, 1) - images).abs().max() < 2 / 255
     again = nodes("demo_text").DemoTextEncode.execute(model, **TEXTS | dict(motion_prompt="down"))[0]
-    assert not torch.equal(nodes("demo_sample").DemoSample.execute(model, again, **SAMPLE | dict(batch=2, frames=3))[1], images)
+    assert not torch.equal(
+        nodes("demo_sample").DemoSample.execute(model, again, **SAMPLE | dict(batch=2, frames=3))[1], images
+    )
 
 
 def test_the_prompt_through_comfyuis_clip(nodes, model, told):
     states = told.positive.content
-    clip = SimpleNamespace(tokenize=lambda text: text, encode_from_tokens=lambda text: states if text == "a ball" else 0 * states)
+    clip = SimpleNamespace(
+        tokenize=lambda text: text, encode_from_tokens=lambda text: states if text == "a ball" else 0 * states
+    )
     (through,) = nodes("demo_text").DemoTextEncode.execute(model, **TEXTS, clip=clip)
     assert torch.equal(through.positive.content, states) and torch.equal(through.positive.motion, told.positive.motion)
     wide = SimpleNamespace(tokenize=lambda text: text, encode_from_tokens=lambda text: torch.zeros(1, 77, 768))

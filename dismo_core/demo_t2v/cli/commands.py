@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from . import generate, reanimate
+from . import generate, reanimate, train
 
 
 def add_parser(subparsers: Any) -> None:
@@ -15,3 +15,4 @@ def add_parser(subparsers: Any) -> None:
     actions = parser.add_subparsers(required=True, dest="action", metavar="ACTION")
     generate.add_generate(actions)
     reanimate.add_reanimate(actions)
+    train.add_train(actions)

@@ -24,7 +24,7 @@ def add_generate(actions: Any) -> None:
     parser: argparse.ArgumentParser = actions.add_parser(
         "generate",
         help="make clips of a prompt or of a table of prompts",
-        description="Make clips. KEY VALUE pairs at the end replace entries of the YAML, such as: batch_size 1 infer_dataset.repeat_times 2",
+        description="Make clips. KEY VALUE pairs replace entries of the YAML, such as: batch_size 1 infer_dataset.repeat_times 2",
     )
     parser.add_argument("--cfg", metavar="YAML", help="the published configuration, or your own of its kind")
     parser.add_argument("--prompt", help="what is seen; instead of a table")

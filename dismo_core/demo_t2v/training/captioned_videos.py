@@ -81,7 +81,9 @@ def usable(videos: list[CaptionedVideo], source: str) -> list[CaptionedVideo]:
     if bad:
         log.warning("%s: %d of %d videos are left out: %s", source, len(bad), len(videos), "; ".join(bad[:10]))
     if not good:
-        raise DisMoError(f"{source} names no video that can be used: {'; '.join(bad[:5]) or 'it is empty'}. Correct the paths.")
+        raise DisMoError(
+            f"{source} names no video that can be used: {'; '.join(bad[:5]) or 'it is empty'}. Correct the paths."
+        )
     return good
 
 
@@ -101,7 +103,9 @@ def _problem(video: CaptionedVideo) -> str:
     return ""
 
 
-def drawn_clip(video: CaptionedVideo, generator: torch.Generator, size: tuple[int, int], frames: int = FRAMES) -> Tensor:
+def drawn_clip(
+    video: CaptionedVideo, generator: torch.Generator, size: tuple[int, int], frames: int = FRAMES
+) -> Tensor:
     """A clip of a video at a drawn place, about 3 frames to a second, float32 [frames, 3, height, width] in -1..1.
 
     Args:

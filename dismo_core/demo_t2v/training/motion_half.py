@@ -71,7 +71,9 @@ class MotionHalf(nn.Module):
         first_block: of the encoder that is trained.
     """
 
-    def __init__(self, unet: UNet, motion_encoder: TextTower, freeze_unet: bool = True, first_block: int = FIRST_TRAINED) -> None:
+    def __init__(
+        self, unet: UNet, motion_encoder: TextTower, freeze_unet: bool = True, first_block: int = FIRST_TRAINED
+    ) -> None:
         super().__init__()
         self.unet, self.motion_encoder = unet.float(), motion_encoder.float()
         self.unet.requires_grad_(not freeze_unet)

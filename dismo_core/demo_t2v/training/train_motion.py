@@ -129,7 +129,10 @@ class MotionBatches:
         training = self.training
         size = training.batch * self.world.size
         samples = [self._sample(number * size + k) for k in range(self.world.rank, size, self.world.size)]
-        columns = [torch.stack(column).to(self.world.device) if column[0] is not None else None for column in zip(*samples, strict=True)]
+        columns = [
+            torch.stack(column).to(self.world.device) if column[0] is not None else None
+            for column in zip(*samples, strict=True)
+        ]
         losses: dict[str, Tensor] = self.half(
             Batch(*columns), training.weights, self.flow, training.video_motion, training.text_motion_gradient
         )
@@ -140,7 +143,9 @@ class MotionBatches:
         """One sample of the run, as the fields of `Batch` without the first dimension."""
         training, device = self.training, self.world.device
         epoch, place = divmod(number, len(self.videos))
-        order = torch.randperm(len(self.videos), generator=torch.Generator().manual_seed(training.seed * 1_000_003 + epoch))
+        order = torch.randperm(
+            len(self.videos), generator=torch.Generator().manual_seed(training.seed * 1_000_003 + epoch)
+        )
         video = self.videos[int(order[place])]
         generator = torch.Generator().manual_seed((training.seed + 1) * 1_000_000_007 + number)
         clip = drawn_clip(video, generator, training.size, training.frames)
@@ -151,7 +156,9 @@ class MotionBatches:
         posterior = torch.randn(shape, generator=generator)
         latents = encode_frames(self.autoencoder, clip.to(*encoding), posterior).transpose(0, 1).float()
         t = torch.randint(0, LEVELS, (), generator=generator)
-        zero, zero_motion = (torch.rand(2, generator=generator) < torch.tensor([training.p_zero, training.p_zero_motion])).tolist()
+        zero, zero_motion = (
+            torch.rand(2, generator=generator) < torch.tensor([training.p_zero, training.p_zero_motion])
+        ).tolist()
         noise = torch.randn(latents.shape, generator=generator)
         content = self.content([training.negative_prompt if zero else video.caption], device)[0]
         tokens = tokenize([training.negative_prompt if zero_motion else video.caption])
@@ -257,7 +264,9 @@ def _check(training: DemoTraining, image_tower: ImageTower | None, flow: Flow | 
     if training.schedule not in SCHEDULES:
         raise DisMoError(f"There is no schedule {training.schedule!r}. Choose one of {', '.join(SCHEDULES)}.")
     if training.video_motion not in VIDEO_MOTION:
-        raise DisMoError(f"There is no video_motion {training.video_motion!r}. Choose one of {', '.join(VIDEO_MOTION)}.")
+        raise DisMoError(
+            f"There is no video_motion {training.video_motion!r}. Choose one of {', '.join(VIDEO_MOTION)}."
+        )
     for name in ("steps", "batch", "accumulation", "frames"):
         if getattr(training, name) < 1:
             raise DisMoError(f"{name} must be at least 1, not {getattr(training, name)}.")
@@ -267,16 +276,21 @@ def _check(training: DemoTraining, image_tower: ImageTower | None, flow: Flow | 
     if training.weights.text_motion and flow is None:
         raise DisMoError("The text-motion loss needs a flow operator. Give one, or set its weight to 0.")
     if training.weights.regularization and image_tower is None:
-        raise DisMoError("The regularization needs an image tower. Give that of open_clip_pytorch_model.bin, or set its weight to 0.")
+        raise DisMoError(
+            "The regularization needs an image tower. Give that of open_clip_pytorch_model.bin, or set its weight to 0."
+        )
 
 
 def _optimizer(half: MotionHalf, training: DemoTraining) -> torch.optim.Optimizer:
     """Two groups, each with its own rate."""
     parts = ((half.unet, training.lr), (half.motion_encoder, training.motion_lr))
     groups: list[Any] = [
-        {"params": [weight for weight in part.parameters() if weight.requires_grad], "lr": lr, "peak": lr} for part, lr in parts
+        {"params": [weight for weight in part.parameters() if weight.requires_grad], "lr": lr, "peak": lr}
+        for part, lr in parts
     ]
-    return make_adamw([group for group in groups if group["params"]], training.optimizer, betas=(0.9, 0.999), weight_decay=0.0)
+    return make_adamw(
+        [group for group in groups if group["params"]], training.optimizer, betas=(0.9, 0.999), weight_decay=0.0
+    )
 
 
 def _published(step: int, group: dict[str, Any]) -> None:
