@@ -135,7 +135,7 @@ class DemoTextToVideo:
         """
         if self._content is None:
             raise DisMoError(
-                "This model was loaded without a content encoder. Fetch open_clip_pytorch_model.bin of DEMO's base, or have the prompts read "
+                "This model was loaded without a content encoder. Fetch open_clip_pytorch_model.bin of its base, or have the prompts read "
                 "by the CLIP of SD 2.x."
             )
         return self._content(prompts, self.device, lambda _: self.plan.using("content_encoder"))
