@@ -70,7 +70,8 @@ def _tokenizer() -> Any:
     with importing("tokenizers"):
         from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
 
-    merges = [tuple(line.split()) for line in gzip.decompress(MERGES.read_bytes()).decode("utf-8").splitlines()]
+    lines = gzip.decompress(MERGES.read_bytes()).decode("utf-8").splitlines()
+    merges = [(first, second) for first, second in (line.split() for line in lines)]
     symbols = byte_symbols()
     words = [*symbols, *(symbol + END for symbol in symbols), *("".join(pair) for pair in merges), START_WORD, END_WORD]
     made = Tokenizer(

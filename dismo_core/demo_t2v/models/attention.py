@@ -89,7 +89,8 @@ class Attention(nn.Module):
         return projected, looked
 
     def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        split: Tensor = x.unflatten(-1, (self.heads, -1))
+        return split.transpose(1, 2)
 
 
 class GatedProjection(nn.Module):

@@ -37,7 +37,8 @@ class Given:
 
 def by_sample(x: Tensor, frames: int) -> Tensor:
     """[B F, C, h, w] -> [B, C, F, h, w]."""
-    return x.unflatten(0, (-1, frames)).transpose(1, 2)
+    split: Tensor = x.unflatten(0, (-1, frames))
+    return split.transpose(1, 2)
 
 
 def by_frame(x: Tensor) -> Tensor:
@@ -111,18 +112,20 @@ class OnPixels(nn.Module):
         """[B F, C, h, w] -> the same."""
         tokens = self.proj_in(self.norm(x).flatten(2).transpose(1, 2))
         tokens, _ = self.transformer_blocks[0](tokens, given.content)
-        return x + self.proj_out(tokens).transpose(1, 2).reshape(x.shape)
+        added: Tensor = self.proj_out(tokens).transpose(1, 2).reshape(x.shape)
+        return x + added
 
 
 def frame_tokens(norm: nn.GroupNorm, x: Tensor, frames: int) -> Tensor:
     """The frames of each pixel [B h w, F, C] of [B F, C, h, w], normed over all frames at once."""
-    return norm(by_sample(x, frames)).permute(0, 3, 4, 2, 1).flatten(0, 2)
+    normed: Tensor = norm(by_sample(x, frames))
+    return normed.permute(0, 3, 4, 2, 1).flatten(0, 2)
 
 
 def from_frame_tokens(tokens: Tensor, like: Tensor) -> Tensor:
     """The inverse, without the norm."""
     height, width = like.shape[2:]
-    folded = tokens.unflatten(0, (-1, height, width))  # [B, h, w, F, C]
+    folded: Tensor = tokens.unflatten(0, (-1, height, width))  # [B, h, w, F, C]
     return folded.permute(0, 3, 4, 1, 2).flatten(0, 1)
 
 
