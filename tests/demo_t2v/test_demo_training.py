@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import multiprocessing
-import os
 import signal
-import socket
 import time
 from dataclasses import replace
 
@@ -26,7 +24,6 @@ from dismo_core.demo_t2v.training.flow import raft_flow
 from dismo_core.demo_t2v.training.motion_half import LossWeights, MotionHalf
 from dismo_core.demo_t2v.training.train_motion import DemoTraining, MotionBatches, train_motion
 from dismo_core.errors import DisMoError
-from dismo_core.training.distributed import joined
 from dismo_core.video import write_video
 
 SHORT = DemoTraining(
@@ -178,46 +175,6 @@ def test_losses_that_lack_what_they_need(toy, toy_folder, clips, tmp_path):
 def test_raft_is_never_fetched(tmp_path):
     with pytest.raises(DisMoError, match="set text_motion_weight to 0"):
         raft_flow(tmp_path / "no.pth", torch.device("cpu"))
-
-
-def _process(rank, folder, toy, toy_folder, clips, port, training):
-    os.environ |= {
-        "RANK": str(rank),
-        "LOCAL_RANK": str(rank),
-        "WORLD_SIZE": "2",
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": port,
-    }
-    torch.set_num_threads(1)
-    with joined("cpu") as world:
-        run(folder, toy, toy_folder, clips, replace(training, batch=1), world=world)
-
-
-def test_two_processes_are_one_with_both_batches(toy, toy_folder, clips, tmp_path):
-    """By what is logged of each step, the norm of the whole gradient among it. The weights differ where a gradient is nearly 0,
-    whose sign alone Adam looks at."""
-    training = replace(SHORT, steps=2, save_every=1, log_every=1, lr=1e-5, motion_lr=1e-5)
-    run(tmp_path / "one", toy, toy_folder, clips, training)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    forked = multiprocessing.get_context("fork")
-    arguments = (tmp_path / "two", toy, toy_folder, clips, port, training)
-    processes = [forked.Process(target=_process, args=(rank, *arguments)) for rank in range(2)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
-        assert process.exitcode == 0
-    one, two = (
-        [json.loads(line) for line in (tmp_path / name / "log.jsonl").read_text().splitlines()]
-        for name in ("one", "two")
-    )
-    assert len(one) == len(two) == 2
-    for a, b in zip(one, two, strict=True):
-        assert a.keys() == b.keys() and "grad_norm" in a
-        for name in a.keys() - {"seconds"}:
-            assert a[name] == pytest.approx(b[name], rel=1e-3), name
 
 
 # Keys of the release's training configuration.
