@@ -123,7 +123,8 @@ def decode_frames(autoencoder: Any, latents: Tensor, frames_at_once: int = 16) -
         ).cpu()
         for part in flat.split(frames_at_once)
     ]
-    return torch.cat(parts).unflatten(0, (len(latents), latents.shape[2]))
+    clips: Tensor = torch.cat(parts).unflatten(0, (len(latents), latents.shape[2]))
+    return clips
 
 
 def encode_frames(autoencoder: Any, frames: Tensor, noise: Tensor | None = None) -> Tensor:
@@ -137,4 +138,5 @@ def encode_frames(autoencoder: Any, frames: Tensor, noise: Tensor | None = None)
     Returns:
         [N, 4, h, w].
     """
-    return frame_vae.encode_frames(autoencoder, frames[None], noise=noise)[0].transpose(0, 1)
+    latents: Tensor = frame_vae.encode_frames(autoencoder, frames[None], noise=noise)[0]
+    return latents.transpose(0, 1)
