@@ -1,4 +1,4 @@
-"""Files that are either whole or not there, and JSON from others."""
+"""Files that are either whole or not there, and JSON and YAML from others."""
 
 from __future__ import annotations
 
@@ -160,6 +160,34 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise DisMoError(
             f"{path} holds a JSON {type(content).__name__}, not an object with names. Fetch or make it again."
         )
+    return content
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Keys and values of a YAML file from others; 5e-4 is a number.
+
+    Raises:
+        DisMoError: it cannot be read, is damaged, or holds something else.
+    """
+    try:
+        import yaml
+    except ImportError as error:
+        raise DisMoError(
+            "Reading YAML needs PyYAML, which is not installed here. Install it: pip install pyyaml"
+        ) from error
+
+    class Loader(yaml.SafeLoader):  # type: ignore[misc] # PyYAML carries no types
+        """Takes 5e-4 for a number, as the published code's reader does, and not for text, as YAML 1.1 has it."""
+
+    Loader.add_implicit_resolver(
+        "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+    )
+    try:
+        content = yaml.load(path.read_text("utf-8"), Loader)  # a SafeLoader: no objects
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise DisMoError(f"Cannot read {path} as YAML: {first_line(error)}. Check the file.") from error
+    if not isinstance(content, dict):
+        raise DisMoError(f"{path} holds a {type(content).__name__}, not keys with values. Give a configuration.")
     return content
 
 

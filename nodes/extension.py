@@ -5,6 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import ComfyExtension, io
 
 from .content_motion import registry as content_motion
+from .demo_t2v import registry as demo_t2v
 from .dismo import registry as dismo
 from .gaussians4d import registry as gaussians4d
 from .mimo import registry as mimo
@@ -14,7 +15,7 @@ from .shared.hints import explained
 from .shared.save import SaveVideo
 from .text_to_video.load_base import LoadTextToVideo
 
-METHODS = (dismo, motiondirector, mimo, gaussians4d, content_motion)
+METHODS = (dismo, motiondirector, demo_t2v, mimo, gaussians4d, content_motion)
 
 
 class DisMoExtension(ComfyExtension):

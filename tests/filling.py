@@ -46,7 +46,7 @@ def filled(name: str, shape: tuple[int, ...]) -> Tensor:
         draw = draw / np.sqrt(np.prod(shape[1:]))
     else:
         draw = 0.1 * draw + (1 if name.endswith("weight") else 0)
-    return torch.from_numpy(draw.astype(np.float32))
+    return torch.from_numpy(np.asarray(draw, np.float32))
 
 
 def assert_figures(

@@ -16,7 +16,7 @@ ROWS = (
     ("synthetic", "data"),
     ("training", "evaluation"),
     ("cogvideox", "text_to_video"),  # bases
-    ("dismo", "motiondirector", "mimo", "gaussians4d", "content_motion"),  # methods
+    ("dismo", "motiondirector", "demo_t2v", "mimo", "gaussians4d", "content_motion"),  # methods
     ("cli", "__init__"),
     ("__main__",),
 )

@@ -15,6 +15,7 @@ HINTS = {
     "other base": "`hf download {repo}` does.",
     "overwrite": "Or replace it with --overwrite.",
     "place": "It goes into {option}.",
+    "resume table": "With --resume the others are made.",
     "skip bad": "With --skip-bad the others are used.",
     "weights": "`dismo weights` lists what is installed.",
 }

@@ -117,7 +117,7 @@ def denoise_ddim(
     path: DDIMPath,
     runtime: Runtime | None = None,
     before_step: Callable[[int, int], None] | None = None,
-    preview: Callable[[Tensor], Image] | None = None,
+    preview: Callable[[Tensor], Image | None] | None = None,
 ) -> Tensor:
     """Latents from noise along a path.
 
@@ -175,7 +175,7 @@ def sample_ddim(
     guidance: float = 12.0,
     runtime: Runtime | None = None,
     before_step: Callable[[int, int], None] | None = None,
-    preview: Callable[[Tensor], Image] | None = None,
+    preview: Callable[[Tensor], Image | None] | None = None,
     in_turn: bool = False,
 ) -> Tensor:
     """Clean latents from noise, with classifier-free guidance (Ho and Salimans 2022, arXiv:2207.12598, section 3).

@@ -77,15 +77,35 @@ def fill(
                     if tensor is stored:
                         in_file.add(key)
         found |= {alias: found[key] for alias, key in tied.items() if key in found}
-        if problem := differences(module.state_dict(), found):
-            where, kind = ", ".join(str(path) for path in files), recognise(found)
-            what = f" They look like {kind.what}." if kind else ""
-            raise DisMoError(f"The weights in {where} do not fit {type(module).__name__}.{what} {problem}.")
-        module.load_state_dict(found, strict=True, assign=True)
-        for key, held in (*module.named_parameters(), *module.named_buffers()):
-            if key in in_file:
-                setattr(held, MMAPPED, held.data_ptr())
+        _assign(module, found, in_file, ", ".join(str(path) for path in files))
     return scales
+
+
+def adopt(module: nn.Module, tensors: Mapping[str, Tensor], dtype: torch.dtype, source: str) -> None:
+    """Give every parameter and buffer of `module`, made on the meta device, its tensor; strict. As `fill`, of tensors that are read.
+
+    Args:
+        tensors: memory-mapped, in the module's names; those that have the precision already stay so.
+        dtype: precision of the floating tensors.
+        source: where they come from, for messages.
+
+    Raises:
+        DisMoError: names or shapes that do not fit the module.
+    """
+    with torch.inference_mode(False):
+        cast = {key: tensor.to(dtype) if tensor.is_floating_point() else tensor for key, tensor in tensors.items()}
+        _assign(module, cast, {key for key, tensor in cast.items() if tensor is tensors[key]}, source)
+
+
+def _assign(module: nn.Module, found: dict[str, Tensor], in_file: set[str], source: str) -> None:
+    if problem := differences(module.state_dict(), found):
+        kind = recognise(found)
+        what = f" They look like {kind.what}." if kind else ""
+        raise DisMoError(f"The weights in {source} do not fit {type(module).__name__}.{what} {problem}.")
+    module.load_state_dict(found, strict=True, assign=True)
+    for key, held in (*module.named_parameters(), *module.named_buffers()):
+        if key in in_file:
+            setattr(held, MMAPPED, held.data_ptr())
 
 
 def spill(module: nn.Module, folder: Path) -> None:

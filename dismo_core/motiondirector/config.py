@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import DisMoError, first_line
+from ..errors import DisMoError
+from ..files import read_yaml
 from .clips import Clip, Size, folder_clips, json_clips, picture_clips, video_chunks
 from .training import TrainingSettings
 
@@ -153,7 +153,7 @@ def read_config(path: str | os.PathLike[str], *, strict: bool = False) -> RunCon
     Raises:
         DisMoError: not YAML, an unknown key, a value of another type, a path that is not there.
     """
-    content = _yaml(Path(path))
+    content = read_yaml(Path(path))
     _check_keys(content, {**{key: kind for key, (_, kind) in _TRAINING.items()}, **_OTHER}, "", path, strict)
     data = [(content.get("dataset_types", "json"), content.get("train_data") or {})]
     for more in content.get("extra_train_data") or []:
@@ -199,31 +199,6 @@ def read_config(path: str | os.PathLike[str], *, strict: bool = False) -> RunCon
         fps=float(first.get("fps", 8)),
         precision={"no": "fp32"}.get(content.get("mixed_precision", "fp16"), content.get("mixed_precision", "fp16")),
     )
-
-
-def _yaml(path: Path) -> dict[str, Any]:
-    try:
-        import yaml
-    except ImportError as error:
-        raise DisMoError(
-            "Reading YAML needs PyYAML, which is not installed here. Install it: pip install pyyaml"
-        ) from error
-
-    class Loader(yaml.SafeLoader):  # type: ignore[misc] # PyYAML carries no types
-        """Takes 5e-4 for a number, as the published code's reader does, and not for text, as YAML 1.1 has it."""
-
-    Loader.add_implicit_resolver(
-        "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
-    )
-    try:
-        content = yaml.load(path.read_text("utf-8"), Loader)  # a SafeLoader: no objects
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise DisMoError(f"Cannot read {path} as YAML: {first_line(error)}. Check the file.") from error
-    if not isinstance(content, dict):
-        raise DisMoError(
-            f"{path} holds a {type(content).__name__}, not keys with values. Give a config such as config_single_video.yaml."
-        )
-    return content
 
 
 def _check_keys(content: Any, known: Mapping[str, Any], below: str, path: str | os.PathLike[str], strict: bool) -> None:

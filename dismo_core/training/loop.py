@@ -92,7 +92,9 @@ class TrainingRun:
         wrapped: what the losses call, where that is the model as `World.wrap` gave it.
         autocast: dtype of the matrix products; None = that of the weights.
         scaled: whether the loss is scaled, so that gradients do not vanish in float16; a step whose gradients overflow is left out.
-        optimizer: makes another one than AdamW of the trained weights.
+        optimizer: makes another one than AdamW of the trained weights; a parameter group with a "peak" has that instead of the
+            schedule's rate.
+        rates: called with a step's number and each parameter group of the optimizer; sets other rates and betas than the schedule's.
         saved: which names of the model's state dict go into checkpoints; the others must be the same again at the start.
         save_minutes: after so many minutes without a checkpoint there is one between those of `save_every`, too; None = not.
         save: writes a checkpoint, called by the main process with (folder, steps done, content, `keep` of the schedule).
@@ -112,6 +114,7 @@ class TrainingRun:
     autocast: torch.dtype | None = None
     scaled: bool = False
     optimizer: Callable[[list[nn.Parameter]], torch.optim.Optimizer] | None = None
+    rates: Callable[[int, dict[str, Any]], None] | None = None
     saved: Callable[[str], bool] = lambda name: True
     save_minutes: float | None = None
     save: Callable[[Path, int, dict[str, Any], int], Any] = save_checkpoint
@@ -203,7 +206,9 @@ def fit(model: nn.Module, losses: Losses, run: TrainingRun) -> nn.Module:
             stack.enter_context(contextlib.closing(logger))
         for step in range(start, schedule.steps):
             for group in optimizer.param_groups:
-                group["lr"] = schedule.lr * schedule.rate(step)
+                group["lr"] = group.get("peak", schedule.lr) * schedule.rate(step)
+                if run.rates is not None:
+                    run.rates(step, group)
             optimizer.zero_grad(set_to_none=True)
             values: dict[str, Tensor] = {}
             for k in range(schedule.accumulation):

@@ -12,11 +12,13 @@ from ..errors import DisMoError
 OPTIMIZERS = ("adamw", "adamw8bit")
 
 
-def make_adamw(weights: list[nn.Parameter], kind: str = "adamw", **options: Any) -> torch.optim.Optimizer:
+def make_adamw(
+    weights: list[nn.Parameter] | list[dict[str, Any]], kind: str = "adamw", **options: Any
+) -> torch.optim.Optimizer:
     """An optimizer whose moments follow weights that were moved to another device since the last step.
 
     Args:
-        weights: that are trained; some of them may lie on the host while they are not.
+        weights: that are trained, or groups of them; some of them may lie on the host while they are not.
         kind: "adamw", or "adamw8bit" (Dettmers et al. 2022, arXiv:2110.02861) with moments of 8 bits, by bitsandbytes.
         options: lr, betas, eps, weight_decay.
 

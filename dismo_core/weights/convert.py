@@ -10,10 +10,10 @@ from torch import Tensor
 
 from ..errors import DisMoError
 from ..files import atomic_write, check_free, save_tensors
-from . import registry
-from .files import read_weights, sha256
+from .files import PICKLED, sha256
 from .manifest import SOURCE
 from .released import check_released
+from .unwrapped import read_unwrapped
 
 
 def convert(
@@ -23,13 +23,13 @@ def convert(
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Tensor]:
-    """Write the tensors of a `.pt` or `.pth` file as safetensors; the metadata hold the source's name and sha256.
+    """Write the tensors of a `.pt`, `.pth` or `.bin` file as safetensors; the metadata hold the source's name and sha256.
 
     The source is read by the weights-only unpickler and stays memory-mapped, so memory does not grow with it. Of a training
     checkpoint the weights under `state_dict` are taken, or what a method says of its own checkpoints.
 
     Args:
-        source: the `.pt` or `.pth` file.
+        source: the `.pt`, `.pth` or `.bin` file.
         target: the `.safetensors` file to make.
         overwrite: replace an existing file.
         progress: of the checksum, called with (bytes done, bytes in all).
@@ -42,14 +42,13 @@ def convert(
             no room.
     """
     source, target = Path(source), Path(target)
-    if source.suffix not in (".pt", ".pth"):
-        raise DisMoError(f"{source.name} is not a .pt or .pth file. Only those are converted.")
+    if source.suffix not in PICKLED:
+        raise DisMoError(f"{source.name} is not a {' or '.join(PICKLED)} file. Only those are converted.")
     if target.suffix not in (".safetensors", ".sft"):
         raise DisMoError(f"{target.name} has the suffix {target.suffix!r}. Give a name that ends in .safetensors.")
     check_free(target, overwrite=overwrite)
     check_released(source, progress)
-    known = (file for read in registry.CHECKPOINTS if (file := read(source)) is not None)
-    file = next(known, None) or read_weights(source, unwrap=True)
+    file = read_unwrapped(source)
     tensors = file.tensors
     metadata = {"format": "pt", "source": source.name, SOURCE: sha256(source, progress), **file.metadata}
     with atomic_write(target, overwrite=overwrite) as temporary:

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ..errors import DisMoError, first_line
 
+PICKLED = (".pt", ".pth", ".bin")
 MOST_PICKLED = 4_000_000  # bytes that name the tensors in torch's zip format, some 200 for each
 # what zipfile and torch raise on bad data
 _DAMAGED = (
@@ -36,7 +37,7 @@ class WeightFile:
 
 
 def read_weights(path: str | os.PathLike[str], *, unwrap: bool = False) -> WeightFile:
-    """Read a `.safetensors`, `.sft`, `.pt` or `.pth` file onto the CPU.
+    """Read a `.safetensors`, `.sft`, `.pt`, `.pth` or `.bin` file onto the CPU.
 
     Args:
         unwrap: of a training checkpoint take the mapping under `state_dict`.
@@ -49,10 +50,10 @@ def read_weights(path: str | os.PathLike[str], *, unwrap: bool = False) -> Weigh
     _require_file(path)
     if path.suffix in (".safetensors", ".sft"):
         return _read_safetensors(path)
-    if path.suffix in (".pt", ".pth"):
+    if path.suffix in PICKLED:
         return WeightFile(path, read_pickle(path, unwrap=unwrap), {})
     raise DisMoError(
-        f"{path.name} has the suffix {path.suffix!r}; weight files end in .safetensors, .sft, .pt or .pth."
+        f"{path.name} has the suffix {path.suffix!r}; weight files end in .safetensors, .sft, .pt, .pth or .bin."
     )
 
 

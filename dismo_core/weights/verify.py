@@ -9,10 +9,11 @@ from ..errors import DisMoError
 from ..files import read_json
 from . import registry
 from .base_folder import check_base
-from .files import differences, read_weights
+from .files import differences
 from .manifest import HubModel
 from .recognise import recognise
 from .released import check_released
+from .unwrapped import read_unwrapped
 
 
 def verify(path: Path, progress: Callable[[int, int], None] | None = None) -> str:
@@ -33,7 +34,7 @@ def verify(path: Path, progress: Callable[[int, int], None] | None = None) -> st
         check_base(path, model.parts)
         return f"{model.family} base, complete by its index files"
     check_released(path, progress)
-    file = read_weights(path)
+    file = read_unwrapped(path)
     kind = recognise(file.tensors)
     if kind is not None and kind not in registry.MODELS:
         known = ", ".join(known.what for known in registry.MODELS)

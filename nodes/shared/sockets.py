@@ -22,3 +22,5 @@ Model4D = io.Custom("DISMO_4D")  # dismo_core.gaussians4d.Gaussians4D
 Mesh4D = io.Custom("DISMO_4D_MESH")  # dismo_core.gaussians4d.moving_mesh.MovingMesh
 CMDModel = io.Custom("DISMO_CMD_MODEL")  # dismo_core.content_motion.ContentMotionModel
 CMDMotion = io.Custom("DISMO_CMD_MOTION")  # dismo_core.content_motion.MotionLatent
+DemoModel = io.Custom("DISMO_DEMO_MODEL")  # dismo_core.demo_t2v.DemoTextToVideo
+DemoConditioning = io.Custom("DISMO_DEMO_COND")  # nodes.demo_t2v.prompts.DemoPrompts

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from demo_t2v_option_cases import DEMO_T2V
 from gaussians4d_option_cases import FOUR_D
 from mimo_option_cases import MIMO
 from motiondirector_option_cases import MOTIONDIRECTOR
@@ -41,7 +42,7 @@ def leaf_commands(parser, words=()):
 
 
 COMMANDS = dict(leaf_commands(make_parser()))
-SITUATIONS |= MIMO | MOTIONDIRECTOR | FOUR_D
+SITUATIONS |= MIMO | MOTIONDIRECTOR | DEMO_T2V | FOUR_D
 ALL = [(name, case) for name, situation in SITUATIONS.items() for case in situation.cases]
 
 

@@ -12,6 +12,7 @@ CONTRACT = Path(__file__).with_name("contract.json")
 OBJECT_INFO = ROOT / "tests/comfyui/object_info.json"
 IO_TYPES = {"Int": "INT", "Float": "FLOAT", "String": "STRING", "Boolean": "BOOLEAN", "Combo": "COMBO"}
 IO_TYPES |= {"Image": "IMAGE", "Mask": "MASK", "Video": "VIDEO", "Audio": "AUDIO", "Mesh": "MESH", "Vae": "VAE"}
+IO_TYPES |= {"Clip": "CLIP", "Latent": "LATENT"}
 LIMITS = ("default", "min", "max", "step")
 
 

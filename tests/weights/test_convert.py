@@ -39,7 +39,7 @@ def test_of_a_training_checkpoint_the_weights_are_taken(tmp_path):
 
 
 REFUSED = {
-    "not a pickle": ("a.safetensors", "b.safetensors", "not a .pt or .pth file"),
+    "not a pickle": ("a.safetensors", "b.safetensors", "not a .pt or .pth or .bin file"),
     "to a pickle": ("a.pt", "b.pt", "ends in .safetensors"),
     "existing target": ("a.pt", "a.safetensors", "exists already"),
     "missing source": ("no.pt", "b.safetensors", "no weight file"),

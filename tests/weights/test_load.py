@@ -160,7 +160,7 @@ FILES = {
     "garbage.pt": (lambda path: path.write_bytes(b"garbage" * 100), "damaged"),
     "wrapped.pt": (lambda path: torch.save({"state_dict": {"a": torch.zeros(1)}}, path), "not a flat mapping"),
     "list.pt": (lambda path: torch.save([torch.zeros(1)], path), "not a flat mapping"),
-    "weights.bin": (lambda path: path.write_bytes(b"x"), "suffix"),
+    "weights.ckpt": (lambda path: path.write_bytes(b"x"), "suffix"),
 }
 
 

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ...imports import importing
+from ..byte_pairs import END, byte_symbols
 
 with importing("transformers"):
     from transformers import CLIPTokenizer
 
-END = "</w>"  # marks the last symbol of a word
 START_TOKEN, END_TOKEN = "<|startoftext|>", "<|endoftext|>"
 
 
@@ -55,10 +55,3 @@ def _merged(word: str, merges: list[tuple[str, str]]) -> list[str]:
                 parts[at : at + 2] = ["".join(pair)]
             at += 1
     return parts
-
-
-def byte_symbols() -> list[str]:
-    """The 256 characters that stand for bytes: printable Latin-1 for itself, the others from 256 on (GPT-2, Radford et al. 2019)."""
-    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    others = (byte for byte in range(256) if byte not in printable)
-    return [chr(byte) for byte in printable] + [chr(256 + k) for k, _ in enumerate(others)]

@@ -1,0 +1,64 @@
+"""Which weights run, and how: options of several commands."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from ...cli.options import best_device, check_device
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ...cli.progress import Display
+    from ..model import DemoTextToVideo
+
+PRECISIONS = ("auto", "fp32", "bf16", "fp16", "fp8")
+MEMORY = ("auto", "full", "model offload", "group offload", "sequential", "disk")
+
+
+def add_running(parser: Any) -> None:
+    """--weights --precision --memory --device."""
+    parser.add_argument(
+        "--weights", default="demo", metavar="FOLDER",
+        help="folder with DEMO's files, or `demo` (default): models/demo and models/modelscopet2v below this folder, then downloads",
+    )  # fmt: skip
+    parser.add_argument(
+        "--precision", choices=PRECISIONS, default="auto",
+        help="auto (default): fp32 on a CPU, else bf16; fp8 stores the UNet's large matrices in fewer bits",
+    )  # fmt: skip
+    parser.add_argument(
+        "--memory", choices=MEMORY, default="auto",
+        help="how the model lies in memory; auto (default) takes the fastest that fits",
+    )  # fmt: skip
+    parser.add_argument("--device", help="cpu, cuda, mps (default: a GPU where there is one)")
+
+
+def chosen_device(arguments: argparse.Namespace) -> str:
+    """The device asked for, where it is there; else a GPU, or the CPU."""
+    return check_device(arguments.device or best_device())
+
+
+def load(
+    weights: str, parts: Mapping[str, str], device: str, precision: str, memory: str, shown: Display
+) -> DemoTextToVideo:
+    """A model, while `shown` says what is loaded.
+
+    Args:
+        weights: `demo` or a folder.
+        parts: files that a configuration names; they are looked for first, where no folder is given.
+        device: where it runs.
+        precision: see `load_demo`.
+        memory: likewise.
+        shown: of the command.
+    """
+    from pathlib import Path
+
+    from ..loading import load_demo
+
+    def stage(label: str) -> None:
+        shown.stage(label[:1].upper() + label[1:])
+
+    there = {part: path for part, path in parts.items() if Path(path).exists()}
+    source = there if weights == "demo" and there else weights
+    return load_demo(source, device=device, precision=precision, memory=memory, stage=stage)

@@ -1,0 +1,109 @@
+"""`dismo demo-t2v train`: the motion half on videos with captions, by the published YAML and JSON."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...cli.options import best_device, check_device, shown_runtime
+from ...cli.progress import display
+from ...errors import DisMoError
+
+if TYPE_CHECKING:
+    from ..config import TrainConfig
+    from ..models.unet import UNet
+    from ..training.captioned_videos import CaptionedVideo
+
+
+def add_train(actions: Any) -> None:
+    """Register `train`."""
+    parser: argparse.ArgumentParser = actions.add_parser(
+        "train",
+        help="train the motion half on videos with captions",
+        description="Train motion modules and motion encoder. A run that was stopped goes on. KEY VALUE pairs replace entries of the YAML. "
+        "Several GPUs: start it by torchrun.",
+    )
+    parser.add_argument(
+        "--cfg", required=True, metavar="YAML", help="the published configuration, or your own of its kind"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="of the run (default: workspace/ and the name of the YAML)"
+    )
+    parser.add_argument("--device", help="cpu, cuda, mps (default: a GPU where there is one)")
+    parser.add_argument("pairs", nargs="*", metavar="KEY VALUE", help="entries that replace those of the YAML")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Train; what is missing is said before anything is loaded."""
+    import torch
+
+    from ...training.distributed import joined
+    from ..config import read_train_config
+    from ..loading import read_autoencoder
+    from ..tower_files import read_image_tower, read_text_tower
+    from ..training.flow import raft_flow
+    from ..training.motion_half import LossWeights
+    from ..training.train_motion import DemoTraining, train_motion
+
+    config = read_train_config(arguments.cfg, arguments.pairs)
+    training = DemoTraining(**config.training, weights=LossWeights(**config.losses))
+    videos = _videos(config)
+    lacking = [
+        part for part in ("unet", "content_encoder", "autoencoder") if not Path(config.weights.get(part, "")).exists()
+    ]
+    if lacking:
+        raise DisMoError(
+            f"The configuration names no file for {', '.join(lacking)} that is there. Correct its `pretrained` entries."
+        )
+    paths = {part: Path(path) for part, path in config.weights.items()}
+    device = check_device(arguments.device or best_device())
+    with display("Loading DEMO") as shown, joined(device, config.sharded) as world:
+        flow = raft_flow(config.flow, world.device) if training.weights.text_motion else None
+        content = read_text_tower(paths["content_encoder"], torch.float32)
+        own = paths.get("motion_encoder")
+        motion = read_text_tower(own if own is not None and own.exists() else paths["content_encoder"], torch.float32)
+        image = read_image_tower(paths["content_encoder"]).to(world.device) if training.weights.regularization else None
+        unet = _unet(paths["unet"])
+        autoencoder = read_autoencoder(paths["autoencoder"], torch.float32).to(world.device)
+        shown.stage("Training")
+        train_motion(
+            arguments.out or config.folder, unet, motion, videos, autoencoder, content.to(world.device), training,
+            image_tower=image, flow=flow, world=world, runtime=shown_runtime(shown, str(world.device)),
+            autocast=_autocast(config.half, world.device),
+        )  # fmt: skip
+        if world.main:
+            shown.line(str((arguments.out or config.folder) / "checkpoints"))
+
+
+def _videos(config: TrainConfig) -> list[CaptionedVideo]:
+    from ..training.captioned_videos import videos_of_folder, videos_of_table
+
+    if config.videos is None:
+        raise DisMoError(
+            "The configuration names no videos: give train_dataset.video_folder with train_dataset.csv_path, or alone."
+        )
+    return videos_of_folder(config.videos) if config.table is None else videos_of_table(config.table, config.videos)
+
+
+def _unet(path: Path) -> UNet:
+    """DEMO's own UNet, or a base with motion modules put in."""
+    import torch
+
+    from ...weights.unwrapped import read_unwrapped
+    from ..loading import read_base_unet, read_unet
+    from ..weights import FIRST_MOTION
+
+    if not path.is_dir() and FIRST_MOTION in read_unwrapped(path).tensors:
+        return read_unet(path, torch.float32)[0]
+    return read_base_unet(path)
+
+
+def _autocast(half: bool, device: Any) -> Any:
+    """bfloat16 on a GPU that has it, else float16 with a scaled loss; nothing on a CPU."""
+    import torch
+
+    if not half or device.type != "cuda":
+        return None
+    return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16

@@ -1,0 +1,1 @@
+"""Training of DEMO's motion half."""

@@ -1,0 +1,88 @@
+"""DEMO in a real ComfyUI, on toy weights: two prompts to a video, a clip to noise and back, a table, the maps."""
+
+from __future__ import annotations
+
+import copy
+import sys
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(TESTS), str(TESTS / "demo_t2v")]
+
+LOAD, TEXT, SAMPLE, SAVE, IMAGES, EXAMPLE, INVERT, TABLE, PLOT = map(str, range(1, 10))
+SAMPLING = {
+    "seed": 3, "steps": 2, "guidance": 0.0, "motion_guidance": -1.0, "motion_strength": 1.0, "width": 0, "height": 0, "frames": 0,
+    "batch": 1, "fps": 0.0,
+}  # fmt: skip
+PROMPT = {
+    LOAD: {
+        "class_type": "DisMoDemoLoad",
+        "inputs": {
+            "model": "demo.safetensors", "motion_encoder": "auto", "autoencoder": "auto", "precision": "auto", "memory": "auto",
+            "download": False,
+        },
+    },
+    TEXT: {
+        "class_type": "DisMoDemoTextEncode",
+        "inputs": {"model": [LOAD, 0], "prompt": "a ball", "motion_prompt": "up", "negative_prompt": "", "negative_motion": ""},
+    },
+    SAMPLE: {"class_type": "DisMoDemoSample", "inputs": {"model": [LOAD, 0], "conditioning": [TEXT, 0], **SAMPLING}},
+    SAVE: {
+        "class_type": "DisMoSaveVideo",
+        "inputs": {"video": [SAMPLE, 0], "filename_prefix": "video/demo", "format": "mp4", "crf": 18},
+    },
+    IMAGES: {"class_type": "SaveImage", "inputs": {"images": [SAMPLE, 1], "filename_prefix": "demo"}},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def files(server):
+    from demo_toy import write_ours
+
+    return write_ours(server.base / "models/dismo/demo")
+
+
+def saved(run, node):
+    assert run.events[-1]["type"] == "execution_success", run.events[-1]
+    return next(event["output"]["images"] for event in run.data("executed") if event["node"] == node)
+
+
+def test_two_prompts_make_a_video(server, files):
+    run = server.run(PROMPT)
+    assert len(saved(run, SAVE)) == 1 and len(saved(run, IMAGES)) == 5
+
+
+def test_a_clip_goes_to_noise_and_back(server, files):
+    prompt = copy.deepcopy(PROMPT)
+    prompt[EXAMPLE] = {"class_type": "DisMoExample", "inputs": {"example": "drawn"}}
+    prompt[INVERT] = {
+        "class_type": "DisMoDemoInvert",
+        "inputs": {"model": [LOAD, 0], "conditioning": [TEXT, 0], "video": [EXAMPLE, 0], "steps": 2},
+    }
+    prompt[SAMPLE]["inputs"] |= {"start_noise": [INVERT, 0], "guidance": 1.0}
+    assert len(saved(server.run(prompt), IMAGES)) == 5
+
+
+def test_a_table_and_the_maps(server, files):
+    prompt = {LOAD: PROMPT[LOAD], TEXT: PROMPT[TEXT]}
+    prompt[TABLE] = {
+        "class_type": "DisMoDemoPromptTable",
+        "inputs": {
+            "model": [LOAD, 0],
+            "table": "prompt,frames\na ball,2\na box,3\n",
+            "file": "none",
+            "repeats": 1,
+            **SAMPLING,
+        },
+    }
+    prompt[SAVE] = copy.deepcopy(PROMPT[SAVE])
+    prompt[SAVE]["inputs"]["video"] = [TABLE, 0]
+    prompt[PLOT] = {
+        "class_type": "DisMoDemoMotionPlot",
+        "inputs": {"model": [LOAD, 0], "conditioning": [TEXT, 0], "frames": 3},
+    }
+    prompt[IMAGES] = {"class_type": "SaveImage", "inputs": {"images": [PLOT, 0], "filename_prefix": "plot"}}
+    run = server.run(prompt)
+    assert len(saved(run, IMAGES)) == 1 and run.events[-1]["type"] == "execution_success"
