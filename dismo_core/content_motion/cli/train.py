@@ -17,7 +17,7 @@ ABOUT = {
     "motion": "train the motion model on a trained autoencoder",
     "content": "train the content model on a trained autoencoder",
 }
-UNUSED = {"use_text_embed": "--use-text-embed", "final": "--final", "local_rank": "--local-rank"}
+UNUSED = ("use_text_embed", "final", "local_rank")  # by the published scripts
 DEFAULTS = {"ae": ("2000", "50000", "1e-5", "./result"), "motion": ("1400", "50000", "1e-4", "results"),
             "content": ("1400", "10000", "1e-4", "results")}  # fmt: skip
 
@@ -134,9 +134,10 @@ def run(arguments: argparse.Namespace) -> None:
     from .launch import launched
     from .train_stage import train
 
-    for name, option in UNUSED.items():
+    unused = (*UNUSED, *(("num_classes",) if arguments.stage == "motion" else ()))
+    for name in unused:
         if name in arguments.given:
-            log.warning("%s has no effect, as in the published script.", option)
+            log.warning("%s has no effect, as in the published script.", arguments.given[name])
     for name in ("autoencoder", "motion_model", "content_model", "lpips", "vgg16", "i3d"):
         if getattr(arguments, name, None) is not None:
             check_input(getattr(arguments, name), "weights")

@@ -290,7 +290,13 @@ def _trained(arguments: argparse.Namespace, stage: Kind, results: Path) -> Any:
     path, found = find_trained(stage, given, results, arguments.dataset_name, arguments.mode)
     log.info("%s: %s", _name(stage), found)
     if stage is AUTOENCODER:
-        return load_autoencoder(path)
+        autoencoder = load_autoencoder(path)
+        if "embed_dim" in arguments.given and arguments.embed_dim != autoencoder.motion_channels:
+            raise DisMoError(
+                f"--embed-dim {arguments.embed_dim} contradicts the autoencoder {path}, which has {autoencoder.motion_channels} motion "
+                "channels. Leave the option out."
+            )
+        return autoencoder
     chosen = arguments.motion_model_config if "motion_model_config" in arguments.given else None
     return load_motion_model(path, preset=chosen)
 

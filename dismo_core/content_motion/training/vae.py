@@ -33,10 +33,10 @@ def load_vae(folder: str | os.PathLike[str], device: torch.device | str = "cpu",
             f"{folder} holds no autoencoder: there is no config.json in it or in its folder vae. Give a diffusers AutoencoderKL."
         )
     try:
-        vae: Any = AutoencoderKL.from_pretrained(place, local_files_only=True)
+        vae: Any = AutoencoderKL.from_pretrained(place, local_files_only=True, torch_dtype=dtype)
     except (OSError, ValueError, RuntimeError) as error:
         raise DisMoError(f"{place} is no diffusers AutoencoderKL that loads ({first_line(error)}).") from error
-    return vae.to(device, dtype).eval().requires_grad_(False)
+    return vae.to(device).eval().requires_grad_(False)
 
 
 @torch.no_grad()
