@@ -142,7 +142,13 @@ def distance_scores(real: Tensor, made: Mapping[str, Tensor], features: Features
 
 
 def motion_samples(
-    model: ContentMotionModel, clips: Tensor, steps: int, sampler: str, seed: int, batch: int, runtime: Runtime | None = None
+    model: ContentMotionModel,
+    clips: Tensor,
+    steps: int,
+    sampler: str,
+    seed: int,
+    batch: int,
+    runtime: Runtime | None = None,
 ) -> dict[str, Tensor]:
     """Predicted motion for the content of clips [N,C,L,H,W], and controls: still, of another clip, Gaussian; uint8 [N,T,H,W,3]."""
     weight = model.autoencoder.pre_xt.weight
@@ -159,7 +165,9 @@ def motion_samples(
     drawn = torch.randn(motion.shape, generator=generator).to(motion)
     gaussian = (motion.mean(0) + drawn * motion.std(0)).clamp(-1, 1)
     again = [
-        model.predict_motion(part, range(seed + i * batch, seed + i * batch + len(part)), steps, sampler, runtime=runtime)
+        model.predict_motion(
+            part, range(seed + i * batch, seed + i * batch + len(part)), steps, sampler, runtime=runtime
+        )
         for i, part in enumerate(content.split(batch))
     ]
     made = {
@@ -178,7 +186,9 @@ def generated_samples(
 ) -> dict[str, Tensor]:  # fmt: skip
     """Clips of the classes of clips [N,C,L,H,W], and controls: the middle frame held still, random latents; uint8 [N,T,H,W,3]."""
     made = [
-        model.generate(part, cfg, range(seed + i * batch, seed + i * batch + len(part)), steps, sampler, runtime=runtime)
+        model.generate(
+            part, cfg, range(seed + i * batch, seed + i * batch + len(part)), steps, sampler, runtime=runtime
+        )
         for i, part in enumerate(labels.split(batch))
     ]
     found = {"generated": to_uint8(torch.cat(made).cpu().permute(0, 2, 3, 4, 1))}
@@ -187,7 +197,9 @@ def generated_samples(
     model_of_motion, generator = model.motion_model, torch.Generator().manual_seed(seed)
     assert model_of_motion is not None
     content = torch.randn((len(clips), *clips[:, :, 0].shape[1:]), generator=generator).clamp(-1, 1)
-    motion = torch.randn((len(clips), model_of_motion.channels, *model_of_motion.latent_size), generator=generator).tanh()
+    motion = torch.randn(
+        (len(clips), model_of_motion.channels, *model_of_motion.latent_size), generator=generator
+    ).tanh()
     found["random latent"] = _decoded(model, content, motion, batch)
     return found
 

@@ -75,7 +75,9 @@ def motion_path(choice: str) -> Path:
     folder = _places()[mark]
     path = _inside(folder, choice.removesuffix(mark))
     if path.suffix != MOTION or not path.is_file():
-        raise DisMoError(f"There is no motion file {choice!r} in {folder}. Save one with CMD Save Motion, then press R.")
+        raise DisMoError(
+            f"There is no motion file {choice!r} in {folder}. Save one with CMD Save Motion, then press R."
+        )
     return path
 
 

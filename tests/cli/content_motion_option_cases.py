@@ -137,8 +137,14 @@ def training(stage: str) -> dict[str, Any]:
     place = f"{CMD}.cli.train_stage."
     function = {"ae": "train_autoencoder", "motion": "train_motion_model", "content": "train_content_model"}[stage]
     network = {"ae": "ContentMotionAutoencoder", "motion": "MotionDiT", "content": "ContentDiT"}[stage]
-    replaced = {name: Network() for name in ("load_i3d", "load_lpips", "load_autoencoder", "load_motion_model", "load_content_model", network)}  # fmt: skip
-    replaced |= {"VideoFolder": Folder(), "load_vae": SimpleNamespace(), "find_trained": (Path("x"), "x"), function: STOP}
+    loaded = ("load_i3d", "load_lpips", "load_autoencoder", "load_motion_model", "load_content_model")
+    replaced = {name: Network() for name in (*loaded, network)}
+    replaced |= {
+        "VideoFolder": Folder(),
+        "load_vae": SimpleNamespace(),
+        "find_trained": (Path("x"), "x"),
+        function: STOP,
+    }
     return {"torch.distributed.run.main": STOP} | {place + name: value for name, value in replaced.items()}
 
 
@@ -223,8 +229,17 @@ OTHERS = {
             used("--overwrite", "write_latent(", beside="-o {video}"),
             *(
                 used(words, "write_latent(")
-                for words in ("--scale 2", "--reverse", "--retime 9", "--shift 4 0", "--trim 2", "--loop 9", "--hold 9",
-                              "--add {latent}", "--append {latent}")
+                for words in (
+                    "--scale 2",
+                    "--reverse",
+                    "--retime 9",
+                    "--shift 4 0",
+                    "--trim 2",
+                    "--loop 9",
+                    "--hold 9",
+                    "--add {latent}",
+                    "--append {latent}",
+                )
             ),
             used("--mix {latent} 2", "The amount must be 0"),
             used("--transplant {latent} 0 0 0 8", "is empty"),

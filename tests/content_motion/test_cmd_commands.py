@@ -38,7 +38,12 @@ def run(models, tmp_path, monkeypatch):
 def test_a_clip_taken_apart_edited_and_put_together(run, clip, tmp_path, models):
     run(f"encode {clip} -o m.safetensors --content c.png --frames {FRAMES} --refine 2")
     motion = cm.MotionLatent.load("m.safetensors")
-    assert motion.frames == FRAMES and motion.size == (SIDE, SIDE) and motion.content is not None and motion.still is not None
+    assert (
+        motion.frames == FRAMES
+        and motion.size == (SIDE, SIDE)
+        and motion.content is not None
+        and motion.still is not None
+    )
     assert (tmp_path / "m.safetensors").stat().st_size < 30_000
     shown = (read_image("c.png") * 2 - 1).permute(2, 0, 1)
     assert (shown - motion.content).abs().max() < 0.01
@@ -145,7 +150,14 @@ def test_evaluations_on_drawn_clips_and_folders(run, tmp_path, capsys):
     run("evaluate --what motion --data-path videos --clips 5 --steps 2 -o m.json")
     found = json.loads((tmp_path / "m.json").read_text())
     distances = found["Frechet motion distance (not FVD)"]
-    assert {"predicted", "still", "of another clip", "Gaussian", "reconstructed", "real, two halves (floor)"} == distances.keys()
+    assert {
+        "predicted",
+        "still",
+        "of another clip",
+        "Gaussian",
+        "reconstructed",
+        "real, two halves (floor)",
+    } == distances.keys()
     assert "DisMo extractor" in found["feature nets"]["Frechet motion distance (not FVD)"]
     assert found["motion, mean frame difference over that of real clips"]["still"] < 0.5
     run("evaluate --what generate --data-path videos --clips 4 --steps 2")

@@ -19,8 +19,8 @@ def scenes():
     return MovingScenes(32, seed=3, textures=12)
 
 
-def source(scenes, share=Share(4), **more):
-    return DrawnSource(scenes, 8, share, **more)
+def source(scenes, share=None, **more):
+    return DrawnSource(scenes, 8, share or Share(4), **more)
 
 
 def test_pairs_move_alike_and_look_different(scenes):

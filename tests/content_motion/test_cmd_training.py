@@ -121,7 +121,7 @@ def test_two_processes_give_the_losses_of_one(trained, clips, tmp_path):
         "ae": [*torchrun, *words("ae", clips, tmp_path)],
         "motion": ["-m", "dismo_core", *words("motion", clips, tmp_path), "--nnodes=1", "--nproc_per_node=2"],
     }
-    for stage, command in commands.items():
+    for command in commands.values():
         done = subprocess.run([sys.executable, *command], capture_output=True, text=True, env=environment)
         assert done.returncode == 0, done.stderr
     assert [row["l1"] for row in rows(tmp_path, "ae")] == pytest.approx(
@@ -199,7 +199,10 @@ def test_latent_mode_in_all_stages(clips, tmp_path):
     for stage in STAGES:
         train(stage, clips, tmp_path / "runs", more)
     found = last(tmp_path / "runs", "ae")
-    assert json.loads(found.file.metadata["geometry"])["mode"] == "latent" and {"mse"} <= rows(tmp_path / "runs", "ae")[0].keys()
+    assert (
+        json.loads(found.file.metadata["geometry"])["mode"] == "latent"
+        and {"mse"} <= rows(tmp_path / "runs", "ae")[0].keys()
+    )
     motion = json.loads(last(tmp_path / "runs", "motion").file.metadata["geometry"])
     assert motion["content_size"] == [4, 8] and motion["latent_size"] == [8, 6] and motion["content_channels"] == 4
 

@@ -11,9 +11,7 @@ from . import decode, demo, edit, encode, evaluate, export, sample, train
 def add_parser(subparsers: Any) -> None:
     """Register the command."""
     text = "a clip as one picture and a motion, edited apart and put together again"
-    parser: argparse.ArgumentParser = subparsers.add_parser(
-        "content-motion", help=text, description=f"CMD: {text}."
-    )
+    parser: argparse.ArgumentParser = subparsers.add_parser("content-motion", help=text, description=f"CMD: {text}.")
     actions = parser.add_subparsers(required=True, dest="content_motion_command", metavar="COMMAND")
     for module in (demo, encode, decode, edit, sample, train, evaluate, export):
         module.add_parser(actions)

@@ -21,7 +21,12 @@ def add_parser(actions: Any) -> None:
         description="Take two bundled clips apart, put each together with the other's motion, and write a contact sheet.",
     )
     parser.add_argument(
-        "-o", "--out", type=Path, default=Path("content_motion_demo"), metavar="FOLDER", help="default content_motion_demo"
+        "-o",
+        "--out",
+        type=Path,
+        default=Path("content_motion_demo"),
+        metavar="FOLDER",
+        help="default content_motion_demo",
     )
     add_model(parser)
     parser.set_defaults(run=run)

@@ -27,10 +27,17 @@ def add_parser(actions: Any) -> None:
     parser.add_argument("--frames", type=int, default=16, help="2 or more (default 16)")
     parser.add_argument("--size", type=int, nargs=2, metavar=("H", "W"), help="px (default: the model's, else 64 64)")
     parser.add_argument(
-        "--fit", choices=("crop", "pad", "stretch"), default="crop", help="how the clip comes to that size (default crop)"
+        "--fit",
+        choices=("crop", "pad", "stretch"),
+        default="crop",
+        help="how the clip comes to that size (default crop)",
     )
     parser.add_argument(
-        "--refine", type=int, default=0, metavar="STEPS", help="improve the result for this clip; 200 is much (default 0)"
+        "--refine",
+        type=int,
+        default=0,
+        metavar="STEPS",
+        help="improve the result for this clip; 200 is much (default 0)",
     )
     add_model(parser)
     parser.set_defaults(run=run)
@@ -47,7 +54,9 @@ def run(arguments: argparse.Namespace) -> None:
 
     check_input(arguments.clip, "clip")
     if arguments.frames < 2 or arguments.refine < 0:
-        raise DisMoError(f"--frames must be 2 or more and --refine 0 or more, not {arguments.frames} and {arguments.refine}.")
+        raise DisMoError(
+            f"--frames must be 2 or more and --refine 0 or more, not {arguments.frames} and {arguments.refine}."
+        )
     for path in (arguments.out, arguments.content):
         if path is not None:
             check_free(path, overwrite=arguments.overwrite)

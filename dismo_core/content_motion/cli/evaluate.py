@@ -31,7 +31,9 @@ def add_parser(actions: Any) -> None:
         "--i3d.",
     )
     parser.add_argument("--what", choices=WHAT, default="reconstruct", help="(default reconstruct)")
-    parser.add_argument("--data-path", type=Path, metavar="FOLDER", help="videos, FOLDER/CLASS/video.avi (default: drawn clips)")
+    parser.add_argument(
+        "--data-path", type=Path, metavar="FOLDER", help="videos, FOLDER/CLASS/video.avi (default: drawn clips)"
+    )
     parser.add_argument(
         "--material", choices=("drawn", "scenes", "real"), default="drawn",
         help="without --data-path: drawn clips as in training, other drawn scenes, three real clips (default drawn)",
@@ -40,7 +42,9 @@ def add_parser(actions: Any) -> None:
     parser.add_argument("--fold", type=int, default=1, help="of the official lists, 1 to 3 (default 1)")
     parser.add_argument("--split", choices=("train", "test"), default="test", help="(default test)")
     parser.add_argument("--i3d", type=Path, metavar="FILE", help="i3d_pretrained_400.pt, for FVD")
-    parser.add_argument("--refine", type=int, default=0, metavar="STEPS", help="of reconstruct: also refined (default 0)")
+    parser.add_argument(
+        "--refine", type=int, default=0, metavar="STEPS", help="of reconstruct: also refined (default 0)"
+    )
     parser.add_argument("--steps", type=int, default=50, help="of the sampling (default 50)")
     parser.add_argument("--sampler", choices=("ancestral", "ddim"), default="ancestral", help="(default ancestral)")
     parser.add_argument("--cfg", type=float, default=4.0, help="of generate (default 4)")
@@ -80,13 +84,19 @@ def _check(arguments: argparse.Namespace) -> None:
         refuse(arguments, ["material"], "does not go with --data-path.")
     sampled = arguments.what in ("motion", "generate")
     if not sampled:
-        refuse(arguments, ["i3d", "steps", "sampler", "seed", "batch"], "is for sampled clips: --what motion or generate.")
+        refuse(
+            arguments, ["i3d", "steps", "sampler", "seed", "batch"], "is for sampled clips: --what motion or generate."
+        )
     if arguments.what != "generate":
         refuse(arguments, ["cfg"], "is for --what generate.")
     if arguments.what != "reconstruct":
         refuse(arguments, ["refine"], "is for --what reconstruct.")
-    if arguments.what != "reconstruct" and (arguments.material != "drawn" or (arguments.what == "exchange" and arguments.data_path)):
-        raise DisMoError(f"--what {arguments.what} needs drawn clips{'' if arguments.what == 'exchange' else ' or a folder'}: leave --material out.")
+    if arguments.what != "reconstruct" and (
+        arguments.material != "drawn" or (arguments.what == "exchange" and arguments.data_path)
+    ):
+        raise DisMoError(
+            f"--what {arguments.what} needs drawn clips{'' if arguments.what == 'exchange' else ' or a folder'}: leave --material out."
+        )
     for name, low in (("clips", 1), ("refine", 0), ("batch", 1)):
         if getattr(arguments, name) < low:
             raise DisMoError(f"--{name} must be at least {low}, not {getattr(arguments, name)}.")

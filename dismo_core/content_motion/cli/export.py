@@ -20,11 +20,15 @@ def add_parser(actions: Any) -> None:
         description="Write the weights of a checkpoint, averaged where it holds averages: as safetensors that knows its geometry, or "
         "with --published as a .pt file that the published classes load.",
     )
-    parser.add_argument("checkpoint", type=Path, metavar="FILE", help="checkpoint or weights of any of the three stages")
+    parser.add_argument(
+        "checkpoint", type=Path, metavar="FILE", help="checkpoint or weights of any of the three stages"
+    )
     add_result(parser, "file to write: .safetensors, or .pt with --published")
     parser.add_argument("--published", action="store_true", help="in the layout of the published checkpoints")
     parser.add_argument("--bf16", action="store_true", help="half as large; of safetensors")
-    parser.add_argument("--image-size", type=int, nargs=2, metavar=("H", "W"), help="of the content frame, where the file does not say")
+    parser.add_argument(
+        "--image-size", type=int, nargs=2, metavar=("H", "W"), help="of the content frame, where the file does not say"
+    )
     parser.add_argument("--n-frames", type=int, help="of a clip, likewise")
     parser.set_defaults(run=run)
 
@@ -55,7 +59,9 @@ def run(arguments: argparse.Namespace) -> None:
         raise DisMoError(f"{path} holds no model of CMD: none of its three stages has these names.")
     size = None if arguments.image_size is None else tuple(arguments.image_size)
     if stage is AUTOENCODER:
-        refuse(arguments, ["image_size", "n_frames"], "is for diffusion models: an autoencoder takes clips of any size.")
+        refuse(
+            arguments, ["image_size", "n_frames"], "is for diffusion models: an autoencoder takes clips of any size."
+        )
         model: Any = load_autoencoder(path)
     elif stage is MOTION_MODEL:
         model = load_motion_model(path, size=size, frames=arguments.n_frames)
@@ -63,7 +69,9 @@ def run(arguments: argparse.Namespace) -> None:
         refuse(arguments, ["n_frames"], "is for motion models.")
         model = load_content_model(path, size=size)
     if arguments.published:
-        save_published(stage, model.state_dict(), arguments.out, options=_options(stage, model), overwrite=arguments.overwrite)
+        save_published(
+            stage, model.state_dict(), arguments.out, options=_options(stage, model), overwrite=arguments.overwrite
+        )
     else:
         if arguments.bf16:
             model = model.to(torch.bfloat16)

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ...cli.options import check_input, check_range, progress_runtime
 from ...cli.given import refuse
+from ...cli.options import check_input, check_range, progress_runtime
 from ...errors import DisMoError
 from .shared import add_model, add_result, load, read_content, save_content
 
@@ -22,7 +22,9 @@ def add_parser(actions: Any) -> None:
     parser.add_argument("--content", type=Path, metavar="PICTURE", help="content frame")
     parser.add_argument("--label", type=int, metavar="CLASS", help="number of the class, from 0")
     add_result(parser, "video to write: mp4, webm, webp, gif")
-    parser.add_argument("--motion", type=Path, metavar="FILE", help="also write the motion latent, with its content frame")
+    parser.add_argument(
+        "--motion", type=Path, metavar="FILE", help="also write the motion latent, with its content frame"
+    )
     parser.add_argument("--picture", type=Path, metavar="PNG", help="also write the content frame")
     parser.add_argument("--cfg", type=float, default=4.0, help="guidance by the class, 0 to 20; 1 = none (default 4)")
     parser.add_argument("--steps", type=int, default=50, help="of the sampling, 2 to 1000 (default 50)")
@@ -67,7 +69,13 @@ def run(arguments: argparse.Namespace) -> None:
         size = (content.shape[2], content.shape[3])
         still = held_still(model.autoencoder, content.to(values), values.shape[2])
         motion = MotionLatent(
-            values[0].cpu(), arguments.fps, size, model.autoencoder.id, "drawn", content[0].float().cpu(), still[0].detach().cpu()
+            values[0].cpu(),
+            arguments.fps,
+            size,
+            model.autoencoder.id,
+            "drawn",
+            content[0].float().cpu(),
+            still[0].detach().cpu(),
         )
         runtime.stage("decoding")
         frames = decode_frames(model.autoencoder, motion)

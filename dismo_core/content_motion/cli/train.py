@@ -43,8 +43,12 @@ def _add_published(parser: argparse.ArgumentParser, stage: str) -> None:
     epochs, every, lr, results = DEFAULTS[stage]
     group = parser.add_argument_group("published options")
     add_option(group, "data-path", type=Path, metavar="FOLDER", help="FOLDER/CLASS/video.avi, as UCF-101 is unpacked")
-    add_option(group, "dataset-name", default="UCF101", help="names the published place of checkpoints (default UCF101)")
-    add_option(group, "mode", choices=("pixel", "latent"), default="pixel", help="latent: of a VAE, --vae (default pixel)")
+    add_option(
+        group, "dataset-name", default="UCF101", help="names the published place of checkpoints (default UCF101)"
+    )
+    add_option(
+        group, "mode", choices=("pixel", "latent"), default="pixel", help="latent: of a VAE, --vae (default pixel)"
+    )
     add_option(
         group, "image-size", type=int, nargs="+", default=[64, 64], metavar="PX",
         help="height and width; one number for both (default 64 64)",
@@ -56,7 +60,9 @@ def _add_published(parser: argparse.ArgumentParser, stage: str) -> None:
     add_option(group, "epochs", type=int, help=f"(default {epochs})")
     add_option(group, "global-batch-size", type=int, help="clips of all processes in a step (default 256)")
     add_option(group, "global-seed", type=int, default=0, help="of everything that is drawn (default 0)")
-    add_option(group, "num-workers", type=int, default=4, help="decoding processes of each process (default 4); 0 = none")
+    add_option(
+        group, "num-workers", type=int, default=4, help="decoding processes of each process (default 4); 0 = none"
+    )
     add_option(group, "log-every", type=int, help="steps between rows of the log (default 100)")
     add_option(
         group, "ckpt-every", type=int, help=f"steps between checkpoints, a multiple of --log-every (default {every})"
@@ -72,30 +78,54 @@ def _add_stage(parser: argparse.ArgumentParser, stage: str) -> None:
     group = parser.add_argument_group("of this stage")
     add_option(
         group, "autoencoder", type=Path, metavar="FILE",
-        help="trained weights to begin with" if stage == "ae" else "trained weights (default: the newest in --results-dir, else ./ckpts/...)",
+        help="trained weights"
+        + (" to begin with" if stage == "ae" else " (default: the newest in --results-dir, else ./ckpts/...)"),
     )  # fmt: skip
     if stage == "ae":
         add_option(group, "patch-size", type=int, help="(default 2)")
         add_option(group, "positions", choices=("none", "rotary"), help="of the attention (default none, as released)")
         add_option(group, "lpips", type=Path, metavar="FILE", help="weights of LPIPS (default: L1 alone)")
-        add_option(group, "vgg16", type=Path, metavar="FILE", help="torchvision's VGG16, where --lpips holds the heads alone")
-        add_option(group, "exchange", type=float, metavar="SHARE", help="of the batches that exchange motions; drawn clips (default 0.5)")
+        add_option(
+            group, "vgg16", type=Path, metavar="FILE", help="torchvision's VGG16, where --lpips holds the heads alone"
+        )
+        add_option(
+            group,
+            "exchange",
+            type=float,
+            metavar="SHARE",
+            help="of the batches that exchange motions; drawn clips (default 0.5)",
+        )
         return
     add_option(
         group, "motion-model-config", default="MotionDiT-L/2", metavar="NAME",
         help="of the motion model, MotionDiT- or DiT-{S,B,L,XL}/{2,4,8} (default MotionDiT-L/2)",
     )  # fmt: skip
-    add_option(group, "keyframe-patch-size", type=int, default=4, help="patches of the content frame in the motion model (default 4)")
+    add_option(
+        group,
+        "keyframe-patch-size",
+        type=int,
+        default=4,
+        help="patches of the content frame in the motion model (default 4)",
+    )
     add_option(group, "num-classes", type=int, help="(default: as many as the data have)")
-    add_option(group, "motion-model", type=Path, metavar="FILE", help="trained weights" + (" to begin with" if stage == "motion" else ", for samples at checkpoints"))  # fmt: skip
+    for_what = " to begin with" if stage == "motion" else ", for samples at checkpoints"
+    add_option(group, "motion-model", type=Path, metavar="FILE", help=f"trained weights{for_what}")
     if stage == "content":
-        add_option(group, "content-model-config", default="DiT-L/2", metavar="NAME", help="of the content model, likewise (default DiT-L/2)")
+        add_option(
+            group,
+            "content-model-config",
+            default="DiT-L/2",
+            metavar="NAME",
+            help="of the content model, likewise (default DiT-L/2)",
+        )
         add_option(group, "content-model", type=Path, metavar="FILE", help="trained weights to begin with")
         add_option(group, "final", action="store_true", help="published, of no effect")
     else:
         add_option(group, "use-text-embed", action="store_true", help="published, of no effect")
     add_option(group, "cache-latents", action="store_true", help="encode every clip once instead of at each step")
-    add_option(group, "starts-per-clip", type=int, default=1, metavar="N", help="of each clip in that cache (default 1)")
+    add_option(
+        group, "starts-per-clip", type=int, default=1, metavar="N", help="of each clip in that cache (default 1)"
+    )
     add_option(group, "sampling-steps", type=int, default=50, help="of the clips at checkpoints (default 50)")
 
 
@@ -107,15 +137,23 @@ def _add_ours(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     add_option(group, "fold", type=int, default=1, help="of the official lists of UCF-101, 1 to 3 (default 1)")
     add_option(group, "split", choices=("train", "test"), default="train", help="(default train)")
-    add_option(group, "short", choices=("error", "skip", "repeat"), default="repeat", help="videos with too few frames (default repeat: the last frame)")  # fmt: skip
+    add_option(
+        group, "short", choices=("error", "skip", "repeat"), default="repeat",
+        help="what becomes of videos with too few frames (default repeat: the last frame)",
+    )  # fmt: skip
     add_option(group, "vae", type=Path, metavar="FOLDER", help="diffusers AutoencoderKL, for --mode latent")
     add_option(group, "width", type=int, help="channels of the model, where not those of its preset")
     add_option(group, "depth", type=int, help="layers, likewise")
     add_option(group, "heads", type=int, help="of attention, likewise")
     add_option(group, "device", help="cpu, cuda, mps (default: cuda where there is one)")
-    add_option(group, "precision", choices=("auto", "fp32", "bf16", "fp16"), default="auto", help="of matrix products; auto: bf16 on a GPU, fp32 on a CPU")  # fmt: skip
+    add_option(
+        group, "precision", choices=("auto", "fp32", "bf16", "fp16"), default="auto",
+        help="of matrix products; auto (default): bf16 on a GPU, fp32 on a CPU",
+    )  # fmt: skip
     add_option(group, "max-steps", type=int, metavar="N", help="optimizer steps at most")
-    add_option(group, "save-every-minutes", type=float, metavar="N", help="a checkpoint after so many minutes without one")
+    add_option(
+        group, "save-every-minutes", type=float, metavar="N", help="a checkpoint after so many minutes without one"
+    )
     add_option(group, "i3d", type=Path, metavar="FILE", help="i3d_pretrained_400.pt, for FVD at checkpoints")
     add_option(group, "wandb", metavar="PROJECT", help="log to this Weights & Biases project as well")
 

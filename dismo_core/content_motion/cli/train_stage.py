@@ -41,6 +41,10 @@ from ..weights import load_autoencoder, load_content_model, load_motion_model
 
 log = logging.getLogger(__name__)
 KINDS = {"ae": AUTOENCODER, "motion": MOTION_MODEL, "content": CONTENT_MODEL}
+LEAST = {
+    "n_frames": 2, "embed_dim": 1, "global_batch_size": 1, "num_workers": 0, "log_every": 1, "ckpt_every": 1, "epochs": 1,
+    "max_steps": 1, "global_seed": 0, "width": 1, "depth": 1, "heads": 1,
+}  # fmt: skip
 KEPT = (
     "data_path", "dataset_name", "mode", "image_size", "n_frames", "embed_dim", "scale_factor", "global_seed", "fold", "split",
     "motion_model_config", "keyframe_patch_size", "num_classes", "preset",
@@ -70,7 +74,11 @@ def train(arguments: argparse.Namespace) -> None:
             )  # fmt: skip
             if vae is not None:
                 scale = arguments.scale_factor
-                run = replace(run, to_latents=partial(latent_clips, vae, scale=scale), to_pixels=partial(pixel_clips, vae, scale=scale))
+                run = replace(
+                    run,
+                    to_latents=partial(latent_clips, vae, scale=scale),
+                    to_pixels=partial(pixel_clips, vae, scale=scale),
+                )
             if world.main:
                 log.info("Training %s in %s: %d steps of %d clips.", stage.what, folder, schedule.steps, share.batch)
             torch.manual_seed(arguments.global_seed)  # the start of the weights, alike in all processes
@@ -91,10 +99,14 @@ def _train_autoencoder(
             log.info("No --lpips is given: the loss is L1 alone.")
     latent = arguments.mode == "latent"
     sizes = {"motion_channels": arguments.embed_dim, "channels": 4 if latent else 3, "mode": arguments.mode}
-    model = ContentMotionAutoencoder(**{**sizes, **recipe.geometry, **_given(arguments, "width", "depth", "heads", "patch_size", "positions")})
+    model = ContentMotionAutoencoder(
+        **{**sizes, **recipe.geometry, **_given(arguments, "width", "depth", "heads", "patch_size", "positions")}
+    )
     patch = model.patch_size
     if size[0] % patch or size[1] % patch:
-        raise DisMoError(f"--image-size {size[0]} {size[1]} cannot be cut into patches of {patch}: both must be multiples of it.")
+        raise DisMoError(
+            f"--image-size {size[0]} {size[1]} cannot be cut into patches of {patch}: both must be multiples of it."
+        )
     if arguments.autoencoder is not None:
         model = _begin(model, load_autoencoder(arguments.autoencoder), arguments.autoencoder)
     elif recipe.begun:
@@ -117,7 +129,11 @@ def _train_motion(
         }
     )
     if arguments.motion_model is not None:
-        model = _begin(model, load_motion_model(arguments.motion_model, size=size, frames=arguments.n_frames), arguments.motion_model)
+        model = _begin(
+            model,
+            load_motion_model(arguments.motion_model, size=size, frames=arguments.n_frames),
+            arguments.motion_model,
+        )
     return train_motion_model(run, model, autoencoder, _cache(arguments), arguments.sampling_steps)
 
 
@@ -129,7 +145,12 @@ def _train_content(
     if classes < len(run.source.classes):
         raise DisMoError(f"--num-classes {classes} is fewer than the {len(run.source.classes)} classes of the data.")
     model = ContentDiT(
-        **{**_preset(arguments, recipe, "content_model_config"), "image_size": size, "channels": autoencoder.channels, "num_classes": classes}
+        **{
+            **_preset(arguments, recipe, "content_model_config"),
+            "image_size": size,
+            "channels": autoencoder.channels,
+            "num_classes": classes,
+        }
     )
     if arguments.content_model is not None:
         model = _begin(model, load_content_model(arguments.content_model, size=size), arguments.content_model)
@@ -150,15 +171,23 @@ def _checked(arguments: argparse.Namespace) -> tuple[int, int]:
     """(H, W) of what the models see, where the options go together."""
     drawn = arguments.preset == "drawn"
     if drawn:
-        refuse(arguments, ["data_path", "fold", "split", "short", "epochs", "mode", "vae"], "does not go with --preset drawn, which draws clips of pixels.")
+        refuse(
+            arguments,
+            ["data_path", "fold", "split", "short", "epochs", "mode", "vae"],
+            "does not go with --preset drawn, which draws clips of pixels.",
+        )
     elif arguments.dataset_name.lower() == "webvid":
-        raise DisMoError("--dataset-name webvid is not supported, as published. Put the videos into a folder and give it: --data-path.")
+        raise DisMoError(
+            "--dataset-name webvid is not supported, as published. Put the videos into a folder and give it: --data-path."
+        )
     elif arguments.data_path is None:
         raise DisMoError("Give the folder of the videos: --data-path FOLDER; or draw clips: --preset drawn.")
     if not drawn:
         refuse(arguments, ["exchange"], "needs clips that move alike: --preset drawn.")
     if arguments.mode == "latent" and arguments.vae is None:
-        raise DisMoError("--mode latent needs --vae FOLDER, a diffusers AutoencoderKL such as that of Stable Diffusion.")
+        raise DisMoError(
+            "--mode latent needs --vae FOLDER, a diffusers AutoencoderKL such as that of Stable Diffusion."
+        )
     if arguments.mode == "pixel":
         refuse(arguments, ["vae", "scale_factor"], "is for --mode latent.")
     if arguments.stage != "ae" and not arguments.cache_latents:
@@ -166,11 +195,12 @@ def _checked(arguments: argparse.Namespace) -> tuple[int, int]:
     sizes = arguments.image_size * 2 if len(arguments.image_size) == 1 else arguments.image_size
     least = FACTOR if arguments.mode == "latent" else 1
     if len(sizes) != 2 or min(sizes) < 1 or any(side % least for side in sizes):
-        raise DisMoError(f"--image-size takes height and width, multiples of {least}, not {' '.join(map(str, arguments.image_size))}.")
+        raise DisMoError(
+            f"--image-size takes height and width, multiples of {least}, not {' '.join(map(str, arguments.image_size))}."
+        )
     if drawn and sizes[0] != sizes[1]:
         raise DisMoError(f"Drawn clips are squares: --image-size {sizes[0]} {sizes[1]} is none.")
-    for name, low in (("n_frames", 2), ("embed_dim", 1), ("global_batch_size", 1), ("num_workers", 0), ("log_every", 1),
-                      ("ckpt_every", 1), ("epochs", 1), ("max_steps", 1), ("global_seed", 0), ("width", 1), ("depth", 1), ("heads", 1)):  # fmt: skip
+    for name, low in LEAST.items():
         value = getattr(arguments, name)
         if value is not None and value < low:
             raise DisMoError(f"--{name.replace('_', '-')} must be at least {low}, not {value}.")
@@ -192,7 +222,9 @@ def _folder(arguments: argparse.Namespace, results: Path, stage: Kind, world: Wo
         return folder
     found = newest_run(results, stage)
     if found is None:
-        raise DisMoError(f"There is no run of this stage with a checkpoint in {results} to go on with. Leave --resume out.")
+        raise DisMoError(
+            f"There is no run of this stage with a checkpoint in {results} to go on with. Leave --resume out."
+        )
     return found
 
 
@@ -277,7 +309,12 @@ def _preset(arguments: argparse.Namespace, recipe: Recipe, config: str) -> dict[
     """Sizes of a transformer: of its named preset, or the recipe's, and what the options change."""
     named = preset_sizes(getattr(arguments, config))
     chosen = config in arguments.given
-    return {**named, "table": "grid", **({} if chosen else recipe.geometry), **_given(arguments, "width", "depth", "heads")}
+    return {
+        **named,
+        "table": "grid",
+        **({} if chosen else recipe.geometry),
+        **_given(arguments, "width", "depth", "heads"),
+    }
 
 
 def _cache(arguments: argparse.Namespace) -> int | None:
@@ -308,7 +345,11 @@ def _name(stage: Kind) -> str:
 def _begin(model: Any, trained: Any, path: Path) -> Any:
     """The model with trained weights, which must be of its geometry."""
     if model.geometry != trained.geometry:
-        other = {name: (trained.geometry.get(name), value) for name, value in model.geometry.items() if trained.geometry.get(name) != value}
+        other = {
+            name: (trained.geometry.get(name), value)
+            for name, value in model.geometry.items()
+            if trained.geometry.get(name) != value
+        }
         told = "; ".join(f"{name} is {theirs} there and {ours} here" for name, (theirs, ours) in other.items())
         raise DisMoError(f"The weights in {path} have another geometry: {told}. Give the same options.")
     model.load_state_dict(trained.state_dict())

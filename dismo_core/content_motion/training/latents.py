@@ -112,7 +112,9 @@ def cache_latents(
     if starts < 1:
         raise DisMoError(f"Each clip needs at least 1 start, not {starts}.")
     made_of = {**about, "autoencoder": encoder.autoencoder.id, "starts": str(starts), "clips": str(len(source))}
-    path = folder / f"latents_{hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:16]}.safetensors"
+    path = (
+        folder / f"latents_{hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:16]}.safetensors"
+    )
     if world.main and not path.is_file():
         log.info("Encoding %d clips, %d starts each, into %s.", len(source), starts, path)
         found = [encoder(item) for draw in range(starts) for _, item in source.items(draw, range(len(source)))]

@@ -82,7 +82,9 @@ class PublishedCheckpoints:
         content = unpickled(path, [argparse.Namespace])
         missing = [name for name in (ENTRIES[self.stage], "opt", "step", "about") if name not in content]
         if missing:
-            raise DisMoError(f"{path} cannot be resumed: it lacks {', '.join(missing)}, as a published checkpoint does.")
+            raise DisMoError(
+                f"{path} cannot be resumed: it lacks {', '.join(missing)}, as a published checkpoint does."
+            )
         state = {"model": content[ENTRIES[self.stage]], "optimizer": content["opt"]}
         state |= {name: content[name] for name in ("step", "about", "scaler") if name in content}
         if "updates" in content:

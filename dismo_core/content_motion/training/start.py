@@ -82,7 +82,9 @@ def _aim(attention: SelfAttention, head: int, here: Tensor | None, there: Tensor
     if here is None or there is None:
         return
     plain = torch.tensor([1.0, 0.0]).repeat(size // 2)[None]
-    scale = (2 * SHARPNESS) ** 0.5 / size**0.25  # the product of two such vectors, divided by the root of their length, is SHARPNESS
+    scale = (
+        2 * SHARPNESS
+    ) ** 0.5 / size**0.25  # the product of two such vectors, divided by the root of their length, is SHARPNESS
     # Turned back by the one and forth by the other, the query meets the key best where their distance is this one.
     attention.qkv.bias[query] = scale * rotate(plain, (there - here)[None])[0]
     attention.qkv.bias[key] = scale * plain[0]

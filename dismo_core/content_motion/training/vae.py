@@ -14,7 +14,9 @@ SCALE = 0.18215
 FACTOR = 8  # pixels for one latent
 
 
-def load_vae(folder: str | os.PathLike[str], device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32) -> Any:
+def load_vae(
+    folder: str | os.PathLike[str], device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
+) -> Any:
     """A diffusers AutoencoderKL, frozen, in evaluation mode.
 
     Args:

@@ -42,7 +42,10 @@ class Watch:
         made = self._made(model)
         if self.alike:
             reached = psnr(made, self.real).mean()
-            found = {"psnr": float(reached), "over_mean_frame": float(reached - psnr(mean_frame(self.real), self.real).mean())}
+            found = {
+                "psnr": float(reached),
+                "over_mean_frame": float(reached - psnr(mean_frame(self.real), self.real).mean()),
+            }
         else:
             found = {"motion": _amount(made, self.real)}
         if self.i3d is not None:
