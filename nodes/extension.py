@@ -1,33 +1,20 @@
-"""The list of nodes that ComfyUI asks for."""
+"""The nodes that ComfyUI asks for: of each method a list (`registry.py`), and those that know no method."""
 
 from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
-from .content_motion import cmd_files
-from .content_motion.cmd_decode import CMDDecode
-from .content_motion.cmd_edit import CMDEdit, CMDMix
-from .content_motion.cmd_encode import CMDEncode
-from .content_motion.cmd_library import CMDLoad, CMDSave
-from .content_motion.cmd_loader import CMDLoadModel
-from .content_motion.cmd_sample import CMDSampleContent, CMDSampleMotion
-from .dismo import cogvideox_files, model_files, motion_files
-from .dismo.camera_plot import CameraPath
-from .dismo.draw_motion import DrawMotion
-from .dismo.extract import ExtractMotion
-from .dismo.load_cogvideox import LoadCogVideoXMotionAdapter
-from .dismo.loaders import LoadDisMoExtractor, LoadFrameGenerator, LoadLayeredModel
-from .dismo.motion_edit import EditMotion, MixMotion
-from .dismo.motion_library import LoadMotion, SaveMotion
-from .dismo.motion_plot import PlotMotion
-from .dismo.motion_preset import MotionPreset
-from .dismo.motion_tracks import MotionTracks, TracksFromVideo
-from .dismo.sample import MotionTransferSample
-from .dismo.video_lora import VideoLoRA
-from .dismo.what_moves import WhatMoves
+from .content_motion import registry as content_motion
+from .dismo import registry as dismo
+from .gaussians4d import registry as gaussians4d
+from .mimo import registry as mimo
+from .motiondirector import registry as motiondirector
 from .shared.example import ExampleInputs
 from .shared.hints import explained
 from .shared.save import SaveVideo
+from .text_to_video.load_base import LoadTextToVideo
+
+METHODS = (dismo, motiondirector, mimo, gaussians4d, content_motion)
 
 
 class DisMoExtension(ComfyExtension):
@@ -35,39 +22,10 @@ class DisMoExtension(ComfyExtension):
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         """Register the folders (before any schema lists them) and name the nodes."""
-        model_files.register_folder()
-        cogvideox_files.register_folder()
-        motion_files.register_folder()
-        cmd_files.register_folder()
-        nodes: list[type[io.ComfyNode]] = [
-            LoadDisMoExtractor,
-            ExtractMotion,
-            LoadFrameGenerator,
-            MotionTransferSample,
-            SaveVideo,
-            ExampleInputs,
-            SaveMotion,
-            LoadMotion,
-            EditMotion,
-            MixMotion,
-            PlotMotion,
-            LoadCogVideoXMotionAdapter,
-            VideoLoRA,
-            LoadLayeredModel,
-            MotionTracks,
-            CameraPath,
-            TracksFromVideo,
-            WhatMoves,
-            MotionPreset,
-            DrawMotion,
-            CMDLoadModel,
-            CMDEncode,
-            CMDDecode,
-            CMDSampleContent,
-            CMDSampleMotion,
-            CMDEdit,
-            CMDMix,
-            CMDSave,
-            CMDLoad,
-        ]
+        for method in METHODS:
+            for register in method.FOLDERS:
+                register()
+        nodes: list[type[io.ComfyNode]] = [SaveVideo, ExampleInputs, LoadTextToVideo]
+        for method in METHODS:
+            nodes += method.NODES
         return [explained(node) for node in nodes]

@@ -36,8 +36,8 @@ def example(name: str) -> tuple[Path, Path]:
 
 
 def all_names() -> list[str]:
-    """Names of all examples: those with one picture, then those with a batch of them."""
-    return [*_EXAMPLES, *_BATCHES]
+    """Names of all examples: those with one picture, those with a batch of them, clips of a subject."""
+    return [*_EXAMPLES, *_BATCHES, *_CLIPS]
 
 
 def example_batch(name: str) -> tuple[Path, Path, Path]:
@@ -55,6 +55,11 @@ def example_batch(name: str) -> tuple[Path, Path, Path]:
 def example_mask(name: str) -> Path | None:
     """What moves in the picture of an example, white; None where it comes without a mask."""
     return _FOLDER / _MASKS[name] if name in _MASKS else None
+
+
+def clip_names() -> list[str]:
+    """Names of the clips that come without a picture."""
+    return list(_CLIPS)
 
 
 def example_clip(name: str) -> Path:

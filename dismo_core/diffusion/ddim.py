@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from ..errors import DisMoError
 from ..runtime import Runtime
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 Predict = Callable[[Tensor, Tensor], Tensor]  # latents and time step [1] -> the network's output, in the latents' shape
 
@@ -114,6 +117,7 @@ def denoise_ddim(
     path: DDIMPath,
     runtime: Runtime | None = None,
     before_step: Callable[[int, int], None] | None = None,
+    preview: Callable[[Tensor], Image] | None = None,
 ) -> Tensor:
     """Latents from noise along a path.
 
@@ -123,6 +127,7 @@ def denoise_ddim(
         path: see `ddim_path`.
         runtime: its progress is called after each step; what it raises passes through.
         before_step: called with (number of the step, steps in all), such as to change the network's adapters.
+        preview: a picture of clean latents, for the progress.
     """
     times, x, total = path.times(latents.device), latents, len(path.steps)
     for i, step in enumerate(path.steps):
@@ -131,7 +136,7 @@ def denoise_ddim(
         clean, noise = clean_and_noise(predict(x, times[i : i + 1]), x, step.alpha, path)
         x = step.alpha_before**0.5 * clean + (1 - step.alpha_before) ** 0.5 * noise
         if runtime is not None:
-            runtime.progress(i + 1, total, None)
+            runtime.progress(i + 1, total, None if preview is None else preview(clean))
     return x
 
 
@@ -165,6 +170,7 @@ def sample_ddim(
     guidance: float = 12.0,
     runtime: Runtime | None = None,
     before_step: Callable[[int, int], None] | None = None,
+    preview: Callable[[Tensor], Image] | None = None,
 ) -> Tensor:
     """Clean latents from noise, with classifier-free guidance (Ho and Salimans 2022, arXiv:2207.12598, section 3).
 
@@ -178,6 +184,7 @@ def sample_ddim(
         guidance: e = e_negative + guidance (e_text - e_negative); up to 1 the text alone is asked.
         runtime: see `denoise_ddim`.
         before_step: see `denoise_ddim`.
+        preview: see `denoise_ddim`.
 
     Returns:
         [B,C,F,h,w], in the dtype of the noise.
@@ -200,7 +207,7 @@ def sample_ddim(
         negative, positive = _output(unet, torch.cat((x, x)), t, text).chunk(2)
         return negative + guidance * (positive - negative)
 
-    return denoise_ddim(predict, latents, ddim_path(scheduler, steps), runtime, before_step).to(latents.dtype)
+    return denoise_ddim(predict, latents, ddim_path(scheduler, steps), runtime, before_step, preview).to(latents.dtype)
 
 
 @torch.no_grad()

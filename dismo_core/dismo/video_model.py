@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..errors import DisMoError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
     from ..runtime import Runtime
@@ -72,6 +74,41 @@ def only_picture(image: Tensor, model: str) -> Tensor:
     if len(image) > 1:
         log.warning("The %s makes no segments: of %d pictures it takes the first.", model, len(image))
     return image[0]
+
+
+def transfer_in_own_shape(
+    model: MotionVideoModel,
+    motion: Motion,
+    pictures: Sequence[Tensor],
+    settings: SamplingSettings,
+    fit: str,
+    *,
+    mask: Tensor | None = None,
+    runtime: Runtime,
+) -> Tensor:
+    """Move pictures of any size: they are fitted to the model's, and what padding added is cut off the video.
+
+    Args:
+        model: that moves them.
+        motion: of one of its lengths.
+        pictures: [H,W,3] float, 0..1; the first begins the video, the others its later segments.
+        settings: of the sampling.
+        fit: how a picture comes to the model's size, see `fit_image`.
+        mask: [H,W], of the first picture.
+        runtime: device, progress, cancel, memory.
+
+    Returns:
+        uint8 [T,H',W',3], on the device that the model left it on.
+    """
+    import torch
+
+    from ..video.picture import fit_image, shown_part
+
+    size = model.defaults.size
+    fitted = torch.stack([fit_image(picture, size, fit, model.defaults.antialias) for picture in pictures])
+    frames = model.transfer(motion, fitted if len(fitted) > 1 else fitted[0], settings, mask=mask, runtime=runtime)
+    rows, columns = shown_part(pictures[0].shape[0], pictures[0].shape[1], size, fit)
+    return frames[:, rows, columns]
 
 
 def fit_motion(model: MotionVideoModel, motion: Motion, mode: str) -> Motion:

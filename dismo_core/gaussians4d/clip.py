@@ -25,6 +25,8 @@ FILLED = 0.8  # share of the square that the subject's longer side takes
 SEEN = 12  # alpha, of 255, from which a pixel belongs to the subject
 MOST_JUMP = 0.4  # of the mask's area, from frame to frame
 FOLDER_FPS = 7.0  # of a folder of pictures
+MOST_BYTES = 1_000_000_000  # of the frames that are read; more of them are thinned out evenly
+FEWEST = 128  # frames that are read in any case
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,17 @@ class Clip4D:
         return both[:, :3] + 1 - both[:, 3:], both[:, 3:]
 
 
-def read_rgba(source: str | os.PathLike[str]) -> tuple[NDArray[np.uint8], float]:
-    """All frames uint8 [F,H,W,4] of a video, an animated picture or a folder of numbered pictures, and frames per second.
+def read_rgba(
+    source: str | os.PathLike[str], start: float = 0.0, length: float = 0.0
+) -> tuple[NDArray[np.uint8], float]:
+    """Frames uint8 [F,H,W,4] of a video, an animated picture or a folder of numbered pictures, and frames per second.
+
+    A long video is read at a lower rate, so that its frames take about `MOST_BYTES`.
+
+    Args:
+        source: path.
+        start: seconds of a video, from where on; of a folder all is read.
+        length: seconds of it; 0 = to the end.
 
     Raises:
         DisMoError: it cannot be read, a number is missing, or frames are of different sizes.
@@ -61,15 +72,17 @@ def read_rgba(source: str | os.PathLike[str]) -> tuple[NDArray[np.uint8], float]
     path = Path(source)
     if path.is_dir():
         return _read_folder(path), FOLDER_FPS
-    from ..video import read_video
+    from ..video import probe
+    from ..video.rgba import read_rgba_video
 
-    dark = read_video(path, background="black")
-    light = read_video(path, background="white")
-    clear = light.frames.short() - dark.frames.short()  # 255 (1 - alpha), where a background shows
-    alpha = (255 - clear.amin(-1, keepdim=True)).clamp(0, 255)
-    alpha = torch.where(alpha >= 254, 255, alpha)
-    straight = (dark.frames.float() * 255 / alpha.clamp_min(1)).round().clamp(0, 255)
-    return torch.cat((straight, alpha.float()), dim=-1).to(torch.uint8).numpy(), dark.fps
+    info = probe(path)
+    seconds = max(0.0, (info.duration or 0.0) - start)
+    seconds = min(seconds, length) if length > 0 else seconds
+    room = max(FEWEST, MOST_BYTES // (4 * info.width * info.height))
+    rate = None if seconds * info.fps <= room else room / seconds
+    count = max(1, round(length * (rate or info.fps))) if length > 0 else None
+    frames, fps = read_rgba_video(path, fps=rate, start=start, frames=count)
+    return frames.numpy(), fps
 
 
 def _read_folder(folder: Path) -> NDArray[np.uint8]:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from ..errors import DisMoError
 from ..files import atomic_folder
-from .mesh import Mesh, vertex_normals, write_mesh
+from .mesh import write_mesh
 from .model4d import Gaussians4D
-from .morph_glb import moved_vertices
+from .moving_mesh import MovingMesh
 from .ply import write_ply
-from .surface import extract_mesh
 
 ENDS = ("clamp", "loop", "extrapolate")
 Progress = Callable[[int, int], None]
@@ -77,13 +75,9 @@ def write_ply_sequence(
 
 def write_mesh_sequence(
     folder: str | os.PathLike[str],
-    four: Gaussians4D,
+    moving: MovingMesh,
     kind: str = "obj",
     *,
-    per_frame: bool = False,
-    resolution: int = 128,
-    threshold: float = 0.5,
-    texture: int = 1024,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> int:
@@ -91,43 +85,23 @@ def write_mesh_sequence(
 
     Args:
         folder: to make; it appears once it is whole.
-        four: the model.
+        moving: the meshes.
         kind: "obj" or "glb".
-        per_frame: extract a surface for each frame, as published; else the model's one surface moves.
-        resolution: of the density grid, for extracting.
-        threshold: of the density.
-        texture: side of the texture, px.
         overwrite: replace a folder.
         progress: called as (done, total).
 
     Raises:
-        DisMoError: another kind, no surface, or a library of the extra `4d` is missing.
+        DisMoError: another kind, or a folder that holds something else.
     """
     if kind not in ("obj", "glb"):
         raise DisMoError(f"A mesh sequence is of obj or glb files, not {kind!r}.")
     check_folder(folder, overwrite=overwrite)
-    mesh = None if per_frame else four.surface or extract_mesh(four.gaussians, resolution, threshold, texture)
-    places = [] if mesh is None else moved_vertices(four, mesh)
     with atomic_folder(folder) as temporary:
-        for number in range(four.frames):
-            if mesh is None:
-                with torch.no_grad():
-                    made = extract_mesh(
-                        four.at(number), resolution, threshold, texture, radius=four.radius, fov_y=four.fov_y
-                    )
-            else:
-                made = _moved(mesh, places[number])
-            write_mesh(temporary / f"{number:03d}.{kind}", made)
+        for number, mesh in enumerate(moving.frames):
+            write_mesh(temporary / f"{number:03d}.{kind}", mesh)
             if progress is not None:
-                progress(number + 1, four.frames)
-    return four.frames
-
-
-def _moved(mesh: Mesh, vertices: object) -> Mesh:
-    import numpy as np
-
-    points = np.asarray(vertices, np.float32)
-    return replace(mesh, vertices=points, normals=vertex_normals(points, mesh.faces))
+                progress(number + 1, len(moving.frames))
+    return len(moving.frames)
 
 
 def check_folder(folder: str | os.PathLike[str], *, overwrite: bool = False) -> None:

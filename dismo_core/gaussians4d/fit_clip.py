@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -74,6 +76,30 @@ class FitSettings:
     time_planes: int = 0
     optimize_gaussians: bool = True
 
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> FitSettings:
+        """Of the settings that `presets.settings_of` gives, under their published names."""
+        v = values
+        terms = (v["plane_tv_weight"], v["time_smoothness_weight"], v["l1_time_planes"])
+        return cls(
+            steps=v["iters"],
+            size=v["ref_size"],
+            frames_per_step=v["frames_per_step"],
+            frame=v["frame"],
+            count=v["count"],
+            thickness=v["thickness"],
+            priors=Priors(v["rigid"], v["smooth"], v["depth"], *terms),
+            radius=v["radius"],
+            seed=v["seed"],
+            views=v["n_views"],
+            weight=v["lambda_zero123"],
+            invert_background=v["invert_bg_prob"],
+            elevation=v["elevation"],
+            least_weight=v["least_weight"],
+            time_planes=v["planes_time"],
+            optimize_gaussians=v["optimize_gaussians"],
+        )
+
 
 def new_field(frames: int, seed: int, time_planes: int = 0) -> HexPlaneDeformation:
     """A field for a clip of T frames, the same for equal seeds; the global random state is left as it was."""
@@ -88,6 +114,7 @@ def fit_clip(
     *,
     gaussians: Gaussians | None = None,
     surface: Mesh | None = None,
+    resume: Gaussians4D | None = None,
     zero123: Zero123 | None = None,
     runtime: Runtime | None = None,
     folder: Path | None = None,
@@ -101,6 +128,7 @@ def fit_clip(
         settings: of the fit.
         gaussians: at rest, in the pose of `settings.frame`; None inflates the outline of that frame.
         surface: a mesh where those Gaussians are, or None; it moves with them and gets a frame of the clip as its texture.
+        resume: a model of this clip to go on from, in the place of Gaussians and surface.
         zero123: judge of the other views, on the runtime's device, or None.
         runtime: device, progress (with a preview), cancel.
         folder: of checkpoints; a fit that was broken off goes on from the last one, to the same result.
@@ -114,8 +142,14 @@ def fit_clip(
     count = len(clip.rgba)
     if not 0 <= settings.frame < count:
         raise DisMoError(f"frame must be 0 to {count - 1}, the frames of the clip, not {settings.frame}.")
+    if resume is not None and resume.frames != count:
+        raise DisMoError(
+            f"The model to go on from has {resume.frames} frames, the clip {count}. Give the model that was fitted to this clip."
+        )
     still = clip.rgba[settings.frame]
-    if gaussians is None:
+    if resume is not None:
+        gaussians, surface = resume.gaussians, resume.surface
+    elif gaussians is None:
         shape = {"radius": settings.radius, "thickness": settings.thickness}
         gaussians = inflate_silhouette(still, settings.count, **shape)
         surface = inflate_mesh(still, **shape)
@@ -127,9 +161,10 @@ def fit_clip(
         generator = torch.Generator().manual_seed(settings.seed)
         guidance = zero123.guidance
         embedding, condition = zero123.conditions(clip.frames()[0].to(runtime.device), generator)
+    field = new_field(count, settings.seed, settings.time_planes) if resume is None else copy.deepcopy(resume.field)
     fit = DynamicFit(
         gaussians.to(runtime.device),
-        new_field(count, settings.seed, settings.time_planes).to(runtime.device),
+        field.to(runtime.device),
         frames,
         masks,
         guidance,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 from dataclasses import dataclass, replace
@@ -76,8 +77,8 @@ class Gaussians4D:
         return Gaussians(**every)
 
     def to(self, device: torch.device | str) -> Gaussians4D:
-        """On another device; the field is moved, not copied."""
-        return replace(self, gaussians=self.gaussians.to(device), field=self.field.to(device))
+        """A copy on a device."""
+        return replace(self, gaussians=self.gaussians.to(device), field=copy.deepcopy(self.field).to(device))
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write one safetensors file."""

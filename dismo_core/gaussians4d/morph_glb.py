@@ -1,8 +1,13 @@
-"""GLB files: a mesh with one texture, and one that moves by morph targets (docs/methods/gaussians4d.md, 7.4)."""
+"""GLB files: a mesh with one texture, and one that moves by morph targets (docs/methods/gaussians4d.md, 7.4).
+
+Written by the rules of "glTF 2.0 Specification" (Khronos Group), 3 and 4.
+"""
 
 from __future__ import annotations
 
+import json
 import os
+import struct
 from typing import Any
 
 import numpy as np
@@ -10,12 +15,12 @@ from numpy.typing import NDArray
 
 from ..errors import DisMoError
 from ..files import atomic_write
-from ..imports import importing
 from .binding import Binding
 from .mesh import Mesh, png, vertex_normals
 from .model4d import Gaussians4D
 
 _FLOAT, _UINT = 5126, 5125
+_JSON, _BINARY = b"JSON", b"BIN\0"
 _VERTICES, _INDICES = 34962, 34963
 _LINEAR, _CLAMP = 9729, 33071
 _KINDS = {1: "SCALAR", 2: "VEC2", 3: "VEC3"}
@@ -71,78 +76,93 @@ def moved_vertices(four: Gaussians4D, mesh: Mesh) -> list[NDArray[np.float32]]:
 class _Buffer:
     """Binary content of a GLB, with its views and accessors."""
 
-    def __init__(self, gltf: Any, document: Any) -> None:
-        self.gltf, self.document, self.content = gltf, document, bytearray()
+    def __init__(self) -> None:
+        self.views: list[dict[str, Any]] = []
+        self.accessors: list[dict[str, Any]] = []
+        self.content = bytearray()
 
     def view(self, content: bytes, target: int | None = None) -> int:
         self.content += b"\0" * (-len(self.content) % 4)
-        place = self.gltf.BufferView(buffer=0, byteOffset=len(self.content), byteLength=len(content), target=target)
-        self.document.bufferViews.append(place)
+        place: dict[str, Any] = {"buffer": 0, "byteOffset": len(self.content), "byteLength": len(content)}
+        self.views.append(place if target is None else place | {"target": target})
         self.content += content
-        return len(self.document.bufferViews) - 1
+        return len(self.views) - 1
 
     def accessor(self, values: NDArray[Any], target: int | None = None, bounds: bool = False) -> int:
         flat = values.reshape(len(values), -1)
-        made = self.gltf.Accessor(
-            bufferView=self.view(np.ascontiguousarray(values).tobytes(), target),
-            componentType=_UINT if values.dtype == np.uint32 else _FLOAT,
-            count=len(values),
-            type=_KINDS[flat.shape[1]],
-        )
+        made: dict[str, Any] = {
+            "bufferView": self.view(np.ascontiguousarray(values).tobytes(), target),
+            "componentType": _UINT if values.dtype == np.uint32 else _FLOAT,
+            "count": len(values),
+            "type": _KINDS[flat.shape[1]],
+        }
         if bounds:
-            made.min, made.max = flat.min(0).tolist(), flat.max(0).tolist()
-        self.document.accessors.append(made)
-        return len(self.document.accessors) - 1
+            made |= {"min": flat.min(0).tolist(), "max": flat.max(0).tolist()}
+        self.accessors.append(made)
+        return len(self.accessors) - 1
 
 
 def _write(
     path: str | os.PathLike[str], mesh: Mesh, frames: list[NDArray[np.float32]], fps: float, overwrite: bool
 ) -> None:
-    with importing("pygltflib"):
-        import pygltflib as gltf
-    document: Any = gltf.GLTF2(
-        asset=gltf.Asset(version="2.0", generator="dismo-motion-transfer"),
-        scene=0,
-        scenes=[gltf.Scene(nodes=[0])],
-        nodes=[gltf.Node(mesh=0, name="object")],
-    )
-    buffer = _Buffer(gltf, document)
+    buffer = _Buffer()
     base = frames[0] if frames else mesh.vertices  # a viewer that plays nothing shows the first frame
     normals = vertex_normals(base, mesh.faces) if frames or mesh.normals is None else mesh.normals
-    attributes = gltf.Attributes(
-        POSITION=buffer.accessor(base.astype("<f4"), _VERTICES, bounds=True),
-        NORMAL=buffer.accessor(normals.astype("<f4"), _VERTICES),
-    )
+    attributes = {
+        "POSITION": buffer.accessor(base.astype("<f4"), _VERTICES, bounds=True),
+        "NORMAL": buffer.accessor(normals.astype("<f4"), _VERTICES),
+    }
     if mesh.uv is not None:
-        attributes.TEXCOORD_0 = buffer.accessor(mesh.uv.astype("<f4"), _VERTICES)
-    primitive = gltf.Primitive(
-        attributes=attributes, indices=buffer.accessor(mesh.faces.astype("<u4").reshape(-1), _INDICES), material=0
-    )
-    for vertices in frames:
-        turned = vertex_normals(vertices, mesh.faces) - normals
-        primitive.targets.append(
-            {
-                "POSITION": buffer.accessor((vertices - base).astype("<f4"), _VERTICES, bounds=True),
-                "NORMAL": buffer.accessor(turned.astype("<f4"), _VERTICES),
-            }
-        )
-    surface = gltf.PbrMetallicRoughness(metallicFactor=0.0, roughnessFactor=1.0)
+        attributes["TEXCOORD_0"] = buffer.accessor(mesh.uv.astype("<f4"), _VERTICES)
+    faces = buffer.accessor(mesh.faces.astype("<u4").reshape(-1), _INDICES)
+    primitive: dict[str, Any] = {"attributes": attributes, "indices": faces, "material": 0}
+    surface: dict[str, Any] = {"metallicFactor": 0.0, "roughnessFactor": 1.0}
+    shape: dict[str, Any] = {"primitives": [primitive], "name": "object"}
+    document: dict[str, Any] = {
+        "asset": {"version": "2.0", "generator": "dismo-motion-transfer"},
+        "scene": 0,
+        "scenes": [{"nodes": [0]}],
+        "nodes": [{"mesh": 0, "name": "object"}],
+        "meshes": [shape],
+        "materials": [{"pbrMetallicRoughness": surface, "doubleSided": True}],
+    }
     if mesh.texture is not None and mesh.uv is not None:
-        document.images.append(gltf.Image(bufferView=buffer.view(png(mesh.texture)), mimeType="image/png"))
-        document.samplers.append(gltf.Sampler(magFilter=_LINEAR, minFilter=_LINEAR, wrapS=_CLAMP, wrapT=_CLAMP))
-        document.textures.append(gltf.Texture(sampler=0, source=0))
-        surface.baseColorTexture = gltf.TextureInfo(index=0)
-    document.materials.append(gltf.Material(pbrMetallicRoughness=surface, doubleSided=True))
-    shape = gltf.Mesh(primitives=[primitive], name="object")
+        document["images"] = [{"bufferView": buffer.view(png(mesh.texture)), "mimeType": "image/png"}]
+        document["samplers"] = [{"magFilter": _LINEAR, "minFilter": _LINEAR, "wrapS": _CLAMP, "wrapT": _CLAMP}]
+        document["textures"] = [{"sampler": 0, "source": 0}]
+        surface["baseColorTexture"] = {"index": 0}
     if frames:
-        shape.weights = [0.0] * len(frames)
+        primitive["targets"] = [_target(buffer, vertices, base, normals, mesh) for vertices in frames]
+        shape["weights"] = [0.0] * len(frames)
         times = buffer.accessor((np.arange(len(frames)) / fps).astype("<f4"), bounds=True)
         weights = buffer.accessor(np.eye(len(frames), dtype="<f4").reshape(-1))
-        sampler = gltf.AnimationSampler(input=times, output=weights, interpolation="LINEAR")
-        channel = gltf.AnimationChannel(sampler=0, target=gltf.AnimationChannelTarget(node=0, path="weights"))
-        document.animations.append(gltf.Animation(name="clip", samplers=[sampler], channels=[channel]))
-    document.meshes.append(shape)
-    document.buffers.append(gltf.Buffer(byteLength=len(buffer.content)))
-    document.set_binary_blob(bytes(buffer.content))
+        sampler = {"input": times, "output": weights, "interpolation": "LINEAR"}
+        channel = {"sampler": 0, "target": {"node": 0, "path": "weights"}}
+        document["animations"] = [{"name": "clip", "samplers": [sampler], "channels": [channel]}]
+    document |= {"accessors": buffer.accessors, "bufferViews": buffer.views}
     with atomic_write(path, overwrite=overwrite) as temporary:
-        temporary.write_bytes(b"".join(document.save_to_bytes()))
+        temporary.write_bytes(_glb(document, bytes(buffer.content)))
+
+
+def _target(
+    buffer: _Buffer,
+    vertices: NDArray[np.float32],
+    base: NDArray[np.float32],
+    normals: NDArray[np.float32],
+    mesh: Mesh,
+) -> dict[str, int]:
+    """A morph target: what is added to the first frame's places and normals."""
+    turned = vertex_normals(vertices, mesh.faces) - normals
+    return {
+        "POSITION": buffer.accessor((vertices - base).astype("<f4"), _VERTICES, bounds=True),
+        "NORMAL": buffer.accessor(turned.astype("<f4"), _VERTICES),
+    }
+
+
+def _glb(document: dict[str, Any], binary: bytes) -> bytes:
+    """Header and two chunks, each filled up to four bytes."""
+    binary += b"\0" * (-len(binary) % 4)
+    text = json.dumps(document | {"buffers": [{"byteLength": len(binary)}]}, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 4)
+    chunks = [struct.pack("<I4s", len(part), kind) + part for part, kind in ((text, _JSON), (binary, _BINARY))]
+    return struct.pack("<4sII", b"glTF", 2, 12 + sum(map(len, chunks))) + b"".join(chunks)

@@ -17,16 +17,20 @@ from ..imports import importing
 from ..memory.precision import DTYPES
 from ..weights.files import differences, read_weights
 from ..weights.recognise import recognise
+from .lora import use_lora
 from .models.denoising_unet import DenoisingUNet
 from .models.from_sd15 import CONV_IN, motion_modules, unets_from_sd15
 from .models.pose_guider import PoseGuider
 from .models.reference_unet import ReferenceUNet
-from .pipeline import MimoPipeline
-from .single_files import image_encoder_from_file, unet_from_file, vae_from_file
-from .weight_layout import Layout, find_layout
+from .models.sizes import guider_sizes, positions, unet_sizes
+from .pipeline import RELEASED, TINY, MimoPipeline
+from .single_files import image_encoder_from_file, unet_from_file, vae_from_file, vae_from_tensors
+from .weight_layout import NEEDED, Layout, find_layout
+from .weights import tiny_folder
 
 log = logging.getLogger(__name__)
 
+VAE = "pretrained_vae_path"
 _UNET_FILES = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.fp16.safetensors")
 
 
@@ -35,6 +39,9 @@ def load_mimo(
     device: str | torch.device = "cpu",
     dtype: torch.dtype | None = None,
     memory: str = "auto",
+    *,
+    vae: Mapping[str, Tensor] | None = None,
+    lora: str | os.PathLike[str] | None = None,
 ) -> MimoPipeline:
     """A pipeline from weights.
 
@@ -42,21 +49,28 @@ def load_mimo(
     tensors did is logged. Everything is checked by name and shape before it is used.
 
     Args:
-        source: a folder as the release has it, its YAML file, or a mapping with the keys of that file. In place of the folders of Stable
-            Diffusion, VAE and image encoder, single files as ComfyUI keeps them will do.
+        source: "tiny" (bundled), a folder as the release has it, its YAML file, or a mapping with the keys of that file. In place of the
+            folders of Stable Diffusion, VAE and image encoder, single files as ComfyUI keeps them will do.
         device: where it runs.
         dtype: precision; None = that of the YAML file, else float16 on CUDA devices and float32 elsewhere.
         memory: see `MemoryPlan`.
+        vae: tensors of a VAE of Stable Diffusion 1.5 in the place of the weights' own.
+        lora: file of low-rank updates, see `use_lora`.
 
     Raises:
         DisMoError: weights that are missing, damaged, of another system, or of shapes that do not fit.
     """
-    layout = find_layout(source)
+    tiny = source == "tiny"
+    needed = [key for key in NEEDED if vae is None or key != VAE]
+    layout = find_layout(tiny_folder() if tiny else source, needed)
     device = torch.device(device)
     if dtype is None:
         dtype = DTYPES[layout.precision or ("fp16" if device.type == "cuda" else "fp32")]
-    networks, encoders = load_networks(layout, dtype), load_encoders(layout, dtype)
-    return MimoPipeline(*networks, *encoders, device=device, memory=memory)
+    networks = load_networks(layout, dtype)
+    if lora is not None:
+        use_lora(nn.ModuleDict(dict(zip(("reference_unet", "denoising_unet"), networks[:2], strict=True))), lora)
+    encoders = load_encoders(layout, dtype, vae)
+    return MimoPipeline(*networks, *encoders, device=device, memory=memory, defaults=TINY if tiny else RELEASED)
 
 
 def load_networks(layout: Layout, dtype: torch.dtype) -> tuple[ReferenceUNet, DenoisingUNet, PoseGuider]:
@@ -74,7 +88,7 @@ def load_networks(layout: Layout, dtype: torch.dtype) -> tuple[ReferenceUNet, De
                 **unet_sizes(denoising),
                 **said,
                 in_channels=denoising[CONV_IN].shape[1],
-                max_frames=_positions(denoising),
+                max_frames=positions(denoising),
             ),
             denoising,
             layout.path("denoising_unet_path"),
@@ -84,10 +98,10 @@ def load_networks(layout: Layout, dtype: torch.dtype) -> tuple[ReferenceUNet, De
     )
 
 
-def load_encoders(layout: Layout, dtype: torch.dtype) -> tuple[Any, Any]:
+def load_encoders(layout: Layout, dtype: torch.dtype, vae: Mapping[str, Tensor] | None = None) -> tuple[Any, Any]:
     """VAE and image encoder, on the CPU; see `load_mimo`."""
-    vae = _vae(layout.path("pretrained_vae_path"), dtype)
-    return vae, _image_encoder(layout.path("image_encoder_path"), dtype)
+    decoder = _vae(layout.path(VAE), dtype) if vae is None else vae_from_tensors(vae, "The VAE", dtype)
+    return decoder, _image_encoder(layout.path("image_encoder_path"), dtype)
 
 
 def begun_networks(layout: Layout) -> tuple[ReferenceUNet, DenoisingUNet, PoseGuider]:
@@ -112,30 +126,6 @@ def begun_networks(layout: Layout) -> tuple[ReferenceUNet, DenoisingUNet, PoseGu
             raise DisMoError(f"{base} does not fit {type(model).__name__}. {problem}. Check that it is the right file.")
         model.load_state_dict(state)
     return first, unet, PoseGuider(unet.channels[0])
-
-
-def unet_sizes(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
-    """The sizes of a UNet, told from its tensors; heads and groups, which they do not tell, are Stable Diffusion's."""
-    try:
-        channels, level = [], 0
-        while (conv := tensors.get(f"down_blocks.{level}.resnets.0.conv1.weight")) is not None:
-            channels.append(conv.shape[0])
-            level += 1
-        layers = sum(f"down_blocks.0.resnets.{number}.conv1.weight" in tensors for number in range(8))
-        context = tensors["mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight"].shape[1]
-        return {"channels": channels, "layers": layers or 2, "cross_attention_dim": context}
-    except (KeyError, IndexError):
-        return {}  # of the full size, against which the differences are told
-
-
-def guider_sizes(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
-    """The sizes of a pose guider, told from its tensors."""
-    try:
-        channels = [tensors["conv_in.weight"].shape[0]]
-        channels += [tensors[f"blocks.{number}.weight"].shape[0] for number in (1, 3, 5)]
-        return {"channels": channels, "out_channels": tensors["conv_out.weight"].shape[0]}
-    except (KeyError, IndexError):
-        return {}
 
 
 def _whole_denoising(layout: Layout) -> dict[str, Tensor]:
@@ -215,13 +205,6 @@ def _base_tensors(folder: Path) -> dict[str, Tensor]:
         if (file := unet / name).is_file():
             return read_weights(file).tensors
     raise DisMoError(f"{unet} holds none of {', '.join(_UNET_FILES)}. Give the folder of Stable Diffusion 1.5.")
-
-
-def _positions(tensors: Mapping[str, Tensor]) -> int:
-    table = tensors.get(
-        "mid_block.motion_modules.0.temporal_transformer.transformer_blocks.0.attention_blocks.0.pos_encoder.pe"
-    )
-    return 32 if table is None or table.ndim != 3 else table.shape[1]
 
 
 def _filled(make: Callable[[], nn.Module], tensors: dict[str, Tensor], path: Path, dtype: torch.dtype) -> Any:

@@ -24,6 +24,10 @@ from .workspaces import parts, workspaces
 
 Pictures = Sequence[NDArray[np.uint8]] | NDArray[np.uint8]
 POSES_AT_ONCE = 8  # frames
+Defaults = tuple[int, float, tuple[int, int]]
+# What weights are meant for: steps, guidance, (width, height).
+RELEASED: Defaults = (25, 3.5, (784, 784))
+TINY: Defaults = (20, 2.0, (64, 64))
 
 
 class MimoPipeline:
@@ -53,7 +57,7 @@ class MimoPipeline:
         *,
         device: str | torch.device = "cpu",
         memory: str = "auto",
-        defaults: tuple[int, float, tuple[int, int]] = (25, 3.5, (784, 784)),
+        defaults: Defaults = RELEASED,
     ) -> None:
         self.denoising_unet = denoising_unet
         self.vae, self.image_encoder = vae, image_encoder

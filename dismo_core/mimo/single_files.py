@@ -54,15 +54,28 @@ def vae_from_file(path: Path, dtype: torch.dtype) -> Any:
     Raises:
         DisMoError: not such a VAE.
     """
+    return vae_from_tensors(read_weights(path, unwrap=True).tensors, str(path), dtype)
+
+
+def vae_from_tensors(tensors: Mapping[str, Tensor], source: str, dtype: torch.dtype) -> Any:
+    """The same from its tensors.
+
+    Args:
+        tensors: in diffusers' or the original names.
+        source: where they come from, for messages.
+        dtype: of the result.
+
+    Raises:
+        DisMoError: not such a VAE.
+    """
     with importing("diffusers"):
         from diffusers import AutoencoderKL
         from diffusers.loaders.single_file_utils import convert_ldm_vae_checkpoint
 
-    tensors = read_weights(path, unwrap=True).tensors
     prefix = next((p for p in ("first_stage_model.", "vae.", "") if f"{p}encoder.conv_in.weight" in tensors), None)
     if prefix is None:
         raise DisMoError(
-            f"{path} holds no VAE: there is no encoder.conv_in.weight. Give a VAE of Stable Diffusion 1.5."
+            f"{source} holds no VAE: there is no encoder.conv_in.weight. Give a VAE of Stable Diffusion 1.5."
         )
     parts = tuple(f"{prefix}{part}" for part in ("encoder.", "decoder.", "quant_conv.", "post_quant_conv."))
     own = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(parts)}
@@ -81,7 +94,7 @@ def vae_from_file(path: Path, dtype: torch.dtype) -> Any:
         own = convert_ldm_vae_checkpoint(dict(own), config)
     with torch.device("meta"):
         vae = AutoencoderKL(**config)
-    return _assigned(vae, own, path, dtype)
+    return _assigned(vae, own, source, dtype)
 
 
 def image_encoder_from_file(path: Path, dtype: torch.dtype) -> Any:
@@ -113,13 +126,13 @@ def image_encoder_from_file(path: Path, dtype: torch.dtype) -> Any:
     )
     encoder = CLIPVisionModelWithProjection(config)
     own = {name: tensor for name, tensor in tensors.items() if not name.endswith("position_ids")}
-    return _assigned(encoder, own, path, dtype)
+    return _assigned(encoder, own, str(path), dtype)
 
 
-def _assigned(module: Any, tensors: Mapping[str, Tensor], path: Path, dtype: torch.dtype) -> Any:
+def _assigned(module: Any, tensors: Mapping[str, Tensor], source: str, dtype: torch.dtype) -> Any:
     found = {name: tensor.to(dtype) for name, tensor in tensors.items()}
     if problem := differences(module.state_dict(), found):
-        raise DisMoError(f"{path} does not fit {type(module).__name__}. {problem}. Check that it is the right file.")
+        raise DisMoError(f"{source} does not fit {type(module).__name__}. {problem}. Check that it is the right file.")
     module.load_state_dict(found, strict=True, assign=True)
     return module.eval().requires_grad_(False)
 

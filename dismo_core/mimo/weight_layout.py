@@ -20,6 +20,11 @@ PLACES = {
     "pose_guider_path": "pose_guider.pth",
     "motion_module_path": "motion_module.pth",
 }
+# Where a download puts what the release has elsewhere: each repository in a folder of its own.
+_DOWNLOADED = {
+    "image_encoder_path": "sd-image-variations-diffusers/image_encoder",
+    **{key: f"MIMO/{place}" for key, place in PLACES.items() if place.endswith(".pth")},
+}
 # The base and the motion modules only where the denoising UNet's file is not whole.
 NEEDED = tuple(key for key in PLACES if key not in ("pretrained_base_model_path", "motion_module_path"))
 # What training begins with.
@@ -58,7 +63,7 @@ def find_layout(
 ) -> Layout:
     """The weights in a folder laid out as the release's, in a YAML file of it, or as a mapping with its keys.
 
-    Files may be safetensors conversions with the same names.
+    Files may be safetensors conversions with the same names, and lie where a download puts them.
 
     Args:
         source: see `load_mimo`.
@@ -78,7 +83,8 @@ def find_layout(
         )
     found = {}
     for key, place in PLACES.items():
-        candidates = (path / place, (path / place).with_suffix(".safetensors"))
+        places = [place, _DOWNLOADED[key]] if key in _DOWNLOADED else [place]
+        candidates = [path / each for name in places for each in (Path(name), Path(name).with_suffix(".safetensors"))]
         if there := next((candidate for candidate in candidates if candidate.exists()), None):
             found[key] = there
     return _complete(found, path, needed)

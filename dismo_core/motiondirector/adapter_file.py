@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from ..errors import DisMoError
 from ..files import atomic_write, save_tensors
 from ..weights.files import WeightFile, read_list, read_weights
 from ..weights.recognise import require_kind
+from .bundled import bundled_adapter, bundled_adapters
 from .kinds import KIND_OF
 from .layers import FOLDERS, PARTS, path_layers, require_part
 
@@ -125,7 +126,7 @@ def find_adapter(path: str | os.PathLike[str], part: str) -> Path:
     Of a run folder the finished weights are taken, else the newest checkpoint.
 
     Args:
-        path: see above.
+        path: see above; or the name of a bundled one.
         part: "appearance" or "motion"; the published folders call them spatial and temporal.
 
     Raises:
@@ -135,6 +136,8 @@ def find_adapter(path: str | os.PathLike[str], part: str) -> Path:
     place = Path(path)
     if place.is_file():
         return place
+    if not place.exists() and os.fspath(path) in bundled_adapters():
+        return bundled_adapter(os.fspath(path))
     if not place.is_dir():
         raise DisMoError(f"There is no file or folder {place}. Check the path of the {part} adapter.")
     below = Path(FOLDERS[part]) / "lora"
@@ -197,6 +200,31 @@ def check_list(tensors: Sequence[Tensor], unet: nn.Module, part: str, source: st
     return count
 
 
+def for_base(file: AdapterFile, unet: nn.Module) -> AdapterFile:
+    """The same adapters in the order of a UNet's linears, checked against it.
+
+    Raises:
+        DisMoError: they are for another base, or hold NaN.
+    """
+    known = path_layers(unet, file.part)
+    strange = next((name for name in file.layers if name not in set(known)), None)
+    missing = next((name for name in known if name not in set(file.layers)), None)
+    if strange or missing:
+        raise DisMoError(
+            f"{file.path} is for another base ({file.metadata.get('base', 'not told')}): it "
+            + (
+                f"changes {strange}, which this one does not have."
+                if strange
+                else f"lacks {missing}, which this one has."
+            )
+        )
+    stride = 2 * file.count
+    place = {name: stride * i for i, name in enumerate(file.layers)}
+    tensors = [tensor for name in known for tensor in file.tensors[place[name] : place[name] + stride]]
+    check_list(tensors, unet, file.part, str(file.path))
+    return replace(file, tensors=tensors, layers=known)
+
+
 def _of_list(path: Path, tensors: list[Tensor], unet: nn.Module | None, part: str | None) -> AdapterFile:
     if not tensors or any(tensor.ndim != 2 for tensor in tensors[:2]):
         raise DisMoError(f"{path} holds {len(tensors)} tensors that are no adapter. Give a file such as 300_unet.pt.")
@@ -205,7 +233,8 @@ def _of_list(path: Path, tensors: list[Tensor], unet: nn.Module | None, part: st
             if len(tensors) % entries == 0 and tensors[0].shape[0] == height:
                 return AdapterFile(path, known, tensors, published_layers(known))
         raise DisMoError(
-            f"{path} has {len(tensors)} entries, the first of {list(tensors[0].shape)}: it is not for the published bases. Name its base."
+            f"{path} has {len(tensors)} entries, the first of {list(tensors[0].shape)}: it is not for the published bases. Name its base, "
+            "or take a .safetensors file, in which the linears have names."
         )
     names = {known: path_layers(unet, known) for known in PARTS}
     fitting = [known for known in PARTS if _begins_as(tensors, unet, names[known])]
@@ -230,19 +259,7 @@ def _of_names(path: Path, file: WeightFile, unet: nn.Module | None) -> AdapterFi
             f"{path} is no file of MotionDirector: its tensors have other names, as {next(iter(matches), 'none')}."
         )
     layers = list(dict.fromkeys(match[3] for match in matches.values() if match))
-    known = published_layers(part) if unet is None else path_layers(unet, part)
-    order = {name: i for i, name in enumerate(known)}
-    if unet is not None and set(layers) != set(known):
-        strange = next((name for name in layers if name not in order), None)
-        missing = next((name for name in known if name not in layers), None)
-        raise DisMoError(
-            f"{path} is for another base ({file.metadata.get('base', 'not told')}): it "
-            + (
-                f"changes {strange}, which this one does not have."
-                if strange
-                else f"lacks {missing}, which this one has."
-            )
-        )
+    order = {name: i for i, name in enumerate(published_layers(part))}
     layers.sort(key=lambda name: order.get(name, len(order)))
     count = 1 + max(int(match[2]) for match in matches.values() if match)
     wanted = [
@@ -252,10 +269,8 @@ def _of_names(path: Path, file: WeightFile, unet: nn.Module | None) -> AdapterFi
         raise DisMoError(
             f"{path} lacks {len(missing_names)} tensors, as {missing_names[0]}. It is damaged; fetch or save it again."
         )
-    tensors = [file.tensors[name] for name in wanted]
-    if unet is not None:
-        check_list(tensors, unet, part, str(path))
-    return AdapterFile(path, part, tensors, layers, dict(file.metadata))
+    read = AdapterFile(path, part, [file.tensors[name] for name in wanted], layers, dict(file.metadata))
+    return read if unet is None else for_base(read, unet)
 
 
 def _named(file: AdapterFile, tensors: Sequence[Tensor]) -> Mapping[str, Tensor]:

@@ -136,6 +136,11 @@ def read_cache(folder: str | os.PathLike[str]) -> list[CachedClip]:
     return [_published(path) for path in published]
 
 
+def cache_beside(adapter: Path) -> Path | None:
+    """The folder of latents of the run that a file of adapters lies in; None where there is none."""
+    return next((place / FOLDER for place in adapter.parents if (place / FOLDER).is_dir()), None)
+
+
 def with_inversion(
     base: TextToVideoBase, clip: CachedClip, *, steps: int = INVERSION_STEPS, runtime: Runtime | None = None
 ) -> CachedClip:

@@ -90,6 +90,11 @@ def given_clip(name: str, caption: str, frames: Tensor) -> Clip:
     return Clip(name, caption, lambda: frames)
 
 
+def given_picture(name: str, caption: str, picture: Tensor, repeated: int = REPEATED) -> Clip:
+    """A picture in memory, uint8 [H,W,3], as a clip that stands still; see `picture_clips`."""
+    return Clip(name, caption, lambda: picture[None].expand(repeated, -1, -1, -1), picture=True)
+
+
 def video_chunks(
     path: str | os.PathLike[str],
     caption: str | None = None,

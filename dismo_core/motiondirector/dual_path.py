@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,9 @@ from ..errors import DisMoError
 from ..lora.updates import LowRankPair, Setting, attach, detach
 from ..weights.files import differences
 from .layers import PARTS, Part, path_layers, require_part
+
+if TYPE_CHECKING:
+    from .adapter_file import AdapterFile
 
 LARGEST_RANK = 4096
 
@@ -97,16 +100,32 @@ class DualPathLoRA(nn.Module):
         from .adapter_file import find_adapter, read_adapter
 
         given: dict[Part, str | os.PathLike[str] | None] = {"appearance": appearance, "motion": motion}
-        files = {
-            part: read_adapter(find_adapter(place, part), unet, part)
-            for part, place in given.items()
-            if place is not None
-        }
+        return cls.from_adapters(
+            unet,
+            [read_adapter(find_adapter(place, part), unet, part) for part, place in given.items() if place is not None],
+        )
+
+    @classmethod
+    def from_adapters(cls, unet: nn.Module, files: Sequence[AdapterFile]) -> DualPathLoRA:
+        """Adapters that were read, one of each part at most; rank and number come from them.
+
+        Args:
+            unet: see the class.
+            files: see `read_adapter`.
+
+        Raises:
+            DisMoError: none, two of a part, or one of another base.
+        """
+        from .adapter_file import for_base
+
+        parts = {file.part: for_base(file, unet) for file in files}
         if not files:
             raise DisMoError("Name a file of an appearance adapter, of a motion adapter, or one of each.")
-        count = files["appearance"].count if "appearance" in files else 0
-        lora = cls(unet, rank=1, appearances=count, motion="motion" in files)
-        for part, file in files.items():
+        if len(parts) < len(files):
+            raise DisMoError(f"Both are of the {files[0].part}: give one of each part. Two of a part are merged first.")
+        count = parts["appearance"].count if "appearance" in parts else 0
+        lora = cls(unet, rank=1, appearances=count, motion="motion" in parts)
+        for part, file in parts.items():
             lora.load_tensors(part, file.tensors)
         return lora.eval()
 

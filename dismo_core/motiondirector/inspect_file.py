@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from .adapter_file import PUBLISHED, AdapterFile, published_layers
 
+SAID = ("format", "part", "rank", "base")  # of the metadata
+
 
 @dataclass(frozen=True)
 class Inspected:
@@ -42,6 +44,18 @@ def inspect_adapter(file: AdapterFile) -> Inspected:
         file.count,
         {block: [math.sqrt(max(value, 0.0)) for value in values] for block, values in squares.items()},
     )
+
+
+def described(file: AdapterFile) -> str:
+    """The facts about a file in lines for people."""
+    found = inspect_adapter(file)
+    adapters = f"{found.count} adapters" if found.count > 1 else "one adapter"
+    lines = [f"{found.part}, {adapters} of rank {found.rank}", f"base: {found.base}"]
+    lines += [f"{key}: {value}" for key, value in sorted(file.metadata.items()) if key not in SAID]
+    lines += [f"norm in {block}: {', '.join(f'{norm:.4g}' for norm in norms)}" for block, norms in found.norms.items()]
+    if not any(norm for norms in found.norms.values() for norm in norms):
+        lines.append("All updates are zero: this adapter changes nothing.")
+    return "\n".join(lines)
 
 
 def _guess(file: AdapterFile) -> str:

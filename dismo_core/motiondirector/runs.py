@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,15 +18,16 @@ from ..errors import DisMoError
 from ..runtime import Runtime
 from ..video.sheets import contact_sheet, save_picture
 from ..video.write import write_video
+from .adapter_file import read_adapter
 from .cache import FOLDER, CachedClip, cache_clips, read_cache, with_inversion
 from .clips import Clip, Size, readable_clips
 from .config import Preview, RunConfig
+from .dual_path import DualPathLoRA
 from .sampling import VideoSettings, sample_videos
-from .training import Report, check_training, train_adapters
+from .training import Report, check_training, compared, train_adapters
 
 if TYPE_CHECKING:
     from ..text_to_video.base import TextToVideoBase
-    from .dual_path import DualPathLoRA
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +60,7 @@ def run_training(
     keep_inversion: bool = False,
     runtime: Runtime | None = None,
     report: Report | None = None,
+    shown: Callable[[Tensor], None] | None = None,
 ) -> FinishedRun:
     """Do what a config says; a run that was stopped is resumed, a finished one is not trained again.
 
@@ -69,6 +72,7 @@ def run_training(
         keep_inversion: also keep the noise of each clip in the cache, for a noise prior later.
         runtime: stages, progress, cancel.
         report: see `train_adapters`.
+        shown: called with pictures uint8 [H,W,3] of what is taken, and of previews.
 
     Raises:
         DisMoError: what cannot be done and why; what is finished in the folder stays.
@@ -80,7 +84,10 @@ def run_training(
     else:
         runtime.stage("reading the clips")
         clips = readable_clips(config.clips(), skip_bad=skip_bad)
-        save_picture(sampled_sheet(clips, config.size), sheet, overwrite=True)
+        picture = sampled_sheet(clips, config.size)
+        save_picture(picture, sheet, overwrite=True)
+        if shown is not None:
+            shown(picture)
         log.info("%s shows what was taken of %d clips.", sheet, len(clips))
         runtime.stage("encoding the clips")
         cached = cache_clips(
@@ -97,7 +104,7 @@ def run_training(
     if keep_inversion or config.preview.noise_prior > 0:
         runtime.stage("inverting the clips")
         cached = [with_inversion(base, clip, runtime=runtime) for clip in cached]
-    previews = _Previews(base, config, cached, folder)
+    previews = _Previews(base, config, cached, folder, shown)
     runtime.stage("training")
     about = {
         "prompt": " | ".join(dict.fromkeys(clip.caption for clip in cached)),
@@ -121,6 +128,53 @@ def run_training(
     curves = folder / "curves.png"
     save_picture(loss_curves(folder / "log.jsonl"), curves, overwrite=True)
     return FinishedRun(adapters, curves, taken, tuple(previews.written))
+
+
+def finished_preview(
+    base: TextToVideoBase, config: RunConfig, folder: Path, finished: FinishedRun, runtime: Runtime | None = None
+) -> Path:
+    """The file of a preview of the finished adapters; made where there is none yet.
+
+    Args:
+        base: see `run_training`.
+        config: of the run.
+        folder: of the run.
+        finished: what the run has left.
+        runtime: stages and progress.
+    """
+    runtime = runtime or Runtime.on(base.device)
+    clips = read_cache(config.cache or folder)
+    prompt = (config.preview.prompts or (clips[0].caption,))[0]
+    path = preview_path(folder, config.training.steps, prompt)
+    if not path.is_file():
+        runtime.stage("making a preview")
+        lora = DualPathLoRA.from_adapters(
+            base.unet, [read_adapter(file, base.unet) for file in finished.adapters.values()]
+        )
+        try:
+            with torch.no_grad():
+                _Previews(base, config, clips[:1], folder, None).make(config.training.steps, lora)
+        finally:
+            lora.remove()
+            base.plan.release()
+    return path
+
+
+def preview_path(folder: Path, step: int, prompt: str) -> Path:
+    """Where the preview of a prompt after so many steps lies in a run's folder."""
+    return folder / "samples" / f"{step}_{file_name(prompt)}.mp4"
+
+
+def run_key(base: TextToVideoBase, config: RunConfig) -> str:
+    """Eight letters and digits that are the same for runs of which one can be the other, resumed.
+
+    Args:
+        base: see `run_training`.
+        config: of the run; it reads its clips.
+    """
+    clips = [(clip.name, clip.caption) for clip in config.clips()]
+    parts = (base.name, str(base.dtype), asdict(config.size), clips, compared(config.training))
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def sampled_sheet(clips: Sequence[Clip], size: Size) -> Tensor:
@@ -168,14 +222,25 @@ def loss_curves(path: Path) -> Tensor:
 class _Previews:
     """Videos at intervals of a training, into `samples/`."""
 
-    def __init__(self, base: TextToVideoBase, config: RunConfig, clips: Sequence[CachedClip], folder: Path) -> None:
-        self.base, self.config, self.clips, self.folder = base, config, clips, folder
+    def __init__(
+        self,
+        base: TextToVideoBase,
+        config: RunConfig,
+        clips: Sequence[CachedClip],
+        folder: Path,
+        shown: Callable[[Tensor], None] | None,
+    ) -> None:
+        self.base, self.config, self.clips, self.folder, self.shown = base, config, clips, folder, shown
         self.written: list[Path] = []
 
     def __call__(self, done: int, lora: DualPathLoRA) -> None:
         shown: Preview = self.config.preview
-        if done % shown.every:
-            return
+        if done % shown.every == 0:
+            self.make(done, lora)
+
+    def make(self, done: int, lora: DualPathLoRA) -> None:
+        """A video of each prompt, with the adapters as they are after so many steps."""
+        shown = self.config.preview
         lora.set_scales(
             appearance=shown.appearance_scale if lora.appearances else None, motion=1.0 if lora.has_motion else None
         )
@@ -192,9 +257,11 @@ class _Previews:
                 noise_prior=shown.noise_prior,
             )
             video = sample_videos(self.base, settings, lora, inversion=clip.inversion)[0]
-            path = self.folder / "samples" / f"{done}_{file_name(prompt)}.mp4"
+            path = preview_path(self.folder, done, prompt)
             write_video(path, video, self.config.fps, overwrite=True)
             self.written.append(path)
+            if self.shown is not None:
+                self.shown(contact_sheet([video], columns=min(5, len(video))))
 
 
 def file_name(prompt: str) -> str:

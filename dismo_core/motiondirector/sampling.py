@@ -6,6 +6,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -20,12 +21,13 @@ from ..runtime import Runtime
 from ..text_to_video.single_frame import single_frame_bypass
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from ..text_to_video.base import TextToVideoBase
     from .dual_path import DualPathLoRA
 
 log = logging.getLogger(__name__)
 
-STEPS, GUIDANCE = 30, 12.0
 REMEDIES = "Fewer frames help most, then a smaller size, then an adapter of a smaller rank."
 
 
@@ -39,8 +41,8 @@ class VideoSettings:
         width: px, a multiple of 8; 0 = the base's own.
         height: likewise.
         frames: of the video.
-        steps: of the sampling; 0 = 30.
-        guidance: how closely to follow the prompt, 1 = not; 0 = 12.
+        steps: of the sampling; 0 = the base's own.
+        guidance: how closely to follow the prompt, 1 = not; 0 = the base's own.
         seed: of the noise.
         batch: videos of one seed, made together.
         noise_prior: share of a clip's own noise, 0..1.
@@ -71,6 +73,7 @@ def sample_videos(
     *,
     inversion: Tensor | None = None,
     runtime: Runtime | None = None,
+    previews: bool = False,
 ) -> Tensor:
     """Videos from noise. Adapters act with the scales that they have.
 
@@ -80,6 +83,7 @@ def sample_videos(
         lora: the adapters; needed where the motion adapter is on for a part of the steps only.
         inversion: noise of a clip [1,4,F,h,w], see `with_inversion`; needed for a noise prior above 0.
         runtime: stages and progress.
+        previews: whether progress comes with pictures, where the VAE lies on the device beside the UNet.
 
     Returns:
         uint8 [batch,frames,H,W,3] on the CPU.
@@ -100,7 +104,9 @@ def sample_videos(
     noise = start_noise(shape, settings.seed)
     if settings.noise_prior > 0 and inversion is not None:
         noise = mix_noise_prior(inversion, noise, settings.noise_prior, renormalise=settings.renormalise)
-    guidance = settings.guidance or GUIDANCE
+    steps, guidance = (
+        given or own for given, own in zip((settings.steps, settings.guidance), base.sampling, strict=True)
+    )
     if not settings.prompt and guidance > 1:
         log.warning("The prompt is empty, so there is nothing to be guided to: guidance is 1.")
         guidance = 1.0
@@ -108,19 +114,21 @@ def sample_videos(
     text = base.encode_prompts([settings.prompt])
     negative = base.encode_prompts([settings.negative_prompt]) if guidance > 1 else None
     runtime.stage("denoising")
+    switched = (settings.motion_from, settings.motion_until) != (0.0, 1.0)
     with out_of_memory_explained(), base.plan.using("unet"), _motion_restored(lora) as motion:
         single = single_frame_bypass(base.unet) if settings.frames == 1 else contextlib.nullcontext()
-        with single:
+        with single, lora.merged() if lora is not None and _mergeable(base, switched) else contextlib.nullcontext():
             latents = sample_ddim(
                 base.unet,
                 base.scheduler,
                 noise.to(base.device, base.dtype),
                 text,
                 negative,
-                steps=settings.steps or STEPS,
+                steps=int(steps),
                 guidance=guidance,
                 runtime=runtime,
                 before_step=motion_switch(lora, motion, settings.motion_from, settings.motion_until),
+                preview=partial(_middle_frame, base) if previews and base.plan.choice.memory == "full" else None,
             )
     require_finite(latents, "denoising")
     runtime.stage("decoding the video")
@@ -172,6 +180,21 @@ def motion_switch(
         adapters.set_scales(motion=on if first * steps <= step < last * steps else 0.0)
 
     return switch
+
+
+def _mergeable(base: TextToVideoBase, switched: bool) -> bool:
+    """Whether updates become part of the weights for a sampling: exact in float32 alone, of weights that stay where they are."""
+    return base.dtype is torch.float32 and not switched and base.plan.choice.memory == "full"
+
+
+def _middle_frame(base: TextToVideoBase, latents: Tensor) -> Image:
+    """The middle frame of the first video of clean latents [B,C,F,h,w]."""
+    from PIL import Image as images
+
+    middle = latents.shape[2] // 2
+    with base.plan.using("vae"):
+        frame = decode_frames(base.vae, latents[:1, :, middle : middle + 1].to(base.dtype))
+    return images.fromarray(frame[0, 0].numpy())
 
 
 @contextlib.contextmanager

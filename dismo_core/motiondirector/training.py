@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ..errors import DisMoError
 from ..runtime import Runtime
+from ..training.checkpoint import checkpoints
 from ..training.loop import Schedule, TrainingRun, fit
 from ..training.optimizers import make_adamw
 from .adapter_file import find_adapter, read_adapter
@@ -128,7 +129,8 @@ def train_adapters(
         base.unet, rank=rank, appearances=count, motion=settings.motion, dropout=settings.dropout
     )  # fmt: skip
     undo: Callable[[], None] | None = None
-    embeddings = {clip.caption: base.encode_prompts([clip.caption]).cpu() for clip in clips}
+    # Cloned: a prompt that was encoded within inference mode cannot be trained with.
+    embeddings = {clip.caption: base.encode_prompts([clip.caption]).cpu().clone() for clip in clips}
     base.plan.release()
     try:
         for part, file in start.items():
@@ -174,7 +176,7 @@ def train_adapters(
         )
         with _training_memory(base), out_of_memory_explained(), base.plan.using("unet"):
             fit(lora, step, run)
-        return _save(lora, folder, settings.steps, texts)
+        return _finished(folder, settings) or _save(lora, folder, settings.steps, texts)
     finally:
         if undo is not None:
             undo()
@@ -253,7 +255,7 @@ class _Steps:
         self.base.unet.train(until is None or number // settings.accumulation < until)
         device, index = self.base.device, self.adapter[clip.name]
         self.lora.bring(index)
-        generator = torch.Generator().manual_seed(settings.seed * SEEDS + number)
+        generator = torch.Generator().manual_seed((settings.seed * SEEDS + number) % 2**64)
         latents = clip.latents.to(device)
         draws = draw_step(
             latents, generator, steps=self.levels, skip=settings.skip, offset_strength=settings.offset_noise
@@ -294,11 +296,39 @@ def _schedule(settings: TrainingSettings) -> Schedule:
     )
 
 
+def compared(settings: TrainingSettings) -> dict[str, str]:
+    """The settings that must be the same when a run is resumed."""
+    return {name: str(value) for name, value in asdict(settings).items() if name not in NOT_COMPARED}
+
+
 def _about(base: TextToVideoBase, clips: Sequence[CachedClip], settings: TrainingSettings, rank: int) -> dict[str, Any]:
     """What must be the same when a run is resumed, as numbers and texts."""
-    numbers = {name: str(value) for name, value in asdict(settings).items() if name not in NOT_COMPARED}
     data = "; ".join(f"{clip.name}: {clip.caption} {list(clip.latents.shape[2:])}" for clip in clips)
-    return numbers | {"rank": str(rank), "base": base.name, "clips": data, "dtype": str(base.dtype)}
+    return compared(settings) | {"rank": str(rank), "base": base.name, "clips": data, "dtype": str(base.dtype)}
+
+
+def _finished(folder: Path, settings: TrainingSettings) -> dict[str, Path] | None:
+    """The adapters of these steps in a run that went on beyond them; None where it did not.
+
+    Raises:
+        DisMoError: it did, and kept none of these steps.
+    """
+    reached = max((int(path.stem.rpartition("_")[2]) for path in checkpoints(folder)), default=0)
+    if reached <= settings.steps:
+        return None
+    name = f"{settings.steps}_unet.safetensors"
+    paths = {
+        part: next((place / FOLDERS[part] / "lora" / name for place in (folder, folder / f"checkpoint-{settings.steps}")
+                    if (place / FOLDERS[part] / "lora" / name).is_file()), None)
+        for part, wanted in (("appearance", settings.appearance), ("motion", settings.motion))
+        if wanted
+    }  # fmt: skip
+    if None in paths.values():
+        raise DisMoError(
+            f"{folder} was trained for {reached} steps already, and no adapter of step {settings.steps} was kept. Choose {reached} steps "
+            "or more, or another folder."
+        )
+    return {part: path for part, path in paths.items() if path is not None}
 
 
 def _save(lora: DualPathLoRA, folder: Path, step: int, metadata: dict[str, str]) -> dict[str, Path]:

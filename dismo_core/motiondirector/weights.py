@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..weights import registry
 from ..weights.manifest import HubFolder
+from .bundled import bundled_adapters
 from .kinds import KIND_OF
 
 LICENCE = "Apache-2.0 as their repositories say; they were trained on ZeroScope, which is CC BY-NC 4.0: non-commercial use only"
@@ -19,4 +20,5 @@ LATENTS = tuple(
 registry.register(
     kinds=KIND_OF.values(),
     collections={"motiondirector": ADAPTERS, "motiondirector_latents": LATENTS},
+    bundled={f"motiondirector_{name}": path for name, path in bundled_adapters().items()},
 )

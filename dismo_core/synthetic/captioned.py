@@ -74,11 +74,17 @@ class CaptionedClips:
             for c, s, g, m, told in rows
         ]
 
-    def some(self, which: slice) -> CaptionedClips:
-        """Some of the clips."""
+    def some(self, which: slice | Tensor) -> CaptionedClips:
+        """Some of the clips: a slice, or their numbers."""
         parts = {field.name: getattr(self, field.name)[which] for field in fields(self) if field.name != "trajectory"}
         way = self.trajectory
         return CaptionedClips(**parts, trajectory=Trajectory(way.place[which], way.log_scale[which], way.angle[which]))
+
+    def moving_as(self, clip: CaptionedClips) -> CaptionedClips:
+        """The same looks on the way of one clip, at its size, so that they stay in the picture as it does."""
+        which = torch.zeros(len(self.color), dtype=torch.long)
+        other = clip.some(which)
+        return replace(self, move=other.move, radius=other.radius, trajectory=other.trajectory)
 
     def between(self, first: int, last: int) -> CaptionedClips:
         """The same clips from frame `first` up to, and without, frame `last`."""

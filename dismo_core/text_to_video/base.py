@@ -21,7 +21,7 @@ from ..weights.base_folder import find_base, read_config
 from ..weights.shards import shards
 from .names import clip_name, vae_name
 from .text import TextEncoding
-from .weights import BASES, PARTS, SIZES, tiny_folder
+from .weights import BASES, PARTS, PUBLISHED_SAMPLING, SAMPLING, SIZES, tiny_folder
 
 if TYPE_CHECKING:
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
@@ -80,6 +80,11 @@ class TextToVideoBase:
         side = self.unet.config["sample_size"]
         height, width = (side, side) if isinstance(side, int) else side
         return int(width * self.scale), int(height * self.scale)
+
+    @property
+    def sampling(self) -> tuple[int, float]:
+        """(steps, guidance) that suit it."""
+        return SAMPLING.get(self.name, PUBLISHED_SAMPLING)
 
     @property
     def text_width(self) -> int:

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..evaluation.fidelity import motion_fidelity
 from ..evaluation.objects import SeenObjects, name_moves, see_objects
+from ..evaluation.tracks import track_grid
 from ..synthetic.captioned import COLORS, GROUNDS, SHAPES, CaptionedClips, draw_captioned
 from ..synthetic.captioned_moves import MOVES
 from ..synthetic.draws import Draws
@@ -110,32 +112,68 @@ def words_gate(make: Make, clips: int = 56) -> dict[str, Number]:
 
 
 def transfer_gate(
-    make: Make, adapted: Callable[[Tensor, str], Make], moves: Sequence[str] = TRANSFERRED, prompts: int = 4
+    make: Make,
+    adapted: Callable[[Tensor, str], Make],
+    moves: Sequence[str] = TRANSFERRED,
+    prompts: int = 4,
+    through: Callable[[Tensor], Tensor] | None = None,
 ) -> dict[str, Number]:
     """Gate (c): a drawn clip of each of these moves is learned, and other appearances are asked for, from the same noise.
+
+    Of each move there are two rows of two measures, `same_way` and motion fidelity: with the adapter (scale 1) and of the base alone
+    (scale 0). Beside them stand, as chance, clips of other moves, and as the most that can be read, this very way with the looks
+    that were asked for. Rows named "all" are means over the moves.
 
     Args:
         make: samples of the base.
         adapted: frames [N, 64, 64, 3] of a clip and the caption of its look -> samples with what was learned from it.
-        moves: some of `MOVES`; each gives two rows: how far samples go the clip's way with the adapter, and without it as chance.
+        moves: some of `MOVES`.
         prompts: samples of each, of colors, grounds and shapes that the clip does not have.
+        through: encodes and decodes the clips of the ceiling, see `autoencoder_gate`; None = as they are drawn.
     """
     drawn = draw_captioned(24 * len(MOVES), Draws(SEED + 3))
     rows: dict[str, Number] = {}
     for name in moves:
-        number = int((drawn.move == list(MOVES).index(name)).nonzero()[0])
+        own = drawn.move == list(MOVES).index(name)
+        number = int(own.nonzero()[0])
         clip = drawn.some(slice(number, number + 1))
         unlike = (drawn.color != clip.color) & (drawn.ground != clip.ground) & (drawn.shape != clip.shape)
         unlike &= drawn.shape != 0  # of a disc a turn is not seen
-        captions = [drawn.captions(False)[k] for k in unlike.nonzero()[:prompts, 0].tolist()]
-        frames = clip.rendered()
-        way, before = see_objects(frames), see_objects(make(captions, SEED + 3))
-        after = see_objects(adapted(frames[0], clip.captions(False)[0])(captions, SEED + 3))
-        with_it, without = (float(same_way(seen, way).mean()) for seen in (after, before))
-        rows[name] = Number(with_it, without, 1.0, len(captions))
-        took = [float((seen.main_color() == clip.color).float().mean()) for seen in (after, before)]
-        rows[f"{name}: the clip's color"] = Number(took[0], took[1], 0.0, len(captions))
+        asked = drawn.some(unlike.nonzero()[:prompts, 0])
+        captions, frames = asked.captions(False), clip.rendered()
+        likest = asked.moving_as(clip).rendered()
+        others = drawn.some((unlike & ~own).nonzero()[: 2 * prompts, 0]).rendered()
+        before, after = make(captions, SEED + 3), adapted(frames[0], clip.captions(False)[0])(captions, SEED + 3)
+        for measure, measured in (("way", _ways), ("fidelity", _fidelities)):
+            chance, most = measured(others, frames), measured(likest if through is None else through(likest), frames)
+            for scale, made in ((1, after), (0, before)):
+                rows[f"{name}, {measure}, scale {scale}"] = Number(measured(made, frames), chance, most, len(captions))
+        for scale, made in ((1, after), (0, before)):
+            took = float((see_objects(made).main_color() == clip.color).float().mean())
+            rows[f"{name}, the clip's color, scale {scale}"] = Number(took, 1 / len(COLORS), 0.0, len(captions))
+    for kind in dict.fromkeys(key.split(", ", 1)[1] for key in rows):
+        rows[f"all, {kind}"] = _mean([row for key, row in rows.items() if key.split(", ", 1)[1] == kind])
     return rows
+
+
+def _ways(made: Tensor, clip: Tensor) -> float:
+    return float(same_way(see_objects(made), see_objects(clip)).mean())
+
+
+def _fidelities(made: Tensor, clip: Tensor) -> float:
+    source, *tracks = (track_grid(((frames + 1) * 127.5).round().to(torch.uint8)) for frames in (*clip, *made))
+    return sum(motion_fidelity(source, track) for track in tracks) / len(tracks)
+
+
+def _mean(rows: Sequence[Number]) -> Number:
+    count = len(rows)
+    chance = sum(row.chance or 0.0 for row in rows) / count
+    return Number(
+        sum(row.value for row in rows) / count,
+        chance,
+        sum(row.ceiling for row in rows) / count,
+        sum(row.count for row in rows),
+    )
 
 
 def same_way(seen: SeenObjects, way: SeenObjects) -> Tensor:

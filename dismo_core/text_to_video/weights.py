@@ -44,6 +44,8 @@ SIZES = {
     ZEROSCOPE.name: (576, 320),
     MODELSCOPE.name: (256, 256),
 }  # (width, height) px of their training, which no file of theirs tells
+SAMPLING = {"tiny": (25, 1.0)}  # (steps, guidance) of a base where they are not the published ones
+PUBLISHED_SAMPLING = (30, 12.0)
 TINY = Path(__file__).parent.parent / "assets" / "text_to_video" / "tiny"  # a diffusers folder
 UNET = Kind(
     "a text-to-video UNet of the ModelScope family",

@@ -12,6 +12,7 @@ from ..shared.files import Progress
 
 FOLDER = "dismo"
 MOTIONS = "motions"  # folder within, for motion files, which are no weights
+OTHERS = ("mimo",)  # folders within, for what belongs to other methods
 BUNDLED = ("tiny",)
 EXTRACTOR, ADAPTER = RELEASED = ("motion_extractor_large", "cogvideox5b_i2v_large")  # as in dismo_core/dismo/weights.py
 EXTENSIONS = (".safetensors", ".pt")
@@ -34,7 +35,7 @@ def extractors() -> list[str]:
 
 def own_files() -> list[str]:
     """The weight files in `models/dismo`, without motions, released files and what belongs to diffusers folders."""
-    others = {MOTIONS} | {folder.name for folder in files.diffusers_folders(FOLDER)}
+    others = {MOTIONS, *OTHERS} | {folder.name for folder in files.diffusers_folders(FOLDER)}
     names = folder_paths.get_filename_list(FOLDER)
     return [name for name in names if Path(name).parts[0] not in others and os.path.splitext(name)[0] not in RELEASED]
 

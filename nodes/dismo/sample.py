@@ -244,20 +244,13 @@ def _moved(
     mask: Input.Mask | None,
 ) -> Tensor:
     """Pictures [H, W, 3] -> frames [T, H', W', 3] of one video, 0..1; the first begins it, the others its later segments."""
-    import torch
-
-    from ...dismo_core.video.picture import fit_image, shown_part
+    from ...dismo_core.dismo.video_model import transfer_in_own_shape
     from ...dismo_core.video.quality import quality_warning
 
-    size = model.defaults.size
-    fitted = torch.stack([fit_image(picture, size, fit, model.defaults.antialias) for picture in pictures])
     with host.advising_on_memory():
         host.bring_to_device(model)
-        frames = model.transfer(
-            motion, fitted if len(fitted) > 1 else fitted[0], settings, mask=mask, runtime=host.runtime(model)
-        )
-    rows, columns = shown_part(*pictures[0].shape[:2], size, fit)
-    frames = frames.cpu()[:, rows, columns]
-    if size is not None:  # those that make frames; a warped picture is as good as it was
+        runtime = host.runtime(model)
+        frames = transfer_in_own_shape(model, motion, pictures, settings, fit, mask=mask, runtime=runtime).cpu()
+    if model.defaults.size is not None:  # those that make frames; a warped picture is as good as it was
         host.notify(quality_warning(frames, pictures[0], settings.strength))
     return frames.float().div_(255)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import torch
 
 from ...dismo_core import DisMoError
-from ...dismo_core.video import probe, read_video
+from ...dismo_core.video import iter_video, probe, read_video
 from ...dismo_core.video.picture import to_rgb, to_uint8
 from ...dismo_core.video.read import check_sampling
 
@@ -46,7 +46,7 @@ def from_video(
 
     Args:
         file_type: ComfyUI's `InputImpl.VideoFromFile`.
-        least: frames that are needed.
+        least: frames that are needed of a trimmed clip.
 
     Returns:
         (source, start, frame count), to be given to `extract_motion` with the same fps.
@@ -95,6 +95,34 @@ def frames_of(video: Input.Video, file_type: Callable[[Any], Input.Video]) -> Te
     _window(video, file_type)  # for its errors
     images: Tensor = video.get_components().images
     return images
+
+
+def whole_file(video: Input.Video, file_type: Callable[[Any], Input.Video]) -> str | None:
+    """The path of the file that a VIDEO shows all of; None where it shows a part, or lies in memory.
+
+    Raises:
+        DisMoError: the file is no video.
+    """
+    window = _window(video, file_type)
+    source = None if window is None or window[:2] != (0.0, 0.0) else video.get_stream_source()
+    return source if isinstance(source, str) else None
+
+
+def own_frames(video: Input.Video, file_type: Callable[[Any], Input.Video]) -> tuple[int, float]:
+    """How many frames a VIDEO has, and how many a second.
+
+    Raises:
+        DisMoError: its file is no video.
+    """
+    window = _window(video, file_type)
+    if window is None:
+        components = video.get_components()
+        return len(components.images), float(components.frame_rate)
+    _, length, rate = window
+    if length:
+        return round(length * rate), rate
+    count = probe(video.get_stream_source()).frames
+    return count or sum(1 for _ in iter_video(video.get_stream_source())), rate
 
 
 def to_bytes(images: Tensor) -> Tensor:
@@ -154,3 +182,10 @@ def _within(seconds: float, fps: float, frame_count: int, least: int) -> int:
             "Trim less, raise fps, or begin earlier."
         )
     return min(frame_count or available, available)
+
+
+def file_of(video: Input.Video, file_type: Callable[[Any], Input.Video]) -> tuple[str, float, float] | None:
+    """(path, start, length; 0 = to the end) of a VIDEO that shows a part of a file on disk as it is; None of any other."""
+    window = _window(video, file_type)
+    source = video.get_stream_source() if window is not None else None
+    return (source, window[0], window[1]) if window is not None and isinstance(source, str) else None

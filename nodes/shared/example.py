@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
 
-from comfy_api.latest import InputImpl, io
+from comfy_api.latest import InputImpl, Types, io
 
 from . import compat
 
@@ -32,7 +33,7 @@ class ExampleInputs(io.ComfyNode):
                     default="drawn",
                     tooltip="drawn = a moving drawn shape and a drawn scene; camera = a camera move and a photograph; cutout = the drawn "
                     "shape and a photograph of a flower, with its mask; ten pictures = the drawn shape and a batch of drawn scenes, with "
-                    "their masks.",
+                    "their masks; fish = a clip of one drawn subject on white, with a mask for each frame, for 4D.",
                 ),
             ],
             outputs=[
@@ -41,7 +42,7 @@ class ExampleInputs(io.ComfyNode):
                 io.Mask.Output(
                     "mask",
                     display_name="mask",
-                    tooltip="What moves in the picture, for Transfer Motion; all of it where there is no mask.",
+                    tooltip="What moves in the picture, for Transfer Motion; all of it where there is no mask. Of fish one for each frame.",
                 ),
             ],
             **compat.aliases("dismo", "demo", "sample input"),
@@ -52,10 +53,12 @@ class ExampleInputs(io.ComfyNode):
         """Open the files of the example."""
         import torch
 
-        from ...dismo_core.assets.examples import TILE, example_batch, example_mask, example_names
+        from ...dismo_core.assets.examples import TILE, clip_names, example_batch, example_mask, example_names
         from ...dismo_core.assets.examples import example as files_of
         from ...dismo_core.video import read_image
 
+        if example in clip_names():
+            return io.NodeOutput(*_subject(example))
         if example not in example_names():
             clip, pictures, masks = example_batch(example)
             images, covered = (_tiles(read_image(file), TILE) for file in (pictures, masks))
@@ -64,6 +67,18 @@ class ExampleInputs(io.ComfyNode):
         picture, masked = read_image(file), example_mask(example)
         mask = torch.ones(picture.shape[:2]) if masked is None else read_image(masked)[..., 0]
         return io.NodeOutput(InputImpl.VideoFromFile(str(clip)), picture[None], mask[None])
+
+
+def _subject(name: str) -> tuple[Any, Tensor, Tensor]:
+    """A clip with transparency as VIDEO on white, its first frame, and where its subject is, [T,H,W]."""
+    from ...dismo_core.assets.examples import example_clip
+    from ...dismo_core.video.rgba import read_rgba_video
+
+    rgba, fps = read_rgba_video(example_clip(name))
+    color, alpha = rgba[..., :3].float() / 255, rgba[..., 3:].float() / 255
+    images = color * alpha + 1 - alpha
+    components = Types.VideoComponents(images=images, frame_rate=Fraction(fps).limit_denominator(1001))
+    return InputImpl.VideoFromComponents(components), images[:1], alpha[..., 0]
 
 
 def _tiles(sheet: Tensor, side: int) -> Tensor:

@@ -226,6 +226,14 @@ def show_stage(label: str) -> None:
         server.send_progress_text(f"{label} ...", node, server.client_id)
 
 
+@contextmanager
+def training() -> Iterator[None]:
+    """Gradients, which prompts run without; models of other nodes leave the device first."""
+    management.unload_all_models()
+    with torch.inference_mode(False), torch.enable_grad():
+        yield
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether memory ran out; newer versions of ComfyUI know more of the ways in which devices say so."""
     known: Callable[[BaseException], bool] | None = getattr(management, "is_oom", None)
@@ -233,12 +241,12 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 @contextmanager
-def advising_on_memory() -> Iterator[None]:
+def advising_on_memory(advice: str = OUT_OF_MEMORY) -> Iterator[None]:
     """Say what to change when memory runs out; the exception itself is ComfyUI's to handle."""
     try:
         yield
     except Exception as error:
         if is_out_of_memory(error):
-            notify(OUT_OF_MEMORY)
+            notify(advice)
         raise
     notify(None)

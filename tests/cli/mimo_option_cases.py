@@ -19,7 +19,7 @@ OF_RELEASE = [
 ]
 NETWORK = [
     used("--weights {clips}", "load_mimo("),
-    used("--ref {picture}", "neither transparency nor a white background"),
+    used("--ref {picture}", "neither transparency nor a background of one color"),
     used("--alpha {wide}", "Give one mask"),
     used("--template {video}", "no template"),
     used("--max-frames 7", ", 7, "),

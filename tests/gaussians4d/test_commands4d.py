@@ -13,8 +13,6 @@ from dismo_core.gaussians4d import Gaussians4D, animated_glb, read_mesh, read_pl
 from dismo_core.gaussians4d.presets import PRESETS, settings_of
 from dismo_core.video import probe, read_image
 
-pytest.importorskip("pygltflib", reason="the extra 4d is not installed")
-
 
 @pytest.fixture
 def frames(fish, tmp_path, monkeypatch):

@@ -16,10 +16,9 @@ from dismo_core.gaussians4d.clip import read_rgba
 from dismo_core.gaussians4d.export import moments, write_mesh_sequence, write_ply_sequence
 from dismo_core.gaussians4d.fit_clip import new_field
 from dismo_core.gaussians4d.morph_glb import moved_vertices
+from dismo_core.gaussians4d.moving_mesh import moving_mesh
 from dismo_core.gaussians4d.views import plan, render
 from dismo_core.gaussians4d.zbuffer import draw_triangles
-
-pytest.importorskip("pygltflib", reason="the extra 4d is not installed")
 
 
 def parts(path):
@@ -122,14 +121,14 @@ def test_a_sequence_of_gaussians(fish4d, tmp_path):
 
 def test_a_sequence_of_meshes(fish4d, tmp_path):
     pytest.importorskip("trimesh", reason="the extra 4d is not installed")
-    assert write_mesh_sequence(tmp_path / "objs", fish4d) == 14
+    assert write_mesh_sequence(tmp_path / "objs", moving_mesh(fish4d)) == 14
     meshes = [read_mesh(tmp_path / "objs" / f"{k:03d}.obj") for k in (0, 9)]
     assert np.array_equal(meshes[0].faces, meshes[1].faces)  # one topology: the texture cannot flicker
     assert np.abs(meshes[0].vertices - meshes[1].vertices).max() > 0.01
     (tmp_path / "letters").mkdir()
     (tmp_path / "letters" / "a.txt").write_text("keep")
     with pytest.raises(DisMoError, match="a.txt"):
-        write_mesh_sequence(tmp_path / "letters", fish4d, overwrite=True)
+        write_mesh_sequence(tmp_path / "letters", moving_mesh(fish4d), overwrite=True)
 
 
 def test_a_surface_is_extracted_and_baked(monkeypatch):

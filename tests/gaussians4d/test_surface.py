@@ -82,7 +82,6 @@ def test_obj_is_the_published_text(tmp_path):
 @pytest.mark.parametrize("suffix", [".obj", ".glb"])
 def test_a_mesh_there_and_back(tmp_path, suffix):
     pytest.importorskip("trimesh", reason="the extra 4d is not installed")
-    pytest.importorskip("pygltflib", reason="the extra 4d is not installed")
     mesh = tetrahedron()
     mesh = replace(mesh, vertices=mesh.vertices[:4], normals=mesh.normals[:4], uv=mesh.uv[:4])  # without the loose one
     write_mesh(tmp_path / f"m{suffix}", mesh)

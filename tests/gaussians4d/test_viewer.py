@@ -13,8 +13,6 @@ from dismo_core.errors import DisMoError
 from dismo_core.gaussians4d import animated_glb, html_viewer
 from dismo_core.gaussians4d.viewer import VIEWER
 
-pytest.importorskip("pygltflib", reason="the extra 4d is not installed")
-
 
 def test_the_viewer_is_the_published_one():
     about = json.loads((VIEWER.parent / "version.json").read_text())

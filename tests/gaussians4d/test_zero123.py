@@ -92,7 +92,6 @@ def test_folders_that_are_refused(folder, tmp_path):
 
 
 def test_a_published_preset_by_command(folder, fish, tmp_path, monkeypatch):
-    pytest.importorskip("pygltflib", reason="the extra 4d is not installed")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "fish_frames").mkdir()
     for k in range(2):

@@ -255,7 +255,7 @@ def test_an_animation_keeps_its_rate(tmp_path):
 
 def test_characters_that_cannot_be_told_from_their_background(tmp_path):
     Image.fromarray(np.full((12, 12, 3), 90, np.uint8)).save(tmp_path / "c.png")
-    with pytest.raises(DisMoError, match="neither transparency nor a white background"):
+    with pytest.raises(DisMoError, match="neither transparency nor a background of one color"):
         read_character(tmp_path / "c.png")
     Image.fromarray(np.zeros((5, 5, 3), np.uint8)).save(tmp_path / "m.png")
     with pytest.raises(DisMoError, match="12x12"):

@@ -100,7 +100,9 @@ def installed(base: Path) -> Iterator[None]:
         Custom=lambda name: kind,
         Hidden=types.SimpleNamespace(prompt="PROMPT", extra_pnginfo="EXTRA_PNGINFO"),
         FolderType=types.SimpleNamespace(output="output"),
-        **dict.fromkeys(("Int", "Float", "String", "Boolean", "Combo", "Image", "Mask", "Video", "Audio"), kind),
+        **dict.fromkeys(
+            ("Int", "Float", "String", "Boolean", "Combo", "Image", "Mask", "Video", "Audio", "Mesh", "Vae"), kind
+        ),
     )
     modules = {
         "comfy": {},
@@ -112,6 +114,7 @@ def installed(base: Path) -> Iterator[None]:
             "unet_offload_device": lambda: cpu,
             "load_models_gpu": mock.MagicMock(),
             "free_memory": mock.MagicMock(),
+            "unload_all_models": mock.MagicMock(),
             "LoadedModel": lambda patcher: ("loaded", patcher),
             "throw_exception_if_processing_interrupted": lambda: None,
             "OOM_EXCEPTION": torch.OutOfMemoryError,

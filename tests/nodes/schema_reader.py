@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CONTRACT = Path(__file__).with_name("contract.json")
 OBJECT_INFO = ROOT / "tests/comfyui/object_info.json"
 IO_TYPES = {"Int": "INT", "Float": "FLOAT", "String": "STRING", "Boolean": "BOOLEAN", "Combo": "COMBO"}
-IO_TYPES |= {"Image": "IMAGE", "Mask": "MASK", "Video": "VIDEO", "Audio": "AUDIO"}
+IO_TYPES |= {"Image": "IMAGE", "Mask": "MASK", "Video": "VIDEO", "Audio": "AUDIO", "Mesh": "MESH", "Vae": "VAE"}
 LIMITS = ("default", "min", "max", "step")
 
 

@@ -57,7 +57,11 @@ def test_transfer_is_the_way_of_the_clip_that_was_learned():
         assert " on " in caption and len(caption.split()) == 5
         return lambda captions, seed: frames.expand(len(captions), -1, -1, -1, -1)
 
-    rows = transfer_gate(lambda captions, seed: still, adapted, moves=("growing", "moving left"))
-    assert rows["growing"].value > 0.99 and rows["moving left"].value > 0.99
-    assert rows["growing"].chance == rows["moving left"].chance == 0
-    assert rows["growing: the clip's color"].value == 1
+    rows = transfer_gate(lambda captions, seed: still, adapted, moves=("growing", "moving left"), prompts=2)
+    for move in ("growing", "moving left"):
+        for measure in ("way", "fidelity"):
+            learned, alone = rows[f"{move}, {measure}, scale 1"], rows[f"{move}, {measure}, scale 0"]
+            assert learned.value > 0.99 and alone.value == 0
+            assert learned.ceiling > learned.chance + 0.3 and learned.count == 2
+        assert rows[f"{move}, the clip's color, scale 1"].value == 1
+    assert rows["all, way, scale 1"].value > 0.99 and rows["all, way, scale 1"].count == 4

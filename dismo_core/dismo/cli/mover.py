@@ -71,14 +71,12 @@ class Mover:
         Returns:
             Frames uint8 [T,H,W,3], or a sequence that draws them as they are asked for, and their rate.
         """
-        import torch
-
         from ...settings import SamplingSettings
         from ...video import read_image
-        from ...video.picture import fit_image, shown_part
         from ...video.quality import quality_warning
         from ..curve import read_curve
         from ..layered.model import LayeredModel
+        from ..video_model import transfer_in_own_shape
 
         arguments, model = self.arguments, self.model
         image = read_image(picture, background=arguments.background)
@@ -98,14 +96,8 @@ class Mover:
             return frames_to_draw, frames_to_draw.fps
         if self.kind == GENERATOR_KIND:  # CogVideoX tells its stages itself
             self.runtime.stage("moving the picture")
-        size = model.defaults.size
         pictures = [image, *(read_image(path, background=arguments.background) for path in segment_pictures)]
-        fitted = [fit_image(each, size, arguments.fit, model.defaults.antialias) for each in pictures]
-        frames = model.transfer(
-            motion, torch.stack(fitted) if len(fitted) > 1 else fitted[0], settings, runtime=self.runtime
-        )
-        rows, columns = shown_part(image.shape[0], image.shape[1], size, arguments.fit)
-        frames = frames[:, rows, columns]
+        frames = transfer_in_own_shape(model, motion, pictures, settings, arguments.fit, runtime=self.runtime)
         if warning := quality_warning(frames, image, arguments.strength):
             log.warning("%s", warning)
         return frames, motion.fps

@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ...cli.libraries import require_libraries
 from ...cli.options import progress_runtime
 from ...errors import DisMoError
 from .results import write_results
@@ -37,7 +36,6 @@ def run(arguments: argparse.Namespace) -> None:
     if out.exists() and not out.is_dir():
         raise DisMoError(f"{out} is a file; the demo needs a folder. Choose another with --out.")
     check_range(arguments, "steps", 1, 100_000)
-    require_libraries("pygltflib")
     with progress_runtime("Reading the clip", "cpu") as runtime:
         clip = prepare_clip(*read_rgba(example_clip("fish")), source="fish")
         runtime.stage("fitting")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +18,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ...runtime import Runtime
-    from ..clip import Clip4D
-    from ..fit_clip import FitSettings
-    from ..mesh import Mesh
     from ..model4d import Gaussians4D
 
 log = logging.getLogger(__name__)
@@ -62,8 +58,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     from ..clip import prepare_clip, read_rgba
     from ..fit_clip import FitSettings, fit_clip
-    from ..ply import read_ply
-    from ..priors import Priors
+    from ..posed import read_posed
 
     s = settings_of(arguments.config, arguments.words)
     if not s["input"]:
@@ -89,27 +84,10 @@ def run(arguments: argparse.Namespace) -> None:
     if ply is None and (out / f"{name}_model.ply").is_file():
         ply = out / f"{name}_model.ply"
     _check_free(out, name, s, arguments.overwrite)
-    settings = FitSettings(
-        steps=s["iters"],
-        size=s["ref_size"],
-        frames_per_step=s["frames_per_step"],
-        frame=s["frame"],
-        count=s["count"],
-        thickness=s["thickness"],
-        priors=Priors(
-            s["rigid"], s["smooth"], s["depth"], s["plane_tv_weight"], s["time_smoothness_weight"], s["l1_time_planes"]
-        ),
-        radius=s["radius"],
-        seed=s["seed"],
-        views=s["n_views"],
-        weight=s["lambda_zero123"],
-        invert_background=s["invert_bg_prob"],
-        elevation=s["elevation"],
-        least_weight=s["least_weight"],
-        time_planes=s["planes_time"],
-        optimize_gaussians=s["optimize_gaussians"],
-    )
-    gaussians = None if ply is None else read_ply(ply)
+    posed = None if ply is None else read_posed(ply)
+    if posed is not None and not any(word.startswith("radius=") for word in arguments.words):
+        s["radius"] = posed.radius
+    settings = FitSettings.of(s)
     checkpoints = out / f"{name}_fit"
     if arguments.restart:
         if not checkpoints.is_dir():
@@ -130,8 +108,8 @@ def run(arguments: argparse.Namespace) -> None:
         four = fit_clip(
             clip,
             settings,
-            gaussians=gaussians,
-            surface=_surface(ply, clip, settings),
+            gaussians=None if posed is None else posed.gaussians,
+            surface=None if posed is None else replace(posed, frame=settings.frame).with_surface(clip).surface,
             zero123=zero123,
             runtime=runtime,
             folder=checkpoints,
@@ -149,17 +127,6 @@ def run(arguments: argparse.Namespace) -> None:
         import webbrowser
 
         webbrowser.open((out / f"{name}.html").resolve().as_uri())
-
-
-def _surface(ply: Path | None, clip: Clip4D, settings: FitSettings) -> Mesh | None:
-    """The inflated mesh, for Gaussians that `dismo 4d static` made."""
-    from ..inflate import inflate_mesh
-    from ..ply import read_ply_comments
-
-    thickness = None if ply is None else read_ply_comments(ply).get("inflated")
-    if thickness is None or not re.fullmatch(r"[0-9.]{1,9}", thickness):
-        return None
-    return inflate_mesh(clip.rgba[settings.frame], settings.radius, thickness=float(thickness))
 
 
 def frames_of(source: Path, mode: str) -> Path:
@@ -215,6 +182,7 @@ def _write(four: Gaussians4D, out: Path, name: str, s: dict[str, Any], runtime: 
     from ...video import write_video
     from ..export import write_mesh_sequence, write_ply_sequence
     from ..morph_glb import animated_glb
+    from ..moving_mesh import moving_mesh
     from ..viewer import html_viewer
     from ..views import plan, render
 
@@ -232,14 +200,9 @@ def _write(four: Gaussians4D, out: Path, name: str, s: dict[str, Any], runtime: 
     if s["mesh_format"] == "frames":
         write_ply_sequence(out / _sequence(s, name), four, overwrite=overwrite, progress=progress)
     else:
-        write_mesh_sequence(
-            out / _sequence(s, name),
-            four,
-            s["mesh_format"],
-            threshold=s["density_thresh"],
-            overwrite=overwrite,
-            progress=progress,
-        )
+        moving = moving_mesh(four, threshold=s["density_thresh"])
+        folder = out / _sequence(s, name)
+        write_mesh_sequence(folder, moving, s["mesh_format"], overwrite=overwrite, progress=progress)
     runtime.stage("drawing the video")
     shots = plan("published", four.frames)
     size = min(512, 4 * s["ref_size"])  # published: 512

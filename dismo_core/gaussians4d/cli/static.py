@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     from ..inflate import inflate_silhouette
     from ..matting import matte
-    from ..ply import write_ply
+    from ..posed import PosedGaussians, write_posed
     from ..prepare import recenter
 
     source: Path = arguments.picture
@@ -43,8 +43,7 @@ def run(arguments: argparse.Namespace) -> None:
     with Image.open(source) as opened:
         rgba = matte(np.asarray(opened.convert("RGBA")))
     gaussians = inflate_silhouette(recenter(rgba, size=256), arguments.count, thickness=arguments.thickness)
-    comments = {"radius": "1.5", "fovy": "49.1", "inflated": repr(arguments.thickness)}
-    write_ply(output, gaussians, comments=comments, overwrite=arguments.overwrite)
+    write_posed(output, PosedGaussians(gaussians, thickness=arguments.thickness), overwrite=arguments.overwrite)
     print(
         f"{output}: {len(gaussians)} Gaussians, seen from a distance of 1.5. Sides and back are inferred from the outline."
     )

@@ -53,10 +53,9 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--weights",
         "--config",
-        type=Path,
-        required=True,
+        default="tiny",
         metavar="PLACE",
-        help="folder of the weights, or the release's YAML file",
+        help="folder of the weights, or the release's YAML file (default tiny, which is bundled)",
     )
     parser.add_argument(
         "--ref", type=Path, metavar="PICTURE", help="the character, on transparent or white (default the bundled one)"
@@ -64,12 +63,12 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--alpha", type=Path, metavar="FILE", help="its mask, white where the character is")
     add_template(parser, "the bundled one")
     parser.add_argument(
-        "-W", "--width", type=int, default=784, metavar="PX", help="of what the network makes (default 784)"
+        "-W", "--width", type=int, metavar="PX", help="of what the network makes (default 784; tiny: 64)"
     )
-    parser.add_argument("-H", "--height", type=int, default=784, metavar="PX", help="likewise (default 784)")
+    parser.add_argument("-H", "--height", type=int, metavar="PX", help="likewise")
     parser.add_argument("--seed", type=int, default=42, help="of the noise (default 42)")
-    parser.add_argument("--cfg", "--guidance", type=float, default=3.5, help="guidance; 1 = none (default 3.5)")
-    parser.add_argument("--steps", type=int, default=25, help="denoising steps (default 25)")
+    parser.add_argument("--cfg", "--guidance", type=float, help="guidance; 1 = none (default 3.5; tiny: 2)")
+    parser.add_argument("--steps", type=int, help="denoising steps (default 25; tiny: 20)")
     parser.add_argument("--window", type=int, default=24, help="frames denoised together (default 24)")
     parser.add_argument("--open-windows", action="store_true", help="do not join the end to the beginning")
     parser.add_argument("--precision", choices=("auto", "fp16", "bf16", "fp32"), default="auto", help="(default auto)")

@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 from ...errors import DisMoError
 from ...video import iter_video, probe, read_image
 from ...video.source import SUFFIXES
-from ..templates.fragments import border_fragments
+from ..crops.flat_background import outline
 from ..templates.stored_frames import StoredFrames, count_frames
 
 Frames = Sequence[NDArray[np.uint8]] | NDArray[np.uint8]
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
-WHITE = 235  # gray level from which a background counts as white
 MAX_FRAMES = 600
 
 
@@ -45,8 +44,7 @@ def read_character(
 ) -> Character:
     """A character from a video (also GIF, WebP), a folder of pictures in the order of their names, or one picture.
 
-    Its outline comes from `alpha`, else from its own transparency, else from a white background: all that is nearly white and joined
-    to the border.
+    Its outline comes from `alpha`, else from its own transparency, else from a background of one color: see `outline`.
 
     Args:
         path: of the video, folder or picture.
@@ -54,7 +52,7 @@ def read_character(
         max_frames: read at most.
 
     Raises:
-        DisMoError: not to be read, counts or sizes that differ, or a background that is neither transparent nor white.
+        DisMoError: not to be read, counts or sizes that differ, or a background that is neither transparent nor of one color.
     """
     path = Path(path)
     if alpha is not None:
@@ -78,7 +76,7 @@ def read_character(
         if len(pictures) >= max_frames:
             break
     if all(cutout.min() == 255 for cutout in cutouts):
-        cutouts = [_not_white(picture, path) for picture in pictures]
+        cutouts = [outline(picture, str(path)) for picture in pictures]
     if len({picture.shape for picture in pictures}) > 1:
         raise DisMoError(f"The pictures in {path} have different sizes. Make them one size.")
     return Character(np.stack(pictures), np.stack(cutouts), fps)
@@ -89,17 +87,6 @@ def _uncovered(black: NDArray[np.uint8], white: NDArray[np.uint8]) -> tuple[NDAr
     alpha = 255 - (white.astype(np.int16) - black).max(-1).clip(0, 255)
     color = black * (255 / np.maximum(alpha, 1)[..., None])
     return color.round().clip(0, 255).astype(np.uint8), alpha.astype(np.uint8)
-
-
-def _not_white(picture: NDArray[np.uint8], path: Path) -> NDArray[np.uint8]:
-    """Alpha 255 where a picture is not part of a white background."""
-    background = border_fragments(picture.min(-1) >= WHITE)
-    if background.mean() < 0.05:
-        raise DisMoError(
-            f"{path} has neither transparency nor a white background, so nothing says where the character is. "
-            "Give its mask, or cut it out first."
-        )
-    return np.where(background, 0, 255).astype(np.uint8)
 
 
 def _over(path: Path, background: str) -> Iterator[NDArray[np.uint8]]:

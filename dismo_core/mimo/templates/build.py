@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...errors import DisMoError
 from ...video import iter_video, probe
 from ...video.audio import read_audio
 from ...video.read import resize
+from ..crops.silhouette import silhouette
 from .background import DILATE, fill_background
 from .config import CONFIG_FPS
 from .template import MAX_FRAMES, Template
+
+if TYPE_CHECKING:
+    from ...video import Audio
 
 log = logging.getLogger(__name__)
 
@@ -74,25 +79,66 @@ def build_template(
             resize(frame, size).numpy() for frame in iter_video(path, fps=CONFIG_FPS, start=start, frames=max_frames)
         ]
         frames[key] = np.stack([one[..., 0] for one in read] if key in ("mask", "occ") else read)
-    count = len(frames["vid"])
-    for key, video in frames.items():
+    sound = read_audio(clip, start, len(frames["vid"]) / CONFIG_FPS)
+    named = {key: str(path) for key, path in given.items() if path is not None}
+    return assemble_template(
+        frames, fps=CONFIG_FPS, name=name, sound=sound, align=align, dilate=dilate, named=named, stage=stage
+    )
+
+
+def assemble_template(
+    frames: Mapping[str, NDArray[np.uint8]],
+    *,
+    fps: float,
+    name: str = "template",
+    sound: Audio | None = None,
+    align: str = "none",
+    dilate: int = DILATE,
+    named: Mapping[str, str] | None = None,
+    stage: Callable[[str], None] = lambda label: None,
+) -> Template:
+    """A template of frames of one size and number; the background is filled where there is none.
+
+    Args:
+        frames: `vid`, and `mask` or `sdc`; also `bk`, `occ`; as `TemplateFrames` has them.
+        fps: of them all.
+        name: of the template.
+        sound: of the clip.
+        align: see `fill_background`.
+        dilate: likewise.
+        named: how messages call them; None = by these keys.
+        stage: called with what begins.
+
+    Raises:
+        DisMoError: sizes or numbers that differ; neither mask nor body.
+    """
+    parts: dict[str, Any] = dict(frames)
+    names = {key: key for key in parts} | dict(named or {})
+    count, height, width = parts["vid"].shape[:3]
+    for key, video in parts.items():
+        if video.shape[1:3] != (height, width):
+            raise DisMoError(
+                f"{names[key]} is {video.shape[2]}x{video.shape[1]} px, the clip {width}x{height}. Give videos of one size."
+            )
         if len(video) != count:
             raise DisMoError(
-                f"{given[key]} has {len(video)} frames at {CONFIG_FPS} fps, the clip {count}. Give videos of one length, from one start."
+                f"{names[key]} has {len(video)} frames at {fps:g} fps, the clip {count}. Give videos of one length, from one start."
             )
-    if (share := float((frames["mask"] > 127).mean())) > INVERTED:
+    if "mask" not in parts and "sdc" not in parts:
+        raise DisMoError(
+            "Neither a mask of the person nor a body is given, so nothing says where the person is. Give one."
+        )
+    if "mask" in parts and (share := float((parts["mask"] > 127).mean())) > INVERTED:
         log.warning(
             "The person mask covers %.0f %% of the frame. Is it inverted? The person must be white.", 100 * share
         )
-    if "bk" not in frames:
+    if "bk" not in parts:
         stage("filling the background")
-        frames["bk"], unseen = fill_background(
-            frames["vid"], frames["mask"], dilate=dilate, align=align, return_unseen=True
-        )
+        person = parts["mask"] if "mask" in parts else silhouette(parts["sdc"])
+        parts["bk"], unseen = fill_background(parts["vid"], person, dilate=dilate, align=align, return_unseen=True)
         if unseen.any():
             log.info("No frame shows %.1f %% of the scene; that is filled smoothly.", 100 * (unseen > 0).any(0).mean())
-    sound = read_audio(clip, start, count / CONFIG_FPS)
-    return Template(**frames, fps=CONFIG_FPS, name=name, sound=sound)
+    return Template(**parts, fps=fps, name=name, sound=sound)
 
 
 def fitted_size(width: int, height: int) -> tuple[int, int]:

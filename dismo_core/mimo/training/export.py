@@ -10,10 +10,12 @@ from safetensors.torch import save
 from torch import nn
 
 from ...files import atomic_write
+from ...weights.load import write_checksums
 from ..models.unet import FrameUNet
 from ..weight_layout import PLACES, Layout
 from .examples import Encoders
 from .networks import Networks
+from .tiny import trained_so_far
 
 _FILES = {
     "denoising_unet_path": "denoising_unet",
@@ -59,6 +61,26 @@ def export_whole(networks: Networks, encoders: Encoders, folder: Path) -> list[P
         written.append(place / f"{name}.safetensors")
         _write(part, written[-1], torch.float16)
     return written
+
+
+def bundle(run: Path, folder: Path) -> list[Path]:
+    """Write what the newest checkpoints of a run of the tiny recipe hold as the files that ship, with their checksums.
+
+    The run need not have ended: without a checkpoint of the second stage, clips are made frame by frame.
+
+    Args:
+        run: folder of `train_tiny`.
+        folder: to write to; existing files are replaced.
+
+    Raises:
+        DisMoError: no checkpoints of the encoders and of the first stage.
+    """
+    written = export_whole(*trained_so_far(run), folder)
+    weights = [path for path in written if path.suffix == ".safetensors"]
+    sums = [
+        write_checksums([path for path in weights if path.parent == place]) for place in {p.parent for p in weights}
+    ]
+    return [*written, *sums]
 
 
 def export_beside(networks: Networks, layout: Layout, folder: Path) -> list[Path]:

@@ -9,7 +9,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ...errors import DisMoError
 from ...synthetic.draws import Draws
+from ...training.average import PREFIX
+from ...training.checkpoint import checkpoints, latest_checkpoint
 from ...training.loop import Schedule, TrainingRun, fit
 from .drawn_examples import SIZE, draw_examples
 from .examples import Encoders, encoded
@@ -104,3 +107,32 @@ def train_tiny(
     objective = StageObjective(networks, clips, recipe.seed + 200_000_000)
     fit(networks, objective, run("stage2", third, sheet.into(folder / "stage2")))
     return networks, encoders
+
+
+def trained_so_far(folder: Path, seed: int = 0) -> tuple[Networks, Encoders]:
+    """Networks and encoders of a run's newest checkpoints, averaged weights where there are some.
+
+    Args:
+        folder: of `train_tiny`.
+        seed: of its recipe.
+
+    Raises:
+        DisMoError: no checkpoint of the encoders or of the first stage.
+    """
+    parts, networks = TinyEncoders(), new_networks()
+    _fill(parts, folder / "encoders")
+    set_scale(parts.vae.eval(), HELD_OUT + seed)
+    _fill(networks, folder / "stage1")
+    if checkpoints(folder / "stage2"):
+        _fill(networks, folder / "stage2")
+    return networks, Encoders(parts.vae, parts.image_encoder, SIZE)
+
+
+def _fill(model: nn.Module, folder: Path) -> None:
+    state = latest_checkpoint(folder)
+    if state is None:
+        raise DisMoError(f"There is no checkpoint in {folder}. Train longer, or name the folder of another run.")
+    averaged = {
+        name.removeprefix(PREFIX): x for name, x in state.get("averaged", {}).items() if name.startswith(PREFIX)
+    }
+    model.load_state_dict(state["model"] | averaged)

@@ -45,8 +45,8 @@ def add_evaluate(actions: Any) -> None:
     parser.add_argument("-W", "--width", type=int, default=0, help="px (default: the base's)")
     parser.add_argument("-H", "--height", type=int, default=0, help="likewise")
     parser.add_argument("-T", "--num-frames", type=int, default=16, help="of a video (default 16)")
-    parser.add_argument("-s", "--num-steps", type=int, default=30, help="of the sampling (default 30)")
-    parser.add_argument("-g", "--guidance-scale", type=float, default=12.0, help="default 12")
+    parser.add_argument("-s", "--num-steps", type=int, default=0, help="of the sampling (default: the base's own)")
+    parser.add_argument("-g", "--guidance-scale", type=float, default=0.0, help="default: the base's own")
     parser.add_argument("-f", "--fps", type=float, default=8.0, help="at which the clip is sampled (default 8)")
     parser.add_argument("-r", "--seed", type=int, default=0, help="of the noise (default 0)")
     parser.add_argument(

@@ -75,7 +75,7 @@ def inspect(arguments: argparse.Namespace) -> None:
     from rich.table import Table
 
     from ...files import check_free
-    from ..inspect_file import inspect_adapter
+    from ..inspect_file import SAID, inspect_adapter
 
     if arguments.probe is None:
         refuse(arguments, ("prompt", "overwrite", "device"), "is for --probe.")
@@ -88,7 +88,7 @@ def inspect(arguments: argparse.Namespace) -> None:
     console.print(f"{arguments.file}: {found.part}, {adapters} of rank {found.rank}", soft_wrap=True, highlight=False)
     console.print(f"base: {found.base}", soft_wrap=True, highlight=False)
     for key, value in sorted(file.metadata.items()):
-        if key not in ("format", "part", "rank", "base"):
+        if key not in SAID:
             console.print(f"{key}: {value}", soft_wrap=True, highlight=False, markup=False)
     table = Table("block", *(f"norm {k}" if found.count > 1 else "norm" for k in range(found.count)))
     for block, norms in found.norms.items():

@@ -53,9 +53,15 @@ def add_sample(actions: Any) -> None:
     )
     parser.add_argument("-H", "--height", type=int, default=0, help="likewise")
     parser.add_argument("-T", "--num-frames", type=int, default=16, help="of the video (default 16)")
-    parser.add_argument("-s", "--num-steps", type=int, default=30, help="of the sampling (default 30)")
     parser.add_argument(
-        "-g", "--guidance-scale", type=float, default=12.0, help="how closely to follow the prompt (default 12)"
+        "-s", "--num-steps", type=int, default=0, help="of the sampling (default: the base's own; published 30)"
+    )
+    parser.add_argument(
+        "-g",
+        "--guidance-scale",
+        type=float,
+        default=0.0,
+        help="how closely to follow the prompt; 1 = not (default: the base's own; published 12)",
     )
     parser.add_argument("-f", "--fps", type=float, default=8.0, help="frames per second of the file (default 8)")
     parser.add_argument("-r", "--seed", type=int, help="of the noise (default: random, and said)")
@@ -247,7 +253,7 @@ def _inversion(
     runtime: Runtime,
 ) -> Tensor:
     """The noise of the clip that the options name, or of one of the run's; which one goes by the seed."""
-    from ..cache import FOLDER, encoded_clip, read_cache, with_inversion
+    from ..cache import FOLDER, cache_beside, encoded_clip, read_cache, with_inversion
     from ..clips import Size, video_clip
 
     runtime.stage("inverting the clip")
@@ -257,8 +263,7 @@ def _inversion(
         size = Size(settings.width or own_width, settings.height or own_height)
         cached = encoded_clip(base, clip, size)
     else:
-        above = places["motion"].parents if "motion" in places else ()
-        folder = arguments.prior_cache or next((place / FOLDER for place in above if (place / FOLDER).is_dir()), None)
+        folder = arguments.prior_cache or ("motion" in places and cache_beside(places["motion"])) or None
         if folder is None:
             raise DisMoError(
                 f"--noise_prior {settings.noise_prior:g} needs a clip, and no {FOLDER} lies beside the motion adapter. Give the clip with "

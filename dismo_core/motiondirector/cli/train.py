@@ -165,7 +165,7 @@ def _config(arguments: argparse.Namespace) -> RunConfig:
             clips=clips,
             size=_size(arguments, (8, 8)),
             training=training,
-            preview=Preview(frames=arguments.frames),
+            preview=Preview(frames=arguments.frames, steps=0, guidance=0.0),
             fps=arguments.fps,
         )
     changes = {

@@ -1,0 +1,1 @@
+"""Nodes of 4D: a clip as a moving object."""

@@ -1,0 +1,1 @@
+"""Nodes of MIMO: characters put into videos."""
