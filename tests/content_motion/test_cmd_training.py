@@ -241,3 +241,16 @@ def test_a_checkpoint_of_another_geometry_is_named(trained, clips, tmp_path, cap
     run = next(trained.glob("*-Projected*/checkpoints/last.pt"))
     assert main(words("ae", clips, tmp_path, f"--autoencoder {run} --patch-size 4")) == 2
     assert "patch_size is 2 there and 4 here" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ("--motion-model-config MotionDiT-S/2", "MotionDiT-S/2 has 12, 384 and 2"),
+        ("--embed-dim 4", "--embed-dim 4 contradicts the autoencoder"),
+        ("--num-classes 2", "--num-classes 2 is fewer than the 3 classes"),
+    ],
+)
+def test_an_option_that_contradicts_an_earlier_stage_is_named_with_it(more, told, trained, clips, capsys):
+    assert main(words("content", clips, trained, f"{more} --max-steps 1")) == 2
+    assert told in capsys.readouterr().err

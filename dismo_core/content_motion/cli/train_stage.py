@@ -117,7 +117,7 @@ def _train_autoencoder(
 def _train_motion(
     arguments: argparse.Namespace, recipe: Recipe, run: StageRun, size: tuple[int, int], results: Path
 ) -> Path:
-    autoencoder = _trained(arguments, AUTOENCODER, results)
+    autoencoder = _loaded(arguments, AUTOENCODER, _found(arguments, AUTOENCODER, results))
     model = MotionDiT(
         **{
             **_preset(arguments, recipe, "motion_model_config"),
@@ -140,7 +140,7 @@ def _train_motion(
 def _train_content(
     arguments: argparse.Namespace, recipe: Recipe, run: StageRun, size: tuple[int, int], results: Path
 ) -> Path:
-    autoencoder = _trained(arguments, AUTOENCODER, results)
+    autoencoder = _loaded(arguments, AUTOENCODER, _found(arguments, AUTOENCODER, results))
     classes = arguments.num_classes or len(run.source.classes)
     if classes < len(run.source.classes):
         raise DisMoError(f"--num-classes {classes} is fewer than the {len(run.source.classes)} classes of the data.")
@@ -154,13 +154,15 @@ def _train_content(
     )
     if arguments.content_model is not None:
         model = _begin(model, load_content_model(arguments.content_model, size=size), arguments.content_model)
+    motion_model = None
     try:
-        motion_model = _trained(arguments, MOTION_MODEL, results)
+        found = _found(arguments, MOTION_MODEL, results)
     except DisMoError as problem:
         if arguments.motion_model is not None:
             raise
-        motion_model = None
         log.info("Samples at checkpoints stand still: %s", problem)
+    else:
+        motion_model = _loaded(arguments, MOTION_MODEL, found)
     return train_content_model(run, model, autoencoder, motion_model, _cache(arguments), arguments.sampling_steps)
 
 
@@ -321,21 +323,26 @@ def _cache(arguments: argparse.Namespace) -> int | None:
     return arguments.starts_per_clip if arguments.cache_latents else None
 
 
-def _trained(arguments: argparse.Namespace, stage: Kind, results: Path) -> Any:
-    """The model of an earlier stage; what was taken is logged."""
+def _found(arguments: argparse.Namespace, stage: Kind, results: Path) -> Path:
+    """The checkpoint of an earlier stage; what is taken is logged."""
     given = arguments.autoencoder if stage is AUTOENCODER else arguments.motion_model
-    path, found = find_trained(stage, given, results, arguments.dataset_name, arguments.mode)
-    log.info("%s: %s", _name(stage), found)
-    if stage is AUTOENCODER:
-        autoencoder = load_autoencoder(path)
-        if "embed_dim" in arguments.given and arguments.embed_dim != autoencoder.motion_channels:
-            raise DisMoError(
-                f"--embed-dim {arguments.embed_dim} contradicts the autoencoder {path}, which has {autoencoder.motion_channels} motion "
-                "channels. Leave the option out."
-            )
-        return autoencoder
-    chosen = arguments.motion_model_config if "motion_model_config" in arguments.given else None
-    return load_motion_model(path, preset=chosen)
+    path, told = find_trained(stage, given, results, arguments.dataset_name, arguments.mode)
+    log.info("%s: %s", _name(stage), told)
+    return path
+
+
+def _loaded(arguments: argparse.Namespace, stage: Kind, path: Path) -> Any:
+    """The model of an earlier stage, which no option may contradict."""
+    if stage is MOTION_MODEL:
+        chosen = arguments.motion_model_config if "motion_model_config" in arguments.given else None
+        return load_motion_model(path, preset=chosen)
+    autoencoder = load_autoencoder(path)
+    if "embed_dim" in arguments.given and arguments.embed_dim != autoencoder.motion_channels:
+        raise DisMoError(
+            f"--embed-dim {arguments.embed_dim} contradicts the autoencoder {path}, which has {autoencoder.motion_channels} motion "
+            "channels. Leave the option out."
+        )
+    return autoencoder
 
 
 def _name(stage: Kind) -> str:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ...data.frames import Unusable
 from ...errors import DisMoError
-from ...synthetic.moving_scenes import KINDS, MovingScenes
+from ...synthetic.moving_scenes import KINDS, MovingScenes, ScenePairs
 from ..folder import VideoFolder
 
 log = logging.getLogger(__name__)
@@ -221,12 +221,6 @@ class DrawnSource:
         return self._batch(self.scenes.pairs(index, clips, self.frames, self.lively, paired))
 
     @staticmethod
-    def _batch(pairs: object) -> Batch:
-        from ...synthetic.moving_scenes import ScenePairs
-
-        assert isinstance(pairs, ScenePairs)
-        first, second = (
-            None if part is None else part.movedim(-1, 1) for part in (pairs.first, pairs.second)
-        )  # [B,C,L,H,W]
-        assert first is not None
-        return Batch(first, pairs.kinds, second)
+    def _batch(pairs: ScenePairs) -> Batch:
+        second = None if pairs.second is None else pairs.second.movedim(-1, 1)
+        return Batch(pairs.first.movedim(-1, 1), pairs.kinds, second)
