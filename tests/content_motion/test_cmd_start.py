@@ -7,7 +7,7 @@ import torch
 
 from dismo_core import DisMoError
 from dismo_core import content_motion as cm
-from dismo_core.content_motion.evaluation import low_rank, mean_frame, moves, psnr
+from dismo_core.content_motion.evaluation import is_moving, low_rank, mean_frame, psnr
 from dismo_core.content_motion.training.batches import Batch, DrawnSource, Share
 from dismo_core.content_motion.training.objectives import AutoencoderObjective, drawn_noise
 from dismo_core.content_motion.training.start import begin_as_mean
@@ -100,10 +100,10 @@ def test_exchange_decodes_the_motion_of_one_clip_on_the_content_of_the_other():
 def test_measures_beside_the_model(scenes):
     clips = scenes.pairs(3, 6, 8).first.movedim(-1, 1)
     scores = [psnr(low_rank(clips, rank), clips) for rank in (1, 2, 3)]
-    moving = moves(clips)
+    moving = is_moving(clips)
     assert moving.any() and (scores[0] >= psnr(mean_frame(clips), clips) - 1e-3).all()
     assert (scores[1][moving] > scores[0][moving]).all() and (scores[2][moving] > scores[1][moving]).all()
-    assert not moves(mean_frame(clips)).any()
+    assert not is_moving(mean_frame(clips)).any()
 
 
 def test_one_step_learns_from_a_batch(scenes):

@@ -119,7 +119,7 @@ class FolderSource:
         """See `ClipSource`."""
         for found, reasons in self._loaded(first, last):
             for reason in reasons:
-                self._tell(reason)
+                self._report(reason)
             if isinstance(found, DisMoError):
                 raise found
             yield found
@@ -130,7 +130,7 @@ class FolderSource:
             try:
                 item = self.folder.clip(index, draw)
             except Unusable as problem:
-                self._tell(str(problem))
+                self._report(str(problem))
                 continue
             yield index, Batch(item["x"][None], torch.tensor([item["y"]]))
 
@@ -170,7 +170,7 @@ class FolderSource:
             f"{MOST_TRIED} videos of {self.folder.root} in a row cannot be used; the last: {reasons[-1]}. Check the folder."
         )
 
-    def _tell(self, reason: str) -> None:
+    def _report(self, reason: str) -> None:
         if reason not in self._told:
             self._told.add(reason)
             log.warning("Left out (%d so far): %s", len(self._told), reason)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ...errors import DisMoError, first_line
+from ...imports import importing
 
 SCALE = 0.18215
 FACTOR = 8  # pixels for one latent
@@ -27,7 +28,8 @@ def load_vae(
     Raises:
         DisMoError: no such folder, or none of that class.
     """
-    from diffusers import AutoencoderKL
+    with importing("diffusers"):
+        from diffusers import AutoencoderKL
 
     place = os.path.join(folder, "vae") if os.path.isdir(os.path.join(folder, "vae")) else os.fspath(folder)
     if not os.path.isfile(os.path.join(place, "config.json")):
