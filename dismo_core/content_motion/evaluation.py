@@ -39,7 +39,7 @@ def low_rank(clips: Tensor, rank: int) -> Tensor:
     """The best sum of `rank` pictures with a weight each at each time: what no motion latent pays for."""
     flat = clips.transpose(1, 2).flatten(2)  # [N,L,values]
     u, s, v = torch.linalg.svd(flat, full_matrices=False)
-    best = (u[..., :rank] * s[:, None, :rank]) @ v[:, :rank]
+    best: Tensor = (u[..., :rank] * s[:, None, :rank]) @ v[:, :rank]
     return best.view(clips.transpose(1, 2).shape).transpose(1, 2)
 
 

@@ -220,8 +220,8 @@ def _folder(arguments: argparse.Namespace, results: Path, stage: Kind, world: Wo
     if arguments.resume != Path():
         if not arguments.resume.is_dir():
             raise DisMoError(f"--resume takes a run folder, which {arguments.resume} is not. Check its path.")
-        folder = arguments.resume
-        return folder
+        given: Path = arguments.resume
+        return given
     found = newest_run(results, stage)
     if found is None:
         raise DisMoError(

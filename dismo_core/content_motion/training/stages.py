@@ -93,7 +93,7 @@ class StageRun:
     def training(self, stage: Kind, model: Model, wrapped: nn.Module, watch: Watch) -> TrainingRun:
         """The run for the loop."""
         files = PublishedCheckpoints(stage, self.schedule.save_every, self.options, model.geometry)
-        about = {name: str(value) for name, value in model.geometry.items()}
+        about: dict[str, Any] = {name: str(value) for name, value in model.geometry.items()}
         about |= {"global_seed": self.seed, "global_batch_size": self.share.batch, "lr": self.schedule.lr}
         return TrainingRun(
             self.folder, self.schedule, about, self.progress, watch.numbers, watch.draw, boards=True, wandb=self.wandb,

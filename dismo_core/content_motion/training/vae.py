@@ -55,7 +55,8 @@ def latent_clips(vae: Any, clips: Tensor, scale: float = SCALE, frames: int = 1)
     """
     flat = clips.transpose(1, 2).flatten(0, 1).to(vae.device, vae.dtype)
     latents = torch.cat([vae.encode(part).latent_dist.mode() for part in flat.split(frames)])
-    return (scale * latents.float()).unflatten(0, (clips.shape[0], clips.shape[2])).transpose(1, 2)
+    stacked: Tensor = (scale * latents.float()).unflatten(0, (clips.shape[0], clips.shape[2]))
+    return stacked.transpose(1, 2)
 
 
 @torch.no_grad()
@@ -63,4 +64,5 @@ def pixel_clips(vae: Any, latents: Tensor, scale: float = SCALE, frames: int = 1
     """The way back: clips [B,3,L,H,W] of latents [B,4,L,h,w]; see `latent_clips`."""
     flat = (latents / scale).transpose(1, 2).flatten(0, 1).to(vae.device, vae.dtype)
     pixels = torch.cat([vae.decode(part).sample for part in flat.split(frames)]).float()
-    return pixels.unflatten(0, (latents.shape[0], latents.shape[2])).transpose(1, 2)
+    stacked: Tensor = pixels.unflatten(0, (latents.shape[0], latents.shape[2]))
+    return stacked.transpose(1, 2)
