@@ -25,7 +25,7 @@ def psnr(made: Tensor, real: Tensor) -> Tensor:
     return 10 * torch.log10(4 / (made.float() - real).square().flatten(1).mean(dim=1).clamp(min=1e-10))
 
 
-def moves(clips: Tensor) -> Tensor:
+def is_moving(clips: Tensor) -> Tensor:
     """Which clips [N,C,L,H,W] in -1..1 move, bool [N]; see `MOVING`."""
     return (clips[:, :, 1:] - clips[:, :, :-1]).abs().flatten(1).mean(dim=1) / 2 > MOVING
 
@@ -39,7 +39,7 @@ def low_rank(clips: Tensor, rank: int) -> Tensor:
     """The best sum of `rank` pictures with a weight each at each time: what no motion latent pays for."""
     flat = clips.transpose(1, 2).flatten(2)  # [N,L,values]
     u, s, v = torch.linalg.svd(flat, full_matrices=False)
-    best = (u[..., :rank] * s[:, None, :rank]) @ v[:, :rank]
+    best: Tensor = (u[..., :rank] * s[:, None, :rank]) @ v[:, :rank]
     return best.view(clips.transpose(1, 2).shape).transpose(1, 2)
 
 
@@ -73,7 +73,7 @@ def reconstruction_scores(
         for name, video in made.items():
             rows.setdefault(name, []).append(psnr(video, clip))
         _done(runtime, done, len(clips))
-    lively = moves(clips)
+    lively = is_moving(clips)
     found = {name: torch.cat(values) for name, values in rows.items()}
     return {
         "clips": len(clips),

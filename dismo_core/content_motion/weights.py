@@ -102,7 +102,8 @@ def load_content_motion(
     """An autoencoder with the diffusion models that belong to it.
 
     Args:
-        folder: "tiny" (bundled), or one that holds `autoencoder`, and `motion_model` and `content_model` where they are there, each as .safetensors or .pt.
+        folder: "tiny" (bundled), or one that holds `autoencoder`, and `motion_model` and `content_model` where they are there, each as
+            .safetensors or .pt; or the file of an autoencoder alone.
         device: where they run.
         dtype: precision in which they run; float32 is the reference.
 
@@ -117,6 +118,8 @@ def load_content_motion(
             "The tiny CMD model is not in this version: its weights are still to be trained. Give a folder with weights of yours; "
             "docs/content-motion.md tells how to train them."
         )
+    if place.is_file():
+        return ContentMotionModel(load_autoencoder(place, device, dtype))
     if not place.is_dir():
         raise DisMoError(f"There is no folder {place} with a CMD model. Give one that holds {STEMS[0]}.safetensors.")
     files = {stem: next((f for end in ENDINGS if (f := place / f"{stem}{end}").is_file()), None) for stem in STEMS}

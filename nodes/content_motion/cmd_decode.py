@@ -32,8 +32,8 @@ class CMDDecode(io.ComfyNode):
                 CMDModel.Input("model", tooltip="From CMD Load Model: the one that the motion was made with."),
                 io.Image.Input(
                     "content",
-                    tooltip="The content frame: from CMD Encode, painted, or any picture. It is cut and scaled to the size of the motion. A "
-                    "batch gives a clip of each.",
+                    tooltip="The content frame: from CMD Encode, painted, or any picture. It is cut and scaled to the size of the motion. "
+                    "A batch gives a clip of each.",
                 ),
                 CMDMotion.Input("motion", tooltip="From CMD Encode, CMD Sample Motion, CMD Load Motion, or edited."),
                 io.Float.Input(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from content_motion_option_cases import AUTOENCODER, CONTENT_MOTION, LATENT
 from demo_t2v_option_cases import DEMO_T2V
 from gaussians4d_option_cases import FOUR_D
 from mimo_option_cases import MIMO
@@ -21,6 +22,7 @@ from PIL import Image
 from situations import STOP
 
 from dismo_core.cli.main import main, make_parser
+from dismo_core.content_motion.checkpoints import save_model
 from dismo_core.dismo.motion import Motion
 
 BASE = Path(__file__).parents[1] / "goldens" / "tiny-CogVideoX-I2V"
@@ -42,7 +44,7 @@ def leaf_commands(parser, words=()):
 
 
 COMMANDS = dict(leaf_commands(make_parser()))
-SITUATIONS |= MIMO | MOTIONDIRECTOR | DEMO_T2V | FOUR_D
+SITUATIONS |= MIMO | MOTIONDIRECTOR | DEMO_T2V | FOUR_D | CONTENT_MOTION
 ALL = [(name, case) for name, situation in SITUATIONS.items() for case in situation.cases]
 
 
@@ -97,6 +99,8 @@ def files(tmp_path_factory, real_clip, photograph):
     (root / "kept").mkdir()
     for name in ("pan-left", "drawn_path"):
         MOTION.save(root / "kept" / f"{name}.safetensors")
+    LATENT.save(root / "latent.safetensors")
+    save_model(AUTOENCODER, root / "autoencoder.safetensors")
     (root / "template").mkdir()
     shutil.copy(real_clip, root / "template" / "sdc.mp4")
     character = Image.new("RGBA", (64, 64))
@@ -111,6 +115,8 @@ def files(tmp_path_factory, real_clip, photograph):
         "template": root / "template", "character": root / "character.png",
         "twice_labelled": root / "twice", "base": BASE, "points": root / "points.json",
         "kept": root / "kept",
+        "latent": root / "latent.safetensors",
+        "autoencoder": root / "autoencoder.safetensors",
         "glb": root / "model.glb",
         "config": root / "config.yaml",
     }  # fmt: skip

@@ -50,3 +50,15 @@ def test_weights_in_bfloat16_are_averaged_in_float32():
     assert float(average.state_dict()["module.weight"]) == pytest.approx(1 + step * (1 - share), abs=1e-6)
     average.apply()
     assert model.weight.dtype == torch.bfloat16
+
+
+def test_an_average_that_begins_with_the_weights_and_does_not_ramp():
+    model = nn.Linear(2, 2)
+    expected = model.weight.detach().clone()
+    average = Average(model, 0.9, ramped=False)
+    for _ in range(5):
+        with torch.no_grad():
+            model.weight.normal_()
+        average.update()
+        expected = 0.9 * expected + 0.1 * model.weight.detach()
+    torch.testing.assert_close(average.state_dict()["module.weight"], expected)

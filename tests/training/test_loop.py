@@ -1,6 +1,7 @@
 """The training loop: resume, averaging, bad numbers; on a small model."""
 
 import json
+from copy import deepcopy
 from dataclasses import replace
 
 import pytest
@@ -177,3 +178,21 @@ def test_the_rate_warms_up_and_falls():
     schedule = Schedule(100, lr=1.0, warmup=10)
     rates = [schedule.rate(step) for step in range(101)]
     assert rates[0] == 0.1 and max(rates) == 1.0 and rates[100] < 1e-6
+
+
+def test_checkpoints_in_between_by_the_clock_in_a_layout_of_ones_own(tmp_path):
+    saved = {}
+    run_by_clock = TrainingRun(
+        tmp_path,
+        Schedule(8, **SCHEDULE),
+        save_minutes=1e-9,
+        save=lambda folder, step, state, keep: saved.update({step: deepcopy(state)}),
+        latest=lambda folder: saved[max(saved)] if saved else None,
+    )
+    net = model()
+    fit(net, losses_of(net), run_by_clock)
+    assert sorted(saved) == list(range(1, 9)) and not checkpoints(tmp_path)
+    saved.pop(8)
+    again = model()
+    fit(again, losses_of(again), run_by_clock)
+    assert all(torch.equal(a, b) for a, b in zip(net.state_dict().values(), again.state_dict().values(), strict=True))

@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> None:
             own, other = motions[number], motions[1 - number]
             swapped = decode_frames(model.autoencoder, other, own.content)
             rows += [clips[number], decode_frames(model.autoencoder, own), swapped]
-            save_content(own.content, out / f"{name}_content.png", overwrite=True)
+            save_content(own, out / f"{name}_content.png", overwrite=True)
             own.save(out / f"{name}.safetensors", overwrite=True)
             write_video(out / f"{name}_swapped.mp4", swapped, 8.0, overwrite=True)
         save_picture(contact_sheet(rows), out / "contact_sheet.png", overwrite=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +69,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _edited(motion: MotionLatent, name: str, values: Any) -> MotionLatent:
-    plain = {
+    plain: dict[str, Callable[[], MotionLatent]] = {
         "scale": lambda: motion.scaled(values),
         "reverse": motion.reversed,
         "retime": lambda: motion.retimed(values),

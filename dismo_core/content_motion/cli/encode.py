@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> None:
             arguments.refine, runtime,
         )  # fmt: skip
     if arguments.content is not None:
-        save_content(motion.content, arguments.content, overwrite=arguments.overwrite)
+        save_content(motion, arguments.content, overwrite=arguments.overwrite)
     kept = replace(motion, content=None) if arguments.no_content else motion
     kept.save(arguments.out, overwrite=arguments.overwrite)
     print(f"{arguments.out}: motion of {motion.frames} frames at {size[1]}x{size[0]} px, {motion.fps:g} fps.")

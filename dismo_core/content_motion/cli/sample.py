@@ -83,5 +83,5 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.motion is not None:
         motion.save(arguments.motion, overwrite=arguments.overwrite)
     if arguments.picture is not None:
-        save_content(motion.content, arguments.picture, overwrite=arguments.overwrite)
+        save_content(motion, arguments.picture, overwrite=arguments.overwrite)
     print(f"{arguments.out}: {len(frames)} frames of {size[1]}x{size[0]} px at {arguments.fps:g} fps.")

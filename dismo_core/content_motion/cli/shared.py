@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from ..algebra import MotionLatent
     from ..model import ContentMotionModel
 
 
@@ -47,12 +48,13 @@ def read_content(path: Path, size: tuple[int, int]) -> Tensor:
     return clip_tensor(to_uint8(read_image(path), low=0.0)[None], size)[:, 0]
 
 
-def save_content(content: Tensor, path: Path, *, overwrite: bool) -> None:
-    """A content frame [3,H,W], -1..1, as a picture."""
+def save_content(motion: MotionLatent, path: Path, *, overwrite: bool) -> None:
+    """The content frame that was encoded or drawn with a motion, as a picture."""
     from ...video.picture import to_uint8
     from ...video.sheets import save_picture
 
-    save_picture(to_uint8(content).permute(1, 2, 0), path, overwrite=overwrite)
+    assert motion.content is not None  # it is there where a motion was just made
+    save_picture(to_uint8(motion.content).permute(1, 2, 0), path, overwrite=overwrite)
 
 
 def add_result(parser: argparse.ArgumentParser, what: str, *, required: bool = True) -> None:

@@ -17,7 +17,7 @@ ABOUT = {
     "motion": "train the motion model on a trained autoencoder",
     "content": "train the content model on a trained autoencoder",
 }
-UNUSED = {"use_text_embed": "--use-text-embed", "final": "--final", "local_rank": "--local-rank"}
+UNUSED = ("use_text_embed", "final", "local_rank")  # by the published scripts
 DEFAULTS = {"ae": ("2000", "50000", "1e-5", "./result"), "motion": ("1400", "50000", "1e-4", "results"),
             "content": ("1400", "10000", "1e-4", "results")}  # fmt: skip
 
@@ -78,7 +78,8 @@ def _add_stage(parser: argparse.ArgumentParser, stage: str) -> None:
     group = parser.add_argument_group("of this stage")
     add_option(
         group, "autoencoder", type=Path, metavar="FILE",
-        help="trained weights to begin with" if stage == "ae" else "trained weights (default: the newest in --results-dir, else ./ckpts/...)",
+        help="trained weights"
+        + (" to begin with" if stage == "ae" else " (default: the newest in --results-dir, else ./ckpts/...)"),
     )  # fmt: skip
     if stage == "ae":
         add_option(group, "patch-size", type=int, help="(default 2)")
@@ -107,7 +108,8 @@ def _add_stage(parser: argparse.ArgumentParser, stage: str) -> None:
         help="patches of the content frame in the motion model (default 4)",
     )
     add_option(group, "num-classes", type=int, help="(default: as many as the data have)")
-    add_option(group, "motion-model", type=Path, metavar="FILE", help="trained weights" + (" to begin with" if stage == "motion" else ", for samples at checkpoints"))  # fmt: skip
+    for_what = " to begin with" if stage == "motion" else ", for samples at checkpoints"
+    add_option(group, "motion-model", type=Path, metavar="FILE", help=f"trained weights{for_what}")
     if stage == "content":
         add_option(
             group,
@@ -135,13 +137,19 @@ def _add_ours(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     add_option(group, "fold", type=int, default=1, help="of the official lists of UCF-101, 1 to 3 (default 1)")
     add_option(group, "split", choices=("train", "test"), default="train", help="(default train)")
-    add_option(group, "short", choices=("error", "skip", "repeat"), default="repeat", help="videos with too few frames (default repeat: the last frame)")  # fmt: skip
+    add_option(
+        group, "short", choices=("error", "skip", "repeat"), default="repeat",
+        help="what becomes of videos with too few frames (default repeat: the last frame)",
+    )  # fmt: skip
     add_option(group, "vae", type=Path, metavar="FOLDER", help="diffusers AutoencoderKL, for --mode latent")
     add_option(group, "width", type=int, help="channels of the model, where not those of its preset")
     add_option(group, "depth", type=int, help="layers, likewise")
     add_option(group, "heads", type=int, help="of attention, likewise")
     add_option(group, "device", help="cpu, cuda, mps (default: cuda where there is one)")
-    add_option(group, "precision", choices=("auto", "fp32", "bf16", "fp16"), default="auto", help="of matrix products; auto: bf16 on a GPU, fp32 on a CPU")  # fmt: skip
+    add_option(
+        group, "precision", choices=("auto", "fp32", "bf16", "fp16"), default="auto",
+        help="of matrix products; auto (default): bf16 on a GPU, fp32 on a CPU",
+    )  # fmt: skip
     add_option(group, "max-steps", type=int, metavar="N", help="optimizer steps at most")
     add_option(
         group, "save-every-minutes", type=float, metavar="N", help="a checkpoint after so many minutes without one"
@@ -164,9 +172,10 @@ def run(arguments: argparse.Namespace) -> None:
     from .launch import launched
     from .train_stage import train
 
-    for name, option in UNUSED.items():
+    unused = (*UNUSED, *(("num_classes",) if arguments.stage == "motion" else ()))
+    for name in unused:
         if name in arguments.given:
-            log.warning("%s has no effect, as in the published script.", option)
+            log.warning("%s has no effect, as in the published script.", arguments.given[name])
     for name in ("autoencoder", "motion_model", "content_model", "lpips", "vgg16", "i3d"):
         if getattr(arguments, name, None) is not None:
             check_input(getattr(arguments, name), "weights")

@@ -41,6 +41,10 @@ from ..weights import load_autoencoder, load_content_model, load_motion_model
 
 log = logging.getLogger(__name__)
 KINDS = {"ae": AUTOENCODER, "motion": MOTION_MODEL, "content": CONTENT_MODEL}
+LEAST = {
+    "n_frames": 2, "embed_dim": 1, "global_batch_size": 1, "num_workers": 0, "log_every": 1, "ckpt_every": 1, "epochs": 1,
+    "max_steps": 1, "global_seed": 0, "width": 1, "depth": 1, "heads": 1,
+}  # fmt: skip
 KEPT = (
     "data_path", "dataset_name", "mode", "image_size", "n_frames", "embed_dim", "scale_factor", "global_seed", "fold", "split",
     "motion_model_config", "keyframe_patch_size", "num_classes", "preset",
@@ -113,7 +117,7 @@ def _train_autoencoder(
 def _train_motion(
     arguments: argparse.Namespace, recipe: Recipe, run: StageRun, size: tuple[int, int], results: Path
 ) -> Path:
-    autoencoder = _trained(arguments, AUTOENCODER, results)
+    autoencoder = _loaded(arguments, AUTOENCODER, _found(arguments, AUTOENCODER, results))
     model = MotionDiT(
         **{
             **_preset(arguments, recipe, "motion_model_config"),
@@ -136,7 +140,7 @@ def _train_motion(
 def _train_content(
     arguments: argparse.Namespace, recipe: Recipe, run: StageRun, size: tuple[int, int], results: Path
 ) -> Path:
-    autoencoder = _trained(arguments, AUTOENCODER, results)
+    autoencoder = _loaded(arguments, AUTOENCODER, _found(arguments, AUTOENCODER, results))
     classes = arguments.num_classes or len(run.source.classes)
     if classes < len(run.source.classes):
         raise DisMoError(f"--num-classes {classes} is fewer than the {len(run.source.classes)} classes of the data.")
@@ -150,13 +154,15 @@ def _train_content(
     )
     if arguments.content_model is not None:
         model = _begin(model, load_content_model(arguments.content_model, size=size), arguments.content_model)
+    motion_model = None
     try:
-        motion_model = _trained(arguments, MOTION_MODEL, results)
+        found = _found(arguments, MOTION_MODEL, results)
     except DisMoError as problem:
         if arguments.motion_model is not None:
             raise
-        motion_model = None
         log.info("Samples at checkpoints stand still: %s", problem)
+    else:
+        motion_model = _loaded(arguments, MOTION_MODEL, found)
     return train_content_model(run, model, autoencoder, motion_model, _cache(arguments), arguments.sampling_steps)
 
 
@@ -196,8 +202,7 @@ def _checked(arguments: argparse.Namespace) -> tuple[int, int]:
         )
     if drawn and sizes[0] != sizes[1]:
         raise DisMoError(f"Drawn clips are squares: --image-size {sizes[0]} {sizes[1]} is none.")
-    for name, low in (("n_frames", 2), ("embed_dim", 1), ("global_batch_size", 1), ("num_workers", 0), ("log_every", 1),
-                      ("ckpt_every", 1), ("epochs", 1), ("max_steps", 1), ("global_seed", 0), ("width", 1), ("depth", 1), ("heads", 1)):  # fmt: skip
+    for name, low in LEAST.items():
         value = getattr(arguments, name)
         if value is not None and value < low:
             raise DisMoError(f"--{name.replace('_', '-')} must be at least {low}, not {value}.")
@@ -215,8 +220,8 @@ def _folder(arguments: argparse.Namespace, results: Path, stage: Kind, world: Wo
     if arguments.resume != Path():
         if not arguments.resume.is_dir():
             raise DisMoError(f"--resume takes a run folder, which {arguments.resume} is not. Check its path.")
-        folder = arguments.resume
-        return folder
+        given: Path = arguments.resume
+        return given
     found = newest_run(results, stage)
     if found is None:
         raise DisMoError(
@@ -318,15 +323,26 @@ def _cache(arguments: argparse.Namespace) -> int | None:
     return arguments.starts_per_clip if arguments.cache_latents else None
 
 
-def _trained(arguments: argparse.Namespace, stage: Kind, results: Path) -> Any:
-    """The model of an earlier stage; what was taken is logged."""
+def _found(arguments: argparse.Namespace, stage: Kind, results: Path) -> Path:
+    """The checkpoint of an earlier stage; what is taken is logged."""
     given = arguments.autoencoder if stage is AUTOENCODER else arguments.motion_model
-    path, found = find_trained(stage, given, results, arguments.dataset_name, arguments.mode)
-    log.info("%s: %s", _name(stage), found)
-    if stage is AUTOENCODER:
-        return load_autoencoder(path)
-    chosen = arguments.motion_model_config if "motion_model_config" in arguments.given else None
-    return load_motion_model(path, preset=chosen)
+    path, told = find_trained(stage, given, results, arguments.dataset_name, arguments.mode)
+    log.info("%s: %s", _name(stage), told)
+    return path
+
+
+def _loaded(arguments: argparse.Namespace, stage: Kind, path: Path) -> Any:
+    """The model of an earlier stage, which no option may contradict."""
+    if stage is MOTION_MODEL:
+        chosen = arguments.motion_model_config if "motion_model_config" in arguments.given else None
+        return load_motion_model(path, preset=chosen)
+    autoencoder = load_autoencoder(path)
+    if "embed_dim" in arguments.given and arguments.embed_dim != autoencoder.motion_channels:
+        raise DisMoError(
+            f"--embed-dim {arguments.embed_dim} contradicts the autoencoder {path}, which has {autoencoder.motion_channels} motion "
+            "channels. Leave the option out."
+        )
+    return autoencoder
 
 
 def _name(stage: Kind) -> str:

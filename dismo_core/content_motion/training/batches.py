@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ...data.frames import Unusable
 from ...errors import DisMoError
-from ...synthetic.moving_scenes import KINDS, MovingScenes
+from ...synthetic.moving_scenes import KINDS, MovingScenes, ScenePairs
 from ..folder import VideoFolder
 
 log = logging.getLogger(__name__)
@@ -119,7 +119,7 @@ class FolderSource:
         """See `ClipSource`."""
         for found, reasons in self._loaded(first, last):
             for reason in reasons:
-                self._tell(reason)
+                self._report(reason)
             if isinstance(found, DisMoError):
                 raise found
             yield found
@@ -130,7 +130,7 @@ class FolderSource:
             try:
                 item = self.folder.clip(index, draw)
             except Unusable as problem:
-                self._tell(str(problem))
+                self._report(str(problem))
                 continue
             yield index, Batch(item["x"][None], torch.tensor([item["y"]]))
 
@@ -170,7 +170,7 @@ class FolderSource:
             f"{MOST_TRIED} videos of {self.folder.root} in a row cannot be used; the last: {reasons[-1]}. Check the folder."
         )
 
-    def _tell(self, reason: str) -> None:
+    def _report(self, reason: str) -> None:
         if reason not in self._told:
             self._told.add(reason)
             log.warning("Left out (%d so far): %s", len(self._told), reason)
@@ -221,12 +221,6 @@ class DrawnSource:
         return self._batch(self.scenes.pairs(index, clips, self.frames, self.lively, paired))
 
     @staticmethod
-    def _batch(pairs: object) -> Batch:
-        from ...synthetic.moving_scenes import ScenePairs
-
-        assert isinstance(pairs, ScenePairs)
-        first, second = (
-            None if part is None else part.movedim(-1, 1) for part in (pairs.first, pairs.second)
-        )  # [B,C,L,H,W]
-        assert first is not None
-        return Batch(first, pairs.kinds, second)
+    def _batch(pairs: ScenePairs) -> Batch:
+        second = None if pairs.second is None else pairs.second.movedim(-1, 1)
+        return Batch(pairs.first.movedim(-1, 1), pairs.kinds, second)

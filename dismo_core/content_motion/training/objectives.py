@@ -70,7 +70,8 @@ class DiffusionObjective(nn.Module):
 
     def forward(self, x0: Tensor, t: Tensor, noise: Tensor, condition: Tensor) -> dict[str, Tensor]:
         """x0 [B,...], t int64 [B], noise like x0, condition [B,...] -> loss, mse, vlb."""
-        parts: dict[str, Any] = self.diffusion.loss(self.model, x0, t, noise, **{self.condition: condition})
+        given: dict[str, Any] = {self.condition: condition}
+        parts = self.diffusion.loss(self.model, x0, t, noise, **given)
         return {name: value.mean() for name, value in parts.items()}
 
 

@@ -77,7 +77,7 @@ class StageRun:
         """What an autoencoder takes of clips, on the device."""
         return self.to_latents(clips.to(self.world.device))
 
-    def shown(self) -> Batch:
+    def preview_batch(self) -> Batch:
         """The first clips of the source, the same in every run."""
         found: list[Batch] = []
         for _, item in self.source.items(0, range(len(self.source))):
@@ -93,7 +93,7 @@ class StageRun:
     def training(self, stage: Kind, model: Model, wrapped: nn.Module, watch: Watch) -> TrainingRun:
         """The run for the loop."""
         files = PublishedCheckpoints(stage, self.schedule.save_every, self.options, model.geometry)
-        about = {name: str(value) for name, value in model.geometry.items()}
+        about: dict[str, Any] = {name: str(value) for name, value in model.geometry.items()}
         about |= {"global_seed": self.seed, "global_batch_size": self.share.batch, "lr": self.schedule.lr}
         return TrainingRun(
             self.folder, self.schedule, about, self.progress, watch.numbers, watch.draw, boards=True, wandb=self.wandb,
@@ -137,7 +137,7 @@ def train_autoencoder(
         found: dict[str, Tensor] = wrapped(run.prepared(batch.clips), others, frame)
         return found
 
-    shown = run.shown().clips
+    shown = run.preview_batch().clips
     watch = run.watch(shown, lambda: autoencoder(run.prepared(shown)), alike=True)
     fit(autoencoder, losses, run.training(AUTOENCODER, autoencoder, wrapped, watch))
     return run.finish(AUTOENCODER, autoencoder)
@@ -159,7 +159,7 @@ def train_motion_model(
         DisMoError: see `train_autoencoder`; a model that does not fit the autoencoder.
     """
     whole = ContentMotionModel(autoencoder.to(run.world.device).eval(), model.to(run.world.device))
-    shown = run.shown()
+    shown = run.preview_batch()
     content = Encoder(autoencoder, run.prepared)(shown).content
 
     def make() -> Tensor:
@@ -195,7 +195,7 @@ def train_content_model(
     if motion_model is not None:
         motion_model.to(run.world.device).eval()
     whole = ContentMotionModel(autoencoder.to(run.world.device).eval(), motion_model, model.to(run.world.device))
-    shown = run.shown()
+    shown = run.preview_batch()
 
     def make() -> Tensor:
         if motion_model is not None:

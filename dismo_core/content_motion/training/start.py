@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ..models.attention import SelfAttention
 from ..models.autoencoder import ContentMotionAutoencoder
 from ..models.rotary import rotate
-from ..models.space_time import Normed, SpaceTimeTransformer
+from ..models.space_time import GatedFeedForward, Normed, SpaceTimeTransformer
 
 NEAR_ZERO = 2.4  # x about 2 sigmoid(2.4 x) - 1 for most of -1..1
 SHARPNESS = 60.0  # of a head that looks at one place, before softmax
@@ -47,20 +47,20 @@ def begin_as_mean(model: ContentMotionAutoencoder, frames: int, rows: int, colum
         taps = embedding.weight.T.reshape(p, p, channels, width).permute(3, 2, 0, 1)
         cast(nn.ConvTranspose2d, output).weight.copy_(NEAR_ZERO * taps)
         for part in _parts(model.decoder):
-            _zero(part.fn.proj if isinstance(part.fn, SelfAttention) else part.fn.net["3"])
+            _zero(part.fn.proj if isinstance(part.fn, SelfAttention) else cast(GatedFeedForward, part.fn).net["3"])
         for layer in (model.post_xt, model.post_yt):
+            _zero(layer)
             nn.init.normal_(layer.weight, std=0.02)
-            nn.init.zeros_(layer.bias)
     if model.positions == "rotary":
-        time, space, _ = _parts(model.encoder)[:3]
+        over_time, over_space = (cast(SelfAttention, part.fn) for part in _parts(model.encoder)[:2])
         times, places = model.encoder.frame_rot_emb(frames), model.encoder.image_rot_emb(rows, columns)
         middle, centre = frames // 2, rows // 2 * columns + columns // 2
-        heads = time.fn.heads // 2
+        heads = over_time.heads // 2
         for head, offset in zip(range(heads), TIMES, strict=False):
-            _aim(time.fn, head, times[middle], times[middle + offset])
-        _aim(time.fn, heads, None, None)
+            _aim(over_time, head, times[middle], times[middle + offset])
+        _aim(over_time, heads, None, None)
         for head, (down, along) in zip(range(heads), PLACES, strict=False):
-            _aim(space.fn, head, places[centre], places[centre + down * columns + along])
+            _aim(over_space, head, places[centre], places[centre + down * columns + along])
 
 
 def _parts(transformer: SpaceTimeTransformer) -> list[Normed]:

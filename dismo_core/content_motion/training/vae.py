@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ...errors import DisMoError, first_line
+from ...imports import importing
 
 SCALE = 0.18215
 FACTOR = 8  # pixels for one latent
@@ -27,7 +28,8 @@ def load_vae(
     Raises:
         DisMoError: no such folder, or none of that class.
     """
-    from diffusers import AutoencoderKL
+    with importing("diffusers"):
+        from diffusers import AutoencoderKL
 
     place = os.path.join(folder, "vae") if os.path.isdir(os.path.join(folder, "vae")) else os.fspath(folder)
     if not os.path.isfile(os.path.join(place, "config.json")):
@@ -35,10 +37,10 @@ def load_vae(
             f"{folder} holds no autoencoder: there is no config.json in it or in its folder vae. Give a diffusers AutoencoderKL."
         )
     try:
-        vae: Any = AutoencoderKL.from_pretrained(place, local_files_only=True)
+        vae: Any = AutoencoderKL.from_pretrained(place, local_files_only=True, torch_dtype=dtype)
     except (OSError, ValueError, RuntimeError) as error:
         raise DisMoError(f"{place} is no diffusers AutoencoderKL that loads ({first_line(error)}).") from error
-    return vae.to(device, dtype).eval().requires_grad_(False)
+    return vae.to(device).eval().requires_grad_(False)
 
 
 @torch.no_grad()
@@ -53,7 +55,8 @@ def latent_clips(vae: Any, clips: Tensor, scale: float = SCALE, frames: int = 1)
     """
     flat = clips.transpose(1, 2).flatten(0, 1).to(vae.device, vae.dtype)
     latents = torch.cat([vae.encode(part).latent_dist.mode() for part in flat.split(frames)])
-    return (scale * latents.float()).unflatten(0, (clips.shape[0], clips.shape[2])).transpose(1, 2)
+    stacked: Tensor = (scale * latents.float()).unflatten(0, (clips.shape[0], clips.shape[2]))
+    return stacked.transpose(1, 2)
 
 
 @torch.no_grad()
@@ -61,4 +64,5 @@ def pixel_clips(vae: Any, latents: Tensor, scale: float = SCALE, frames: int = 1
     """The way back: clips [B,3,L,H,W] of latents [B,4,L,h,w]; see `latent_clips`."""
     flat = (latents / scale).transpose(1, 2).flatten(0, 1).to(vae.device, vae.dtype)
     pixels = torch.cat([vae.decode(part).sample for part in flat.split(frames)]).float()
-    return pixels.unflatten(0, (latents.shape[0], latents.shape[2])).transpose(1, 2)
+    stacked: Tensor = pixels.unflatten(0, (latents.shape[0], latents.shape[2]))
+    return stacked.transpose(1, 2)

@@ -81,7 +81,9 @@ def grid(clips: Tensor) -> Tensor:
         raise DisMoError("There is no clip to show.")
     side = min(SIDE, len(shown))
     rows = -(-len(shown) // side)
-    padded = torch.cat((shown, shown.new_zeros(rows * side - len(shown), *shown.shape[1:]))).unflatten(0, (rows, side))
+    padded: Tensor = torch.cat((shown, shown.new_zeros(rows * side - len(shown), *shown.shape[1:]))).unflatten(
+        0, (rows, side)
+    )
     return padded.permute(2, 0, 3, 1, 4, 5).flatten(3, 4).flatten(1, 2)
 
 

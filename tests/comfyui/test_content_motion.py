@@ -1,0 +1,145 @@
+"""The nodes of CMD in a real ComfyUI, on small made models: taken apart, edited, drawn, put together, kept, cancelled."""
+
+from __future__ import annotations
+
+import copy
+import io
+import time
+from urllib.parse import urlencode
+
+import pytest
+from cmd_models import FRAMES, SIDE, made_models
+
+ENCODE = dict(video=["1", 0], fps=8.0, start=0.0, frame_count=FRAMES, fit="crop", refine=0)
+CLIP = {
+    "1": {"class_type": "DisMoExample", "inputs": {"example": "drawn"}},
+    "2": {"class_type": "DisMoCMDLoadModel", "inputs": {"model": "made", "precision": "fp32"}},
+    "3": {"class_type": "DisMoCMDEncode", "inputs": {"model": ["2", 0], **ENCODE}},
+    "4": {"class_type": "PreviewImage", "inputs": {"images": ["3", 2]}},
+    "5": {
+        "class_type": "DisMoCMDEdit",
+        "inputs": dict(motion=["3", 1], operation="reverse", amount=1.0, frames=16, x=0.0, y=0.0),
+    },
+    "6": {"class_type": "DisMoCMDMix", "inputs": dict(first=["3", 1], second=["5", 0], mode="interpolate", amount=0.5)},
+    "7": {"class_type": "ImageInvert", "inputs": {"image": ["3", 0]}},
+    "8": {
+        "class_type": "DisMoCMDDecode",
+        "inputs": dict(model=["2", 0], content=["7", 0], motion=["6", 0], strength=1.5),
+    },
+    "9": {
+        "class_type": "DisMoSaveVideo",
+        "inputs": dict(video=["8", 0], filename_prefix="video/cmd", format="mp4", crf=18),
+    },
+    "10": {
+        "class_type": "DisMoCMDSave",
+        "inputs": dict(motion=["6", 0], filename_prefix="motion/cmd", content=["7", 0]),
+    },
+}
+DRAWN = {
+    "2": CLIP["2"],
+    "11": {
+        "class_type": "DisMoCMDSampleContent",
+        "inputs": dict(model=["2", 0], label=1, guidance=4.0, steps=3, sampler="ddim", seed=1, batch_size=1),
+    },
+    "12": {
+        "class_type": "DisMoCMDSampleMotion",
+        "inputs": dict(model=["2", 0], content=["11", 0], seed=1, steps=3, sampler="ancestral", eta=0.0, frames=FRAMES),
+    },
+    "13": {
+        "class_type": "DisMoCMDDecode",
+        "inputs": dict(model=["2", 0], content=["11", 0], motion=["12", 0], strength=1.0),
+    },
+    "14": {"class_type": "PreviewImage", "inputs": {"images": ["13", 1]}},
+}
+
+
+@pytest.fixture(scope="module")
+def models(server):
+    made_models(server.base / "models/dismo/content_motion/made")
+    return server
+
+
+def done(run):
+    assert run.events[-1]["type"] == "execution_success", run.events[-1]
+    return run
+
+
+def test_a_clip_taken_apart_and_put_together_otherwise(models):
+    import av
+    from safetensors import safe_open
+
+    server = models
+    run = done(server.run(CLIP))
+    (entry,) = next(e["output"]["images"] for e in run.data("executed") if e["node"] == "9")
+    with av.open(io.BytesIO(server.get(f"/view?{urlencode(entry)}"))) as container:
+        sizes = [(frame.width, frame.height) for frame in container.decode(video=0)]
+    assert sizes == [(SIDE, SIDE)] * FRAMES
+    assert any(e["node"] == "10" for e in run.data("executed"))  # it shows the picture
+    with safe_open(server.base / "output/motion/cmd_00001_.safetensors", "pt") as file:
+        assert file.metadata()["format"] == "content-motion" and "content" in set(file.keys())
+    again = done(server.run(CLIP))
+    assert {"2", "3", "8"} <= set(again.data("execution_cached")[0]["nodes"])
+    listed = server.json("/object_info/DisMoCMDLoad")["DisMoCMDLoad"]["input"]["required"]["file"]
+    options = listed[1]["options"] if listed[0] == "COMBO" else listed[0]
+    assert "motion/cmd_00001_.safetensors [output]" in options
+    done(
+        server.run(
+            {
+                "2": CLIP["2"],
+                "20": {"class_type": "DisMoCMDLoad", "inputs": {"file": "motion/cmd_00001_.safetensors [output]"}},
+                "21": {
+                    "class_type": "DisMoCMDDecode",
+                    "inputs": dict(model=["2", 0], content=["20", 1], motion=["20", 0], strength=1.0),
+                },
+                "22": {"class_type": "PreviewImage", "inputs": {"images": ["21", 1]}},
+            }
+        )
+    )
+
+
+def test_a_clip_from_nothing_shows_progress_and_previews(models):
+    run = done(models.run(DRAWN))
+    steps = {node: [e["value"] for e in run.data("progress") if e["node"] == node] for node in ("11", "12")}
+    assert steps["11"][-1] == steps["12"][-1] == 3
+    assert run.previews
+    (images,) = (e["output"]["images"] for e in run.data("executed") if e["node"] == "14")
+    assert len(images) == FRAMES
+
+
+def test_refinement_and_sampling_are_cancelled_within_a_step(models):
+    server = models
+    refined = copy.deepcopy(CLIP)
+    refined["3"]["inputs"]["refine"] = 500
+    sampled = copy.deepcopy(DRAWN)
+    sampled["12"]["inputs"] |= {"steps": 1000, "seed": 2}
+    for prompt, node in ((refined, "3"), (sampled, "12")):
+        cancelled = []
+
+        def cancel(event, node=node, cancelled=cancelled):
+            if event["type"] == "progress" and event["data"]["node"] == node and not cancelled:
+                server.post("/interrupt")
+                cancelled.append(time.monotonic())
+
+        run = server.run(prompt, watch=cancel)
+        assert run.events[-1]["type"] == "execution_interrupted", run.events[-1]
+        assert run.data("progress")[-1]["value"] < run.data("progress")[-1]["max"] / 2
+    done(server.run(DRAWN))
+
+
+@pytest.mark.parametrize(
+    ("node", "inputs", "told"),
+    [
+        ("3", {"images": ["1", 1]}, "both are connected"),
+        ("2", {"model": "tiny"}, "tiny CMD model is not in this version"),
+        ("6", {"mode": "transplant"}, "needs a mask"),
+    ],
+)
+def test_bad_input_is_a_clear_error(models, node, inputs, told):
+    from dismo_core.content_motion.weights import BUNDLED
+
+    if inputs == {"model": "tiny"} and BUNDLED.is_dir():
+        pytest.skip("the tiny model is bundled: it loads")
+    prompt = copy.deepcopy(CLIP)
+    prompt[node]["inputs"] |= inputs
+    error = models.run(prompt).events[-1]
+    assert error["type"] == "execution_error" and told in error["data"]["exception_message"]

@@ -1,0 +1,124 @@
+"""What the tiny model is trained on and begins with: pairs that move alike, exchange, a start that gives the mean frame."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from dismo_core import DisMoError
+from dismo_core import content_motion as cm
+from dismo_core.content_motion.evaluation import is_moving, low_rank, mean_frame, psnr
+from dismo_core.content_motion.training.batches import Batch, DrawnSource, Share
+from dismo_core.content_motion.training.objectives import AutoencoderObjective, drawn_noise
+from dismo_core.content_motion.training.start import begin_as_mean
+from dismo_core.synthetic.moving_scenes import KINDS, MovingScenes
+
+
+@pytest.fixture(scope="module")
+def scenes():
+    return MovingScenes(32, seed=3, textures=12)
+
+
+def source(scenes, share=None, **more):
+    return DrawnSource(scenes, 8, share or Share(4), **more)
+
+
+def test_pairs_move_alike_and_look_different(scenes):
+    pairs = scenes.pairs(0, 8, 8)
+    assert pairs.first.shape == pairs.second.shape == (8, 8, 32, 32, 3)
+    assert (pairs.first - pairs.second).abs().flatten(1).mean(1).min() > 0.05
+    still = pairs.kinds == KINDS.index("still")
+    for clips in (pairs.first, pairs.second):
+        change = (clips[:, 1:] - clips[:, :-1]).abs().flatten(1).mean(1)
+        assert (change[still] < 1e-6).all() and (change[pairs.kinds == KINDS.index("object")] > 0).all()
+    (number,) = (pairs.kinds == KINDS.index("object")).nonzero()[:1].tolist()[0]
+    moved = [(clip[number, 1:] - clip[number, :-1]).abs().sum(-1) > 0.02 for clip in (pairs.first, pairs.second)]
+    both, either = (moved[0] & moved[1]).sum(), (moved[0] | moved[1]).sum()
+    assert both > 0.3 * either  # at the same places
+    assert torch.equal(scenes.pairs(0, 8, 8, paired=False).first, pairs.first)
+
+
+def test_the_livelier_part_of_what_is_drawn(scenes):
+    change = [
+        (scenes.pairs(1, 6, 8, lively, False).first.diff(dim=1)).abs().mean() for lively in (1.0, 1 / 3)
+    ]  # fmt: skip
+    assert change[1] > 1.2 * change[0]
+
+
+def test_batches_are_functions_of_their_number_and_of_the_process(scenes):
+    drawn = source(scenes, exchange=0.5)
+    batches = list(drawn.batches(0, 4))
+    assert [b.others is None for b in batches] == [True, False, True, False]
+    assert [len(b.clips) for b in batches] == [4, 2, 4, 2]  # a pair takes as much work as two clips
+    assert torch.equal(next(drawn.batches(3, 4)).others, batches[3].others)
+    second = source(scenes, Share(8, 1, 2))
+    assert not torch.equal(next(second.batches(0, 1)).clips, batches[0].clips)
+    held = drawn.held_out(0, 2)
+    assert all(not torch.equal(held.clips[0], clip) for b in batches for clip in b.clips)
+    with pytest.raises(DisMoError, match="9 clips cannot be divided among 2 processes"):
+        Share(9, 0, 2)
+
+
+def test_noise_belongs_to_a_clip_and_not_to_its_batch():
+    t, noise = drawn_noise(range(4, 8), 1, torch.Size((3, 2)), 1000)
+    again = drawn_noise(range(6, 8), 1, torch.Size((3, 2)), 1000)
+    assert torch.equal(t[2:], again[0]) and torch.equal(noise[2:], again[1])
+    assert not torch.equal(noise[0], noise[1])
+
+
+def test_the_autoencoder_begins_as_the_mean_frame_and_looks_beside_itself(scenes):
+    torch.manual_seed(0)
+    model = cm.ContentMotionAutoencoder(width=64, depth=1, patch_size=4, positions="rotary").eval()
+    clips = scenes.pairs(2, 4, 8).first.movedim(-1, 1)
+    begin_as_mean(model, 8, 8, 8)
+    content, motion = model.encode(clips)
+    torch.testing.assert_close(content, clips.mean(dim=2), atol=1e-5, rtol=0)
+    made = model.decode(content, motion)
+    assert psnr(made, mean_frame(clips)).min() > 24
+    attention = model.encoder.layers[0][0].fn  # head 1 looks at the next frame
+    q, k, _ = attention.qkv(torch.randn(1, 8, 64)).unflatten(-1, (3, 8, -1)).permute(2, 0, 3, 1, 4)
+    from dismo_core.content_motion.models.rotary import rotate
+
+    angles = model.encoder.frame_rot_emb(8)
+    scores = rotate(q, angles) @ rotate(k, angles).transpose(-1, -2)
+    assert scores[0, 1, :7].argmax(-1).tolist() == list(range(1, 8))
+    assert (scores[0, 4].std(-1) < 1e-4).all()  # and one at all alike
+
+
+def test_exchange_decodes_the_motion_of_one_clip_on_the_content_of_the_other():
+    torch.manual_seed(0)
+    model = cm.ContentMotionAutoencoder(width=16, depth=1, patch_size=4).eval()
+    a, b = (torch.rand(2, 3, 4, 8, 8) * 2 - 1 for _ in range(2))
+    found = AutoencoderObjective(model)(a, b, torch.zeros(4, dtype=torch.long))
+    (ca, za), (cb, zb) = model.encode(a), model.encode(b)
+    expected = torch.stack([(model.decode(ca, zb) - a).abs(), (model.decode(cb, za) - b).abs()]).mean()
+    torch.testing.assert_close(found["loss"], 4 * expected)
+    plain = AutoencoderObjective(model, squares=2.0)(a, None, torch.zeros(2, dtype=torch.long))
+    torch.testing.assert_close(plain["loss"], 0.075 * 4 * plain["l1"] + 2 * (model(a) - a).square().mean())
+
+
+def test_measures_beside_the_model(scenes):
+    clips = scenes.pairs(3, 6, 8).first.movedim(-1, 1)
+    scores = [psnr(low_rank(clips, rank), clips) for rank in (1, 2, 3)]
+    moving = is_moving(clips)
+    assert moving.any() and (scores[0] >= psnr(mean_frame(clips), clips) - 1e-3).all()
+    assert (scores[1][moving] > scores[0][moving]).all() and (scores[2][moving] > scores[1][moving]).all()
+    assert not is_moving(mean_frame(clips)).any()
+
+
+def test_one_step_learns_from_a_batch(scenes):
+    torch.manual_seed(0)
+    model = cm.ContentMotionAutoencoder(width=64, depth=1, patch_size=4, positions="rotary")
+    begin_as_mean(model, 8, 8, 8)
+    objective, frame = AutoencoderObjective(model, squares=4.0), torch.zeros(4, dtype=torch.long)
+    batch: Batch = next(source(scenes, lively=0.5).batches(0, 1))
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    losses = []
+    with torch.enable_grad():
+        for _ in range(12):
+            loss = objective(batch.clips, None, frame)["loss"]
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(float(loss))
+    assert losses[-1] < 0.95 * losses[0]
