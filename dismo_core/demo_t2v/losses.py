@@ -116,4 +116,5 @@ def _between_frames(x: Tensor) -> Tensor:
 def _flows(video: Tensor, flow: Flow) -> Tensor:
     """[B, F, 3, H, W] -> [B, F - 1, 2, H, W]."""
     first, second = video[:, :-1], video[:, 1:]
-    return flow(first.flatten(0, 1), second.flatten(0, 1)).unflatten(0, first.shape[:2])
+    flows: Tensor = flow(first.flatten(0, 1), second.flatten(0, 1)).unflatten(0, first.shape[:2])
+    return flows

@@ -101,7 +101,22 @@ def installed(base: Path) -> Iterator[None]:
         Hidden=types.SimpleNamespace(prompt="PROMPT", extra_pnginfo="EXTRA_PNGINFO"),
         FolderType=types.SimpleNamespace(output="output"),
         **dict.fromkeys(
-            ("Int", "Float", "String", "Boolean", "Combo", "Image", "Mask", "Video", "Audio", "Mesh", "Vae", "Clip", "Latent"), kind
+            (
+                "Int",
+                "Float",
+                "String",
+                "Boolean",
+                "Combo",
+                "Image",
+                "Mask",
+                "Video",
+                "Audio",
+                "Mesh",
+                "Vae",
+                "Clip",
+                "Latent",
+            ),
+            kind,
         ),
     )
     modules = {

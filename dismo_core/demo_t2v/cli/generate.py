@@ -167,7 +167,7 @@ def _on_devices(
         port = free.getsockname()[1]
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(len(names))}
     given = (vars(arguments) | {"run": None}, config, rows, settings, kinds.pop())
-    torch.multiprocessing.spawn(_worker, (given,), nprocs=len(names))  # type: ignore[attr-defined]
+    torch.multiprocessing.spawn(_worker, (given,), nprocs=len(names))  # type: ignore[attr-defined,no-untyped-call]
 
 
 def _worker(rank: int, given: tuple[dict[str, Any], GenerateConfig, list[Row], TableSettings, str]) -> None:

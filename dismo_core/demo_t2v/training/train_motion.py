@@ -129,7 +129,7 @@ class MotionBatches:
         training = self.training
         size = training.batch * self.world.size
         samples = [self._sample(number * size + k) for k in range(self.world.rank, size, self.world.size)]
-        columns = [
+        columns: list[Any] = [
             torch.stack(column).to(self.world.device) if column[0] is not None else None
             for column in zip(*samples, strict=True)
         ]
