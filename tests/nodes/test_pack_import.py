@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import subprocess
 import sys
 
@@ -51,12 +52,14 @@ def test_the_pack_changes_nothing_of_its_host(pack):
 
 
 NODE_LIST = """
-import asyncio, importlib.util, pathlib, sys, tempfile, time
+import asyncio, gc, importlib.util, pathlib, sys, tempfile, time
 root = pathlib.Path(sys.argv[1])
 sys.path.insert(0, str(root / "tests/nodes"))
 import av, numpy, PIL.Image, torch  # as ComfyUI has
 import comfy_stub
 with comfy_stub.installed(pathlib.Path(tempfile.mkdtemp())):
+    gc.collect()
+    gc.freeze()  # what PyTorch keeps is not the pack's to collect
     begin = time.process_time()
     spec = importlib.util.spec_from_file_location("pack", root / "__init__.py")
     sys.modules["pack"] = module = importlib.util.module_from_spec(spec)
@@ -67,10 +70,14 @@ with comfy_stub.installed(pathlib.Path(tempfile.mkdtemp())):
 """
 
 
-def test_the_node_list_takes_no_time():
+def test_the_node_list_takes_no_time(tmp_path):
     """Under 0.1 s of processor time beyond what ComfyUI has loaded."""
     command = [sys.executable, "-c", NODE_LIST, str(ROOT)]
-    seconds = [float(subprocess.run(command, capture_output=True, check=True).stdout) for _ in range(2)]
+    compiled = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(tmp_path)}
+    seconds = [
+        float(subprocess.run(command, capture_output=True, check=True, env=os.environ | compiled).stdout)
+        for _ in range(2)
+    ]
     assert seconds[1] < 0.1, "the first run may compile"
 
 
