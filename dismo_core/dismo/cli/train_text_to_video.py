@@ -29,7 +29,7 @@ def train_text_to_video(arguments: argparse.Namespace) -> None:
     stages = {name.partition("_")[0]: getattr(recipe, name) for name in STEPS}
     print(
         f"Training the tiny text-to-video base in {arguments.out}: {', '.join(f'{steps} {name} steps' for name, steps in stages.items())}, "
-        "some hours of one CPU core; after some steps comes an estimate. Stop it with Ctrl-C and start it again to go on.",
+        "about an hour and a half of one CPU core. Stop it with Ctrl-C and start it again to go on.",
         flush=True,
     )
     with display("Drawing the first pictures") as shown:

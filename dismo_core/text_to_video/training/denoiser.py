@@ -37,9 +37,9 @@ class DenoiserRecipe:
 
     clips: int = 8
     pictures: int = 64
-    picture_steps: int = 500
+    picture_steps: int = 1000
     picture_every: int = 10
-    half_until: int = 2500
+    half_until: int = 3000
     told: float = 0.6
     untold: float = 0.1
 

@@ -31,7 +31,7 @@ class TinyRecipe:
     """
 
     autoencoder_steps: int = 1600
-    denoiser_steps: int = 6000
+    denoiser_steps: int = 5600
     denoiser: DenoiserRecipe = field(default_factory=DenoiserRecipe)
     rates: tuple[float, float] = (2e-3, 1.5e-3)
     seed: int = 0
