@@ -59,7 +59,7 @@ class Save(io.ComfyNode):
                 io.String.Output(
                     "model_file",
                     display_name="model_file",
-                    tooltip="Name of the file or folder within the output folder; of a glb, for ComfyUI's Preview 3D - Animation.",
+                    tooltip="Name of the file or folder within the output folder; of a glb, for ComfyUI's Preview 3D.",
                 ),
             ],
             is_output_node=True,

@@ -20,6 +20,7 @@ CORE = {name: schema_of_server(info) for name, info in OBJECT_INFO.items() if na
 SCHEMAS = OWN | CORE
 FILES = sorted((ROOT / "workflows").glob("*.json"))
 PAGE_ONLY = {"MarkdownNote", "Note"}
+VIEWERS = {"Preview3D"}  # the page adds a widget, of which it stores an empty value
 
 
 def api_form(graph):
@@ -40,6 +41,8 @@ def api_form(graph):
             if port["id"] in linked:
                 _, source, slot, *_ = links[linked[port["id"]]]
                 inputs[port["id"]] = [str(source), slot]
+        if node["type"] in VIEWERS:
+            assert next(widgets) == ""
         assert not list(widgets), f"{node['type']} has more widget values than widgets"
         prompt[str(node["id"])] = {
             "class_type": node["type"],
