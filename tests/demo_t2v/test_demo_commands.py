@@ -187,12 +187,16 @@ def test_names_are_unique_and_safe():
 
 
 def test_killed_ten_times_a_table_ends_in_equal_files(toy_folder, tmp_path):
-    """kill -9 at ten places; what a clip is does not depend on what was made before it."""
+    """kill -9 at ten places; what a clip is does not depend on what was made before it.
+
+    On a busy machine a run may be through before it is killed.
+    """
     (tmp_path / "prompts.csv").write_text("prompt\n" + "".join(f"ball {k}\n" for k in range(12)), "utf-8")
     words = ["demo-t2v", "generate", "--resume", "--weights", str(toy_folder), "--device", "cpu", "infer_dataset.csv_path",
              str(tmp_path / "prompts.csv"), *SMALL, "log_dir"]  # fmt: skip
     folder = tmp_path / "killed" / "DEMO_InferenceDatasetRepeat"
     forked = multiprocessing.get_context("fork")
+    killed = 0
     for count in range(1, 11):
         process = forked.Process(target=main, args=([*words, str(tmp_path / "killed")],))
         process.start()
@@ -200,7 +204,9 @@ def test_killed_ten_times_a_table_ends_in_equal_files(toy_folder, tmp_path):
             time.sleep(0.001)
         process.kill()
         process.join()
-        assert process.exitcode == -signal.SIGKILL, count
+        killed += process.exitcode == -signal.SIGKILL
+        assert process.exitcode in (0, -signal.SIGKILL), count
+    assert killed >= 5
     assert main([*words, str(tmp_path / "killed")]) == 0
     assert main([*words, str(tmp_path / "whole")]) == 0
     whole = tmp_path / "whole" / "DEMO_InferenceDatasetRepeat"
