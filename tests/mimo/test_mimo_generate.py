@@ -232,7 +232,7 @@ def test_files_of_the_released_size_are_known(make, kept, what, tmp_path, monkey
 
     with torch.device("meta"):
         state = {name: tensor for name, tensor in make().state_dict().items() if kept in name}
-    monkeypatch.setattr(verify, "read_weights", lambda path: WeightFile(path, state, {}))
+    monkeypatch.setattr(verify, "read_unwrapped", lambda path: WeightFile(path, state, {}))
     assert verify.verify(tmp_path / "weights.pth").startswith(what)
     state.pop(sorted(state)[0])
     with pytest.raises(DisMoError, match="1 missing"):
