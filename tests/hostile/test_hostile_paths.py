@@ -136,6 +136,7 @@ TALKS = {
     "mlflow",
 }
 ALLOWED = {  # file -> what it may import or call, and why
+    "dismo_core/demo_t2v/cli/generate.py": {"socket"},  # a free port of this machine, on which its own processes meet
     "dismo_core/training/loggers.py": {"wandb"},  # where the user asks for it with --logger wandb
 }
 

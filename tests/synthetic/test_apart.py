@@ -10,7 +10,13 @@ from test_layers import CORE, FILES, imports
 
 HELD_OUT = "synthetic.held_out"
 MECHANISM = {"renderer", "noise"}  # what both draw with; it holds no shapes, textures, paths or seeds
-MAY_EVALUATE = ("evaluation/", "dismo/evaluation/", "dismo/cli/evaluate_", "synthetic/held_out/")
+MAY_EVALUATE = (
+    "evaluation/",
+    "dismo/evaluation/",
+    "dismo/cli/evaluate_",
+    "content_motion/cli/evaluate",
+    "synthetic/held_out/",
+)
 MODULES = {
     ".".join(file.relative_to(CORE).with_suffix("").parts).removesuffix(".__init__"): file
     for file in FILES
