@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import os
 import re
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 
 import dismo_core as dismo
 from dismo_core import DisMoError
+from dismo_core.cli.methods import WEIGHTS
 from dismo_core.files import atomic_write
 from dismo_core.weights import registry
 
@@ -192,4 +194,6 @@ def test_the_only_hosts_in_the_source_are_the_hub_and_addresses_for_people():
     ]
     hosts = {host for text in texts for host in re.findall(r"\b[a-z]+://(\w[\w.-]*)", text)}
     assert hosts <= {"huggingface.co"}, hosts
+    for name in WEIGHTS:  # they register what can be downloaded
+        importlib.import_module(f"dismo_core.{name}")
     assert {file.repo.count("/") for file in registry.RELEASED.values()} == {1}
