@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import DisMoError, first_line
@@ -93,6 +94,22 @@ def check_device(name: str) -> str:
     return name
 
 
+def chosen_device(asked: str | None) -> str:
+    """The device asked for, where it is there; else a GPU, or the CPU."""
+    return check_device(asked or best_device())
+
+
+def check_demo_folder(out: Path) -> None:
+    """Raise where the folder that a demo is to fill is a file."""
+    if out.exists() and not out.is_dir():
+        raise DisMoError(f"{out} is a file; the demo needs a folder. Choose another with --out.")
+
+
+def stages_of(shown: Display) -> Callable[[str], None]:
+    """What is to be called with each stage of a job, so that `shown` shows it."""
+    return lambda label: shown.stage(label[:1].upper() + label[1:])
+
+
 @contextlib.contextmanager
 def progress_runtime(label: str, device: str) -> Iterator[Runtime]:
     """A `Runtime` on `device` whose progress and stages are shown; `label` says what is done at first."""
@@ -109,5 +126,5 @@ def shown_runtime(shown: Display, device: str) -> Runtime:
 
     runtime = Runtime.on(check_device(device))
     runtime.progress = progress
-    runtime.stage = lambda label: shown.stage(label[:1].upper() + label[1:])
+    runtime.stage = stages_of(shown)
     return runtime

@@ -268,7 +268,7 @@ class DemoTextToVideo:
         sampling_times(steps)  # for its error, before the weights are brought
         size = (noise.shape[-2] * CELL, noise.shape[-1] * CELL)
         runtime.stage("denoising")
-        self._make_room(runtime)
+        self.plan.make_room(runtime)
         with self.plan.using("unet") as unet:
             return sample_ddim(
                 unet,
@@ -290,7 +290,7 @@ class DemoTextToVideo:
         """uint8 [B, F, H, W, 3] on the CPU, of scaled latents; where memory is short, at most 4 frames are decoded at once."""
         runtime = runtime or Runtime.on(self.device)
         runtime.stage("decoding the video")
-        self._make_room(runtime)
+        self.plan.make_room(runtime)
         with self.plan.using("autoencoder") as autoencoder:
             at_once = min(4, frames_at_once) if "autoencoder" in self.plan.choice.low_memory else frames_at_once
             return decode_frames(autoencoder, latents.to(self.device), at_once)
@@ -339,7 +339,7 @@ class DemoTextToVideo:
                 f"The share of the inversion is above 0 and up to 1, not {share:g}. 1 is all the way to noise."
             )
         runtime.stage("encoding the clip")
-        self._make_room(runtime)
+        self.plan.make_room(runtime)
         with self.plan.using("autoencoder") as autoencoder:
             latents = frame_posteriors(autoencoder, fitted[None])[0].float()
         runtime.stage("inverting the clip")
@@ -382,7 +382,7 @@ class DemoTextToVideo:
         noisy = kept**0.5 * latents.cpu() + (1 - kept) ** 0.5 * noise
         at = end_of_text(tokenize([motion_prompt])).expand(len(latents)).to(self.device)
         given = conditioning.to(self.device, self.dtype)
-        self._make_room(runtime)
+        self.plan.make_room(runtime)
         with self.plan.using("unet") as unet:
             _, maps = unet(
                 noisy.to(self.device, self.dtype),
@@ -392,12 +392,6 @@ class DemoTextToVideo:
                 eot_index=at,
             )
         return [one.float().cpu() for one in maps]
-
-    def _make_room(self, runtime: Runtime) -> None:
-        """Before a large part comes: the plan sees what the surrounding program has, which is asked to make room."""
-        if runtime.available_memory is not None:
-            self.plan.available = runtime.available_memory
-        runtime.free_memory(max(0, self.plan.choice.bytes_needed - self.plan.bytes_on_device()))
 
     def _parts(self) -> dict[str, Part]:
         (height, width), frames = self.defaults.size, self.defaults.frames

@@ -165,22 +165,18 @@ def sample_ddim(
         )
     path = DDIMPath(path.steps[len(path.steps) - max(1, round(share * len(path.steps))) :])
     total, count = len(path.steps), len(noise)
-    split = motion_guidance is not None
-    first, last = positive, negative
-    mixed = Conditioning(positive.content, negative.motion)
-    held: dict[int, tuple[HeldText, HeldText]] = {}
-    all_passes = (first, last, mixed)
+    held: dict[tuple[int, ...], tuple[HeldText, HeldText]] = {}
+    all_passes = (positive, negative, Conditioning(positive.content, negative.motion))
 
     def texts(passes: tuple[int, ...]) -> tuple[HeldText, HeldText]:
         """Of passes that run together; keys and values computed from them are kept for all steps."""
-        key = sum(1 << number for number in passes)
-        if key not in held:
+        if passes not in held:
             chosen = [all_passes[number] for number in passes]
-            held[key] = (
+            held[passes] = (
                 HeldText(joined_texts([one.content for one in chosen], count)),
                 HeldText(joined_texts([one.motion for one in chosen], count)),
             )
-        return held[key]
+        return held[passes]
 
     dtype, step = positive.content.dtype, 0
 
@@ -196,7 +192,7 @@ def sample_ddim(
     def predict(x: Tensor, t: Tensor) -> Tensor:
         nonlocal step
         scale = at_step(guidance, step, total)
-        scale_motion = at_step(motion_guidance, step, total) if split and motion_guidance is not None else scale
+        scale_motion = scale if motion_guidance is None else at_step(motion_guidance, step, total)
         if scale == scale_motion == 1:
             (out,) = network(x, t, (0,))
         elif scale == scale_motion:

@@ -4,5 +4,4 @@ from __future__ import annotations
 
 MATTING = ("auto", "alpha", "plain", "rembg")
 CROPS = ("largest", "union", "none")
-MEMORY = ("auto", "full", "model offload", "group offload", "sequential", "disk")  # of `MemoryPlan`
 DRIVE_BACKGROUNDS = ("white", "black", "original")

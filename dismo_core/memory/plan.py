@@ -11,22 +11,21 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from ..errors import DisMoError
+from .choices import MEMORY
 from .mmap_weights import is_mmapped, is_plain, spill
 from .placement import Blocks, Layers, Placement, Whole, nbytes, weights
 
 if TYPE_CHECKING:
-    pass
+    from ..runtime import Runtime
 
 log = logging.getLogger(__name__)
 
-Memory = Literal["auto", "full", "model offload", "group offload", "sequential", "disk"]
-MEMORY: tuple[str, ...] = get_args(Memory)
 USABLE = 0.9  # of the free memory; the rest is lost between the pieces
 BLOCKS_ON_DEVICE = 3  # one that runs, one that comes, one that goes
 
@@ -144,6 +143,11 @@ class MemoryPlan:
             raise
         if not inside and self.choice.memory != "full" and not self._streams(part):
             self._detach(part)
+
+    def make_room(self, runtime: Runtime) -> None:
+        """Before a large part comes: settle for what the surrounding program can spare, and ask it for as much as is needed."""
+        self.available = runtime.available_memory
+        runtime.free_memory(max(0, self.choice.bytes_needed - self.bytes_on_device()))
 
     def release(self) -> None:
         """Bring everything back to the host and free the device. The plan can be used again."""

@@ -80,7 +80,7 @@ DEMO_T2V = {
                 sharded=False,
             ),
             "dismo_core.demo_t2v.cli.train._videos": [],
-            "dismo_core.demo_t2v.cli.train.check_device": "cpu",
+            "dismo_core.demo_t2v.cli.train.chosen_device": "cpu",
             "dismo_core.demo_t2v.tower_files.read_text_tower": torch.nn.Identity(),
             "dismo_core.demo_t2v.cli.train._unet": None,
             "dismo_core.demo_t2v.loading.read_autoencoder": torch.nn.Identity(),

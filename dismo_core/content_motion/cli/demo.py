@@ -6,8 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ...cli.options import progress_runtime
-from ...errors import DisMoError
+from ...cli.options import check_demo_folder, progress_runtime
 from .shared import add_model, load, save_content
 
 CLIPS = ("drawn", "camera")  # examples
@@ -42,8 +41,7 @@ def run(arguments: argparse.Namespace) -> None:
     from ..encoding import decode_frames, encode_frames
 
     out: Path = arguments.out
-    if out.exists() and not out.is_dir():
-        raise DisMoError(f"{out} is a file; the demo needs a folder. Choose another with --out.")
+    check_demo_folder(out)
     with progress_runtime("Loading the model", arguments.device) as runtime:
         model = load(arguments)
         size = model.size or (64, 64)

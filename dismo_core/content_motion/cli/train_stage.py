@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from ...cli.given import refuse
-from ...cli.options import best_device, check_device
+from ...cli.options import chosen_device
 from ...cli.progress import display
 from ...cli.training_report import TrainingReport
 from ...errors import DisMoError
@@ -57,7 +57,7 @@ def train(arguments: argparse.Namespace) -> None:
     recipe = PRESETS[arguments.preset][stage]
     size = _checked(arguments)
     results = arguments.results_dir or Path(recipe.results)
-    with joined(check_device(arguments.device or best_device())) as world:
+    with joined(chosen_device(arguments.device)) as world:
         share = Share(arguments.global_batch_size or recipe.batch, world.rank, world.size)
         folder = _folder(arguments, results, stage, world)
         with _logged(folder, world), display("Reading the first clips") as shown:

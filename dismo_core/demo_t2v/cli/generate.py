@@ -8,10 +8,10 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from ...cli.given import refuse
-from ...cli.options import shown_runtime
+from ...cli.options import chosen_device, shown_runtime
 from ...cli.progress import display
 from ...errors import DisMoError
-from .running import add_running, chosen_device, load
+from .running import add_running, load
 
 if TYPE_CHECKING:
     from ..config import GenerateConfig
@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> None:
     config = read_generate_config(arguments.cfg, arguments.pairs)
     rows, settings = _rows(arguments, config), _settings(arguments, config)
     if arguments.devices is None:
-        _generate(arguments, config, rows, settings, chosen_device(arguments))
+        _generate(arguments, config, rows, settings, chosen_device(arguments.device))
         return
     refuse(arguments, ["device"], "does not go with --devices: give one of the two.")
     _on_devices(

@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...cli.options import check_input, check_range, shown_runtime
+from ...cli.options import check_input, check_range, chosen_device, shown_runtime
 from ...cli.progress import display
-from .running import add_running, chosen_device, load
+from .running import add_running, load
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> None:
     check_output(arguments.output, 8.0)
     check_free(arguments.output, overwrite=arguments.overwrite)
     check_range(arguments, "start", 0.01, 1)
-    device = chosen_device(arguments)
+    device = chosen_device(arguments.device)
     with display("Loading DEMO") as shown:
         model = load(arguments.weights, {}, device, arguments.precision, arguments.memory, shown)
         frames = reanimated(model, arguments, shown_runtime(shown, device))

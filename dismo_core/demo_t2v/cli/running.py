@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import TYPE_CHECKING, Any
 
-from ...cli.options import best_device, check_device
+from ...cli.options import stages_of
+from ...memory.choices import MEMORY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from ..model import DemoTextToVideo
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16", "fp8")
-MEMORY = ("auto", "full", "model offload", "group offload", "sequential", "disk")
 
 
 def add_running(parser: Any) -> None:
@@ -34,11 +33,6 @@ def add_running(parser: Any) -> None:
     parser.add_argument("--device", help="cpu, cuda, mps (default: a GPU where there is one)")
 
 
-def chosen_device(arguments: argparse.Namespace) -> str:
-    """The device asked for, where it is there; else a GPU, or the CPU."""
-    return check_device(arguments.device or best_device())
-
-
 def load(
     weights: str, parts: Mapping[str, str], device: str, precision: str, memory: str, shown: Display
 ) -> DemoTextToVideo:
@@ -56,9 +50,6 @@ def load(
 
     from ..loading import load_demo
 
-    def stage(label: str) -> None:
-        shown.stage(label[:1].upper() + label[1:])
-
     there = {part: path for part, path in parts.items() if Path(path).exists()}
     source = there if weights == "demo" and there else weights
-    return load_demo(source, device=device, precision=precision, memory=memory, stage=stage)
+    return load_demo(source, device=device, precision=precision, memory=memory, stage=stages_of(shown))

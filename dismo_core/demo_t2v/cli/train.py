@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...cli.options import best_device, check_device, shown_runtime
+from ...cli.options import chosen_device, shown_runtime
 from ...cli.progress import display
 from ...errors import DisMoError
 
@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> None:
             f"The configuration names no file for {', '.join(lacking)} that is there. Correct its `pretrained` entries."
         )
     paths = {part: Path(path) for part, path in config.weights.items()}
-    device = check_device(arguments.device or best_device())
+    device = chosen_device(arguments.device)
     with display("Loading DEMO") as shown, joined(device, config.sharded) as world:
         flow = raft_flow(config.flow, world.device) if training.weights.text_motion else None
         content = read_text_tower(paths["content_encoder"], torch.float32)

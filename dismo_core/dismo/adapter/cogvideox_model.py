@@ -188,8 +188,7 @@ class CogVideoXModel:
         if (parts := adapter_parts(base, frames, extractor)) != plan.parts:
             plan.release()
             plan.parts = parts
-        plan.available = runtime.available_memory
-        runtime.free_memory(max(0, plan.choice.bytes_needed - plan.bytes_on_device()))
+        plan.make_room(runtime)
 
 
 def _of_segments(settings: SamplingSettings, segments: Sequence[Segment], fps: float) -> list[SamplingSettings]:

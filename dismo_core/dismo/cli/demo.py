@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...cli.libraries import require_libraries
-from ...cli.options import progress_runtime
-from ...errors import DisMoError
+from ...cli.options import check_demo_folder, progress_runtime
 
 SHOWN = {"cutout": "mirror", "camera": "crop"}  # example -> borders
 SMOOTH = 24  # frames per second of the results, three times as many as the clips are read at
@@ -41,8 +40,7 @@ def run(arguments: argparse.Namespace) -> None:
     from ..weights import load_layered_model, load_motion_extractor
 
     out: Path = arguments.out
-    if out.exists() and not out.is_dir():
-        raise DisMoError(f"{out} is a file; the demo needs a folder. Choose another with --out.")
+    check_demo_folder(out)
     require_libraries("matplotlib")
     rows, motions = [], {}
     with progress_runtime("Loading the models", "cpu") as runtime:

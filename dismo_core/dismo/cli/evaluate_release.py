@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...cli.given import refuse
-from ...cli.options import best_device, check_device, check_range, progress_runtime
+from ...cli.options import check_range, chosen_device, progress_runtime
 from ...errors import DisMoError
 from ...files import atomic_write, check_free
 from .cogvideox_options import RELEASED_ADAPTER, add_cogvideox, check_cogvideox, load_cogvideox
@@ -45,7 +45,7 @@ def release(arguments: argparse.Namespace) -> None:
     """Load, run, write."""
     check_range(arguments, "steps", 0, 1000)
     check_free(arguments.out, overwrite=arguments.overwrite)
-    device = check_device(arguments.device or best_device())
+    device = chosen_device(arguments.device)
     report = _motiondirector(arguments, device) if arguments.motiondirector else _dismo(arguments, device)
     with atomic_write(arguments.out, overwrite=arguments.overwrite) as temporary:
         temporary.write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", encoding="utf-8")

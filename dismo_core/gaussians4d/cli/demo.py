@@ -6,8 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ...cli.options import progress_runtime
-from ...errors import DisMoError
+from ...cli.options import check_demo_folder, progress_runtime
 from .results import write_results
 
 
@@ -33,8 +32,7 @@ def run(arguments: argparse.Namespace) -> None:
     from ..fit_clip import FitSettings, fit_clip
 
     out: Path = arguments.out
-    if out.exists() and not out.is_dir():
-        raise DisMoError(f"{out} is a file; the demo needs a folder. Choose another with --out.")
+    check_demo_folder(out)
     check_range(arguments, "steps", 1, 100_000)
     with progress_runtime("Reading the clip", "cpu") as runtime:
         clip = prepare_clip(*read_rgba(example_clip("fish")), source="fish")

@@ -10,7 +10,7 @@ from ...cli.given import refuse
 from ...cli.options import add_device, check_input, check_range, progress_runtime
 from ...errors import DisMoError
 from ...files import check_free
-from ..choices import MEMORY
+from ...memory.choices import MEMORY
 from .clip_options import add_shape_options, check_shape, guidance_folder
 
 # Method -> the options that it takes

@@ -6,8 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ...cli.options import progress_runtime
-from ...errors import DisMoError
+from ...cli.options import check_demo_folder, progress_runtime
 
 COLUMNS, HEIGHT = 6, 160
 
@@ -35,8 +34,7 @@ def run(arguments: argparse.Namespace) -> None:
     from ..weights import EXAMPLE_CHARACTER, example_template
 
     out: Path = arguments.out
-    if out.exists() and not out.is_dir():
-        raise DisMoError(f"{out} is a file; the demo needs a folder. Choose another with --out.")
+    check_demo_folder(out)
     template = example_template()
     with progress_runtime("Reading the template", "cpu") as runtime:
         frames = template.read()

@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ...cli.options import best_device, check_device, progress_runtime
+from ...cli.options import chosen_device, progress_runtime
+from ...memory.choices import MEMORY
 
 
 def add_release(actions: Any) -> None:
@@ -31,7 +32,7 @@ def add_release(actions: Any) -> None:
     )
     parser.add_argument(
         "--memory",
-        choices=("auto", "full", "model offload", "group offload", "sequential", "disk"),
+        choices=MEMORY,
         default="auto",
         help="where the weights wait (default auto)",
     )
@@ -51,7 +52,7 @@ def release(arguments: argparse.Namespace) -> None:
 
     check_free(arguments.out, overwrite=arguments.overwrite)
     layout = find_layout(arguments.weights)
-    device = check_device(arguments.device or best_device())
+    device = chosen_device(arguments.device)
     dtype = None if arguments.precision == "auto" else DTYPES[arguments.precision]
     with progress_runtime("Loading the weights", device) as runtime:
         pipeline = load_mimo(arguments.weights, device, dtype, arguments.memory)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...cli.options import add_device, check_device, progress_runtime
 from ...errors import DisMoError
+from ...memory.choices import MEMORY
 from .shared import add_result, add_template, check_result, open_template, write_result
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--precision", choices=("auto", "fp16", "bf16", "fp32"), default="auto", help="(default auto)")
     parser.add_argument(
         "--memory",
-        choices=("auto", "full", "model offload", "group offload", "sequential", "disk"),
+        choices=MEMORY,
         default="auto",
         help="where the weights wait (default auto)",
     )

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import TYPE_CHECKING, Any
 
-from ...cli.options import best_device, check_device
+from ...cli.options import stages_of
+from ...memory.choices import MEMORY
 
 if TYPE_CHECKING:
     from ...cli.progress import Display
     from ...text_to_video.base import TextToVideoBase
 
 PRECISIONS = ("auto", "bf16", "fp16", "fp32", "fp8", "int8", "nf4")
-MEMORY = ("auto", "full", "model offload", "group offload", "sequential", "disk")
 
 
 def add_running(parser: Any, *names: str) -> None:
@@ -33,16 +32,8 @@ def add_running(parser: Any, *names: str) -> None:
     parser.add_argument(*names, "--device", help="cpu, cuda, mps (default: a GPU where there is one)")
 
 
-def chosen_device(arguments: argparse.Namespace) -> str:
-    """The device asked for, where it is there; else a GPU, or the CPU."""
-    return check_device(arguments.device or best_device())
-
-
 def load(base: str, device: str, precision: str, memory: str, shown: Display) -> TextToVideoBase:
     """A base, while `shown` says what is loaded; see `load_text_to_video`."""
     from ...text_to_video.base import load_text_to_video
 
-    def stage(label: str) -> None:
-        shown.stage(label[:1].upper() + label[1:])
-
-    return load_text_to_video(base, device=device, precision=precision, memory=memory, stage=stage)
+    return load_text_to_video(base, device=device, precision=precision, memory=memory, stage=stages_of(shown))

@@ -6,10 +6,10 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ...cli.options import shown_runtime
+from ...cli.options import check_demo_folder, chosen_device, shown_runtime
 from ...cli.progress import display
 from ...errors import DisMoError
-from .base_options import add_running, chosen_device, load
+from .base_options import add_running, load
 
 MOVE = "bouncing"
 STEPS = 150
@@ -47,11 +47,10 @@ def run(arguments: argparse.Namespace) -> None:
     from ..training import TrainingSettings
 
     out: Path = arguments.out
-    if out.exists() and not out.is_dir():
-        raise DisMoError(f"{out} is a file; the demo needs a folder. Choose another with --out.")
+    check_demo_folder(out)
     if arguments.steps < 1:
         raise DisMoError(f"--steps must be at least 1, not {arguments.steps}.")
-    device = chosen_device(arguments)
+    device = chosen_device(arguments.device)
     (case,) = transfer_cases([MOVE], SEED, prompts=2)
     frames, captions = case.clip.rendered()[0], case.asked.captions(False)
     with display("Loading the base") as shown:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from ...cli.given import refuse
 from ...cli.libraries import require_libraries
-from ...cli.options import shown_runtime
+from ...cli.options import chosen_device, shown_runtime
 from ...cli.progress import display
 from ...errors import DisMoError
-from .base_options import add_running, chosen_device, load
+from .base_options import add_running, load
 from .evaluate_tiny import OF_CLIP, STEPS, evaluate_tiny
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     check_free(sheet, overwrite=arguments.overwrite)
     place = find_adapter(arguments.adapter, "motion")
     require_libraries("cv2", "matplotlib")
-    device = chosen_device(arguments)
+    device = chosen_device(arguments.device)
     similarity = ClipSimilarity(arguments.clip_model, device) if arguments.clip_model else None
     with display("Loading the base") as shown:
         base = load(arguments.model, device, arguments.precision, arguments.memory, shown)

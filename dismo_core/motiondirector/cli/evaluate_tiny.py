@@ -6,10 +6,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...cli.options import shown_runtime
+from ...cli.options import chosen_device, shown_runtime
 from ...cli.progress import display
 from ...errors import DisMoError
-from .base_options import chosen_device, load
+from .base_options import load
 
 if TYPE_CHECKING:
     from ..drawn_evaluation import Measured
@@ -47,7 +47,7 @@ def evaluate_tiny(arguments: argparse.Namespace) -> None:
         raise DisMoError(f"--clips must be 1 to {len(HELD_OUT)}, not {arguments.clips}.")
     if arguments.train_steps < 1:
         raise DisMoError(f"--train-steps must be at least 1, not {arguments.train_steps}.")
-    device = chosen_device(arguments)
+    device = chosen_device(arguments.device)
     training = TrainingSettings(
         steps=arguments.train_steps, save_every=arguments.train_steps, checkpointing=False, seed=arguments.seed
     )

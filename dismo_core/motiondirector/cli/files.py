@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ...cli.given import refuse
 from ...cli.progress import display
 from ...errors import DisMoError
-from .base_options import chosen_device, load
+from .base_options import load
 
 if TYPE_CHECKING:
     from ...text_to_video.base import TextToVideoBase
@@ -102,7 +102,7 @@ def inspect(arguments: argparse.Namespace) -> None:
 
 def _probe(arguments: argparse.Namespace, file: AdapterFile) -> None:
     from ...cli.libraries import require_libraries
-    from ...cli.options import shown_runtime
+    from ...cli.options import chosen_device, shown_runtime
     from ...video.sheets import save_picture
     from ..probe import probe_motion
 
@@ -110,7 +110,7 @@ def _probe(arguments: argparse.Namespace, file: AdapterFile) -> None:
         raise DisMoError(f"--probe shows a motion, and {arguments.file} is an {file.part} adapter.")
     require_libraries("cv2")
     prompt = file.metadata.get("prompt", "").partition(" | ")[0] if arguments.prompt is None else arguments.prompt
-    device = chosen_device(arguments)
+    device = chosen_device(arguments.device)
     with display("Loading the base") as shown:
         base = load(arguments.base or "tiny", device, "auto", "auto", shown)
         picture = probe_motion(base, _lora(base, arguments.file), prompt, runtime=shown_runtime(shown, device))

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...cli.given import refuse
-from ...cli.options import shown_runtime
+from ...cli.options import chosen_device, shown_runtime
 from ...cli.progress import Display, display
 from ...errors import DisMoError
-from .base_options import add_running, chosen_device, load
+from .base_options import add_running, load
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -145,7 +145,7 @@ def run(arguments: argparse.Namespace) -> None:
             log.warning("%s %s", arguments.given[name], why)
     _check(arguments)
     places = _adapters(arguments)
-    device = chosen_device(arguments)
+    device = chosen_device(arguments.device)
     seed = random.randint(100, 10_000_000) if arguments.seed is None else arguments.seed
     with display("Loading the base") as shown:
         base = load(arguments.model, device, arguments.precision, arguments.memory, shown)

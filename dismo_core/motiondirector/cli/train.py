@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...cli.given import refuse
-from ...cli.options import shown_runtime
+from ...cli.options import chosen_device, shown_runtime
 from ...cli.progress import display
 from ...cli.training_report import TrainingReport
 from ...errors import DisMoError
-from .base_options import add_running, chosen_device, load
+from .base_options import add_running, load
 
 if TYPE_CHECKING:
     from ..clips import Clip
@@ -113,7 +113,7 @@ def run(arguments: argparse.Namespace) -> None:
     folder = arguments.out or config.output / time.strftime("train_%Y-%m-%dT%H-%M-%S")
     if arguments.no_resume and folder.is_dir() and any(folder.iterdir()):
         raise DisMoError(f"{folder} is not empty. Choose another folder, or go on with that run (without --no-resume).")
-    device = chosen_device(arguments)
+    device = chosen_device(arguments.device)
     precision = arguments.precision if "precision" in arguments.given else config.precision
     if device == "cpu" and precision == "fp16":
         precision = "fp32"  # what a CPU has no arithmetic for
