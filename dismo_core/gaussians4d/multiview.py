@@ -6,23 +6,16 @@ over all views, with a camera embedding and with tokens of the picture. Names of
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..diffusion.unet_parts import Double, Halve, time_table
+
 IMAGE_WIDTH = 1280  # of a token of CLIP ViT-H
 RESAMPLER_DEPTH, RESAMPLER_HEADS, RESAMPLER_HEAD = 4, 12, 64
-
-
-def time_features(timesteps: Tensor, width: int) -> Tensor:
-    """Cosines, then sines [B,width], period 10000."""
-    half = width // 2
-    rates = torch.exp(-math.log(10000) / half * torch.arange(half, dtype=torch.float32, device=timesteps.device))
-    angles = timesteps.float()[:, None] * rates
-    return torch.cat((angles.cos(), angles.sin()), dim=-1)
 
 
 class _PerceiverAttention(nn.Module):
@@ -170,26 +163,6 @@ class _ResBlock(nn.Module):
         return out
 
 
-class _Halve(nn.Module):
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.op = nn.Conv2d(width, width, 3, stride=2, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.op(x)
-        return out
-
-
-class _Double(nn.Module):
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(width, width, 3, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
-        return out
-
-
 class _Level(nn.ModuleList):
     """Pieces one after the other, each given what it takes."""
 
@@ -258,7 +231,7 @@ class MultiViewUNet(nn.Module):
                 down.append(_Level(pieces))
                 skips.append(width)
             if level < len(channel_mult) - 1:
-                down.append(_Level([_Halve(width)]))
+                down.append(_Level([Halve(width)]))
                 skips.append(width)
                 factor *= 2
         self.input_blocks = nn.ModuleList(down)
@@ -270,7 +243,7 @@ class MultiViewUNet(nn.Module):
                 width = multiple * model_channels
                 pieces += [transformer(width)] if factor in attention_resolutions else []
                 if level and number == num_res_blocks:
-                    pieces.append(_Double(width))
+                    pieces.append(Double(width))
                     factor //= 2
                 up.append(_Level(pieces))
         self.output_blocks = nn.ModuleList(up)
@@ -297,7 +270,7 @@ class MultiViewUNet(nn.Module):
             image_tokens: of CLIP [B*views,K,1280]; None leaves that branch out.
             image_latents: of the picture [B,4,h,w]; it takes the place of each sample's last view.
         """
-        embedding = self.time_embed(time_features(timesteps, self.model_channels).to(x)) + self.camera_embed(camera)
+        embedding = self.time_embed(time_table(timesteps, self.model_channels).to(x)) + self.camera_embed(camera)
         image = self.image_embed(image_tokens) if image_tokens is not None else None
         if image_latents is not None:
             x = x.clone()

@@ -9,9 +9,9 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ...diffusion.unet_parts import time_table
 from ...errors import DisMoError
 from .attention import SelfAttention
-from .tables import time_table
 
 TIME_WIDTH = 256
 # Name -> depth, width, heads.

@@ -43,11 +43,3 @@ def laid_out(table: str, width: int, rows: int, columns: int) -> Tensor:
             "Use table='grid'."
         )
     return position_table(width, side, side)
-
-
-def time_table(t: Tensor, width: int = 256) -> Tensor:
-    """[B] time steps, 0..999 -> float32 [B, width], [cos | sin]."""
-    half = width // 2
-    frequencies = torch.exp(-math.log(10000) * torch.arange(half, dtype=torch.float32, device=t.device) / half)
-    angles = t.float()[:, None] * frequencies
-    return torch.cat((angles.cos(), angles.sin()), dim=-1)

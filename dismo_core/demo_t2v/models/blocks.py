@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -178,35 +177,3 @@ class OnFrames(nn.Module):
         tokens = self.proj_in(frame_tokens(self.norm, x, given.frames))
         tokens, _ = self.transformer_blocks[0](tokens)
         return x + from_frame_tokens(self.proj_out(tokens), x)
-
-
-class Down(nn.Module):
-    """Half the height and width."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.op = nn.Conv2d(width, width, 3, stride=2, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.op(x)
-        return out
-
-
-class Up(nn.Module):
-    """Twice the height and width."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(width, width, 3, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
-        return out
-
-
-def sinusoids(t: Tensor, width: int) -> Tensor:
-    """[cos | sin] of t times falling frequencies, [B] -> float32 [B, width]."""
-    half = width // 2
-    frequencies = 10000 ** (-torch.arange(half, dtype=torch.float32, device=t.device) / half)
-    angles = t.float()[:, None] * frequencies
-    return torch.cat((angles.cos(), angles.sin()), dim=1)

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from ...diffusion.unet_parts import Double, Halve, time_table
 from ...errors import DisMoError
 from .attention import HeldText, Text
-from .blocks import Down, Given, OnFrames, OnMotion, OnPixels, Residual, Up, by_frame, by_sample, sinusoids
+from .blocks import Given, OnFrames, OnMotion, OnPixels, Residual, by_frame, by_sample
 
 
 class Stage(nn.Sequential):
@@ -30,7 +31,7 @@ class Stage(nn.Sequential):
         return x, looked
 
 
-class DownStage(Down):
+class DownStage(Halve):
     """Half the size, as a stage of its own."""
 
     def forward(self, x: Tensor, given: Given) -> tuple[Tensor, None]:  # type: ignore[override]
@@ -110,7 +111,7 @@ class UNet(nn.Module):
                 pieces = residual(now + skips.pop(), after, scale)
                 now = after
                 if level and number == blocks:
-                    pieces.append(Up(now))
+                    pieces.append(Double(now))
                 stages.append(Stage(*pieces))
             scale *= 2
         self.output_blocks = nn.ModuleList(stages)
@@ -170,7 +171,7 @@ class UNet(nn.Module):
             raise DisMoError(
                 f"Latents of {height} x {width} do not fit the network: both must be multiples of {self.least}. Choose another size."
             )
-        time = self.time_embed(sinusoids(t.expand(count), self.geometry["width"]).to(x.dtype))
+        time = self.time_embed(time_table(t.expand(count), self.geometry["width"]).to(x.dtype))
         given = Given(time, content, motion, frames, motion_strength, eot_index)
         h, maps, skips = by_frame(x), [], []
         for stage in self.input_blocks:
