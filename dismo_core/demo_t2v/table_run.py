@@ -213,15 +213,16 @@ def run_table(
         DisMoError: a clip that is there, without `resume`; a folder that cannot be written.
     """
     runtime = runtime or Runtime.on(model.device)
-    jobs = jobs_of(rows, settings, model)
+    # Of its own share only: another process may have written some of its clips by now.
+    jobs = jobs_of(rows, settings, model)[share]
     there = [job for job in jobs if (folder / job.file).exists()]
-    if there and not resume and not share.start:
+    if there and not resume:
         raise DisMoError(
             f"{folder / there[0].file} exists already. Go on with that run, or choose another folder.",
             hint="resume table",
         )
-    problems = dict.fromkeys(job.row.problem for job in jobs[share] if job.row.problem)
-    wanted = [job for job in jobs[share] if job not in there]
+    problems = dict.fromkeys(job.row.problem for job in jobs if job.row.problem)
+    wanted = [job for job in jobs if job not in there]
     if there and resume:
         log.info("%d of %d clips are there already.", len(there), len(jobs))
     for job, clip in make_clips(model, wanted, settings, runtime):

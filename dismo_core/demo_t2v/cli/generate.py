@@ -160,22 +160,24 @@ def _on_devices(
         raise DisMoError(
             f"--devices is {arguments.devices!r}; give numbers of GPUs, such as 0,2, or devices of one kind."
         )
-    if kinds == {"cuda"}:
-        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(name.rpartition(":")[2] for name in names)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(len(names))}
-    given = (vars(arguments) | {"run": None}, config, rows, settings, kinds.pop())
+    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(len(names))}
+    if kinds == {"cuda"}:
+        place["CUDA_VISIBLE_DEVICES"] = ",".join(name.rpartition(":")[2] for name in names)
+    given = (vars(arguments) | {"run": None}, config, rows, settings, kinds.pop(), place)
     torch.multiprocessing.spawn(_worker, (given,), nprocs=len(names))  # type: ignore[attr-defined,no-untyped-call]
 
 
-def _worker(rank: int, given: tuple[dict[str, Any], GenerateConfig, list[Row], TableSettings, str]) -> None:
+def _worker(
+    rank: int, given: tuple[dict[str, Any], GenerateConfig, list[Row], TableSettings, str, dict[str, str]]
+) -> None:
     """One of the processes; its errors are said by itself, as a process's own are lost."""
     import sys
 
-    options, config, rows, settings, kind = given
-    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank)}
+    options, config, rows, settings, kind, place = given
+    os.environ |= {**place, "RANK": str(rank), "LOCAL_RANK": str(rank)}
     try:
         _generate(argparse.Namespace(**options), config, rows, settings, kind)
     except DisMoError as error:
