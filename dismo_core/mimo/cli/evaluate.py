@@ -1,13 +1,16 @@
-"""`dismo mimo evaluate`: how exact insertion is, on drawn scenes."""
+"""`dismo mimo evaluate`: how exact insertion is, or how good a network, on drawn scenes."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...cli.options import progress_runtime
 from ...errors import DisMoError
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 COLUMNS = (
     *("inserted", "on_video", "unhidden", "background", "levels", "flicker"),
@@ -22,7 +25,12 @@ def add_parser(actions: Any) -> None:
         help="how exact insertion and crops are, on drawn scenes with known truth",
         description="Measure insertion, filling and crop plans on drawn scenes with known truth, as docs/mimo.md explains.",
     )
-    parser.add_argument("--scenes", type=int, default=24, help="how many (default 24)")
+    parser.add_argument(
+        "--weights",
+        metavar="PLACE",
+        help="measure this network in place of insertion: tiny (bundled), or the folder of a run of `dismo mimo train tiny`",
+    )
+    parser.add_argument("--scenes", type=int, help="how many (default 24, of a network 64)")
     parser.add_argument("-o", "--out", type=Path, metavar="FILE", help="JSON file to write")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
     parser.set_defaults(run=run)
@@ -31,20 +39,36 @@ def add_parser(actions: Any) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Measure, print the table, write the numbers."""
     import json
-    from dataclasses import asdict
 
     from rich.console import Console
-    from rich.table import Table
 
     from ...files import atomic_write, check_free
-    from ..evaluate import evaluate_insertion, goals, summary
 
-    if arguments.scenes < 1:
-        raise DisMoError(f"--scenes is {arguments.scenes}; there must be at least one.")
+    least = 1 if arguments.weights is None else 16
+    if arguments.scenes is not None and arguments.scenes < least:
+        raise DisMoError(f"--scenes is {arguments.scenes}; there must be at least {least}.")
     if arguments.out is not None:
         check_free(arguments.out, overwrite=arguments.overwrite)
+    measure = _insertion if arguments.weights is None else _network
+    table, reached, content = measure(arguments)
+    terminal = Console(width=160)
+    terminal.print(table)
+    for goal, good in reached.items():
+        terminal.print(f"{'reached' if good else 'MISSED '}  {goal}")
+    if arguments.out is not None:
+        with atomic_write(arguments.out, overwrite=arguments.overwrite) as temporary:
+            temporary.write_text(json.dumps(content | {"goals": reached}, indent=1), "utf-8")
+
+
+def _insertion(arguments: argparse.Namespace) -> tuple[Table, dict[str, bool], dict[str, Any]]:
+    from dataclasses import asdict
+
+    from rich.table import Table
+
+    from ..evaluate import evaluate_insertion, goals, summary
+
     with progress_runtime("Drawing and measuring scenes", "cpu") as runtime:
-        rows = evaluate_insertion(arguments.scenes, lambda done, total: runtime.progress(done, total, None))
+        rows = evaluate_insertion(arguments.scenes or 24, lambda done, total: runtime.progress(done, total, None))
     found = summary(rows)
     table = Table(title=f"Insertion on {len(rows)} drawn scenes: PSNR in dB, errors in levels of 255, shares")
     table.add_column("camera")
@@ -52,12 +76,25 @@ def run(arguments: argparse.Namespace) -> None:
         table.add_column(column.replace("_", " "), justify="right")
     for camera, values in found.items():
         table.add_row(camera, *(f"{values[column]:.3g}" for column in COLUMNS))
-    terminal = Console(width=160)
-    terminal.print(table)
-    reached = goals(found)
-    for goal, good in reached.items():
-        terminal.print(f"{'reached' if good else 'MISSED '}  {goal}")
-    if arguments.out is not None:
-        content = {"summary": found, "goals": reached, "rows": [asdict(row) for row in rows]}
-        with atomic_write(arguments.out, overwrite=arguments.overwrite) as temporary:
-            temporary.write_text(json.dumps(content, indent=1), "utf-8")
+    return table, goals(found), {"summary": found, "rows": [asdict(row) for row in rows]}
+
+
+def _network(arguments: argparse.Namespace) -> tuple[Table, dict[str, bool], dict[str, Any]]:
+    from dataclasses import asdict
+
+    from rich.table import Table
+
+    from ..evaluate_network import evaluate_network, goals
+    from ..load_pipeline import load_mimo
+
+    count = arguments.scenes or 64
+    with progress_runtime("Making and measuring scenes", "cpu") as runtime:
+        pipeline = load_mimo(arguments.weights)
+        scores = evaluate_network(pipeline, count, progress=lambda done, total: runtime.progress(done, total, None))
+    table = Table(title=f"The network on {count} drawn scenes that it has not seen")
+    for column in ("", "silhouette IoU", "reference found", "edit PSNR, dB"):
+        table.add_column(column, justify="right" if column else "left")
+    for way, score in scores.items():
+        shown = (score.iou, score.retrieved, score.psnr)
+        table.add_row(way, *("" if value is None else f"{value:.3g}" for value in shown))
+    return table, goals(scores), {"scenes": count, "scores": {way: asdict(score) for way, score in scores.items()}}

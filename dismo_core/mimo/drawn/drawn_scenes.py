@@ -32,6 +32,7 @@ class DrawnScene:
         mask: uint8 [F, H, W], what is seen of the figure.
         occ: likewise, what stands in front.
         whole: likewise, the figure with what is hidden.
+        other: likewise, the other figure with what is hidden.
         character: uint8 [F, h, w, 3], another figure doing the same.
         alpha: uint8 [F, h, w] of that.
         truth: uint8 [F, H, W, 3], the other figure in the scene.
@@ -46,6 +47,7 @@ class DrawnScene:
     mask: Frames
     occ: Frames
     whole: Frames
+    other: Frames
     character: Frames
     alpha: Frames
     truth: Frames
@@ -90,7 +92,7 @@ def draw_scene(
     tall = 0.8 * height * scale
     canvas = (int(1.1 * tall), int(1.15 * tall))
     parts: dict[str, list[Frames]] = {
-        name: [] for name in ("vid", "bk", "sdc", "mask", "occ", "whole", "character", "alpha", "truth", "area")
+        name: [] for name in DrawnScene.__dataclass_fields__ if name not in ("camera", "fps")
     }
     for number in range(frames):
         dx, dy = path[number]
@@ -109,6 +111,7 @@ def draw_scene(
             "mask": whole * (1 - occluder),
             "occ": occluder,
             "whole": whole,
+            "other": layers[1][1],
             "character": own[0],
             "alpha": own[1],
             "area": torch.maximum(layers[0][1], layers[1][1]),
