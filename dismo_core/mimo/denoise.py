@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 from ..diffusion.previews import latent_preview
 from ..errors import DisMoError
 from ..runtime import Runtime
+from .job_store import Denoising
 from .models.denoising_unet import DenoisingUNet
 from .models.unet import Pieces
 from .models.unet_attention import ReferenceTokens
@@ -28,7 +29,8 @@ class Conditions:
     Args:
         context: [1, 1, D], embedding of the reference picture.
         reference: its tokens.
-        scene: [1, 4, F, h, w], latents of the backgrounds; may lie on the host.
+        scene: [1, 4, F, h, w], latents of the backgrounds, or [1, 8, F, h, w], those of what stands in front behind them; may lie on
+            the host.
         pose: [1, C0, F, h, w], features of the body pictures; may lie on the host.
     """
 
@@ -48,8 +50,10 @@ def denoise(
     guidance: float,
     small: bool,
     runtime: Runtime,
+    begin: Denoising | None = None,
+    keep: Callable[[Denoising], None] | None = None,
 ) -> Tensor:
-    """Latents from noise; nothing in the loop waits for the device.
+    """Latents from noise; nothing in the loop waits for the device, unless its state is kept.
 
     All windows of a step see the latents of its beginning; their predictions are summed and divided by their number for each
     frame, then guided.
@@ -63,6 +67,8 @@ def denoise(
         guidance: see `MimoPipeline.sample_latents`.
         small: whether halves run in turn and layers in pieces: less memory, the same numbers.
         runtime: progress counts windows.
+        begin: where to go on; None = at the noise.
+        keep: called after every window; the last time when all is done and found finite.
 
     Raises:
         DisMoError: NaN, with the step at which they came.
@@ -78,10 +84,14 @@ def denoise(
         counts[frames] += 1
     counts = counts.to(latents)[:, None, None]
     middle = slice(latents.shape[2] // 2, latents.shape[2] // 2 + 1)
-    finite = []
-    for step, timestep in enumerate(schedule.timesteps):
-        predicted = latents.new_zeros((len(halves), *latents.shape[1:]))
-        for number, (frames, places) in enumerate(zip(members, on_device, strict=True)):
+    finite = {}
+    done = 0 if begin is None else begin.windows
+    if begin is not None:
+        latents = begin.latents
+    for step, timestep in list(enumerate(schedule.timesteps))[done // len(windows) :]:
+        begun = done % len(windows)
+        predicted = begin.predicted if begun and begin else latents.new_zeros((len(halves), *latents.shape[1:]))
+        for number, (frames, places) in list(enumerate(zip(members, on_device, strict=True)))[begun:]:
             runtime.check_cancel()
             sample = torch.cat((latents[:, :, places], conditions.scene[:, :, frames].to(latents)), 1)
             pose = conditions.pose[:, :, frames].to(latents)
@@ -98,19 +108,24 @@ def denoise(
                     pieces=SMALL if small else None,
                 )
                 row += len(run)
+            done += 1
             if number < len(windows) - 1:
-                runtime.progress(step * len(windows) + number + 1, steps * len(windows), None)
+                if keep is not None:
+                    keep(Denoising(done, latents, predicted))
+                runtime.progress(done, steps * len(windows), None)
         predicted /= counts
         velocity = predicted[:1] + guidance * (predicted[1:] - predicted[:1]) if len(halves) == 2 else predicted
         clean = schedule.clean(velocity[:, :, middle], timestep, latents[:, :, middle])
         latents = schedule.step(velocity, timestep, latents)
-        finite.append(latents.isfinite().all())
-        runtime.progress(
-            (step + 1) * len(windows), steps * len(windows), latent_preview(clean.transpose(1, 2), FACTORS)
-        )
-    if bad := [step for step, good in enumerate(torch.stack(finite).tolist()) if not good]:
+        finite[step] = latents.isfinite().all()
+        if keep is not None and step < steps - 1:
+            keep(Denoising(done, latents, predicted))
+        runtime.progress(done, steps * len(windows), latent_preview(clean.transpose(1, 2), FACTORS))
+    if bad := [step for step, good in finite.items() if not good]:
         raise DisMoError(
             f"There are NaN or infinite values after denoising step {bad[0] + 1} of {steps}, in {latents.dtype}. "
             "The precision is too low for these weights (try bf16 or fp32), or they are damaged."
         )
+    if keep is not None and finite:
+        keep(Denoising(done, latents, predicted))
     return latents

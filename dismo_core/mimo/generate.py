@@ -16,7 +16,8 @@ from .compositing.blend import RAMP
 from .compositing.compose import composed_frames
 from .crops.boxes import union_box
 from .crops.clips import MIN_AREA, OVERLAP, Clip, frame_box, plan_crops
-from .crops.square import BLACK, WHITE, crop_square, pad_square
+from .crops.square import BLACK, WHITE, crop_square, front_squares, pad_square
+from .job_store import JobStore
 from .pipeline import MimoPipeline
 from .templates.config import CONFIG_FPS, resample_indices
 from .templates.template import MAX_FRAMES, Template, TemplateFrames
@@ -38,6 +39,7 @@ class NetworkOptions:
         overlap: frames that windows share.
         closed_loop: whether windows wrap round at the end.
         window_per_clip: whether no window crosses a change of crop.
+        store: keeps what is finished of a job, and gives what was; None = nothing is kept.
     """
 
     width: int | None = None
@@ -49,6 +51,7 @@ class NetworkOptions:
     overlap: int = 4
     closed_loop: bool = True
     window_per_clip: bool = False
+    store: JobStore | None = None
 
     def arguments(self, pipeline: MimoPipeline, clips: Sequence[Clip]) -> dict[str, Any]:
         """What `MimoPipeline.sample_latents` takes."""
@@ -63,6 +66,7 @@ class NetworkOptions:
             "closed_loop": self.closed_loop,
             "clip_lengths": [len(clip.frames) for clip in clips] if self.window_per_clip else None,
             "generator": torch.Generator().manual_seed(self.seed),
+            "store": self.store,
         }
 
 
@@ -124,7 +128,7 @@ def animated_frames(
     squares = [pad_square(pose[y0:y1, x0:x1], BLACK)[0] for pose in poses]
     clips = [Clip(list(range(len(squares))), (x0, x1, y0, y1))]
     latents = pipeline.sample_latents(picture, squares, None, runtime=runtime, **options.arguments(pipeline, clips))
-    return pipeline.decoded_frames(latents, runtime)
+    return pipeline.decoded_frames(latents, runtime, options.store)
 
 
 def edit(
@@ -215,10 +219,13 @@ def edited_frames(
     arguments = options.arguments(pipeline, clips)
     poses = crop_square(bodies, clips, BLACK)
     scenes = crop_square(opened.bk, clips, WHITE)
-    latents = pipeline.sample_latents(picture, poses, scenes, runtime=runtime, **arguments)
-    del poses, scenes
+    fronts = None
+    if pipeline.takes_occlusions and opened.occ is not None and opened.vid is not None:
+        fronts = front_squares(opened.vid, opened.occ, clips)
+    latents = pipeline.sample_latents(picture, poses, scenes, fronts, runtime=runtime, **arguments)
+    del poses, scenes, fronts
     runtime.stage("decoding and composing")
-    made = _Decoded(pipeline.decoded_frames(latents, runtime), latents.shape[2])
+    made = _Decoded(pipeline.decoded_frames(latents, runtime, options.store), latents.shape[2])
     return composed_frames(
         made, clips, opened.bk, source=opened.vid, occlusion=opened.occ, masks=masks, overlap=OVERLAP, ramp=ramp
     )

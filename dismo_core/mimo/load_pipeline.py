@@ -18,11 +18,11 @@ from ..memory.precision import DTYPES
 from ..weights.files import differences, read_weights
 from ..weights.recognise import recognise
 from .lora import use_lora
-from .models.denoising_unet import DenoisingUNet
-from .models.from_sd15 import CONV_IN, motion_modules, unets_from_sd15
+from .models.denoising_unet import WITH_OCCLUSION, DenoisingUNet
+from .models.from_sd15 import CONV_IN, motion_modules, unets_from_sd15, widened
 from .models.pose_guider import PoseGuider
 from .models.reference_unet import ReferenceUNet
-from .models.sizes import guider_sizes, positions, unet_sizes
+from .models.sizes import TINY_CHANNELS, guider_sizes, positions, unet_sizes
 from .pipeline import RELEASED, TINY, MimoPipeline
 from .single_files import image_encoder_from_file, unet_from_file, vae_from_file, vae_from_tensors
 from .weight_layout import NEEDED, Layout, find_layout
@@ -60,9 +60,8 @@ def load_mimo(
     Raises:
         DisMoError: weights that are missing, damaged, of another system, or of shapes that do not fit.
     """
-    tiny = source == "tiny"
     needed = [key for key in NEEDED if vae is None or key != VAE]
-    layout = find_layout(tiny_folder() if tiny else source, needed)
+    layout = find_layout(tiny_folder() if source == "tiny" else source, needed)
     device = torch.device(device)
     if dtype is None:
         dtype = DTYPES[layout.precision or ("fp16" if device.type == "cuda" else "fp32")]
@@ -70,14 +69,19 @@ def load_mimo(
     if lora is not None:
         use_lora(nn.ModuleDict(dict(zip(("reference_unet", "denoising_unet"), networks[:2], strict=True))), lora)
     encoders = load_encoders(layout, dtype, vae)
-    return MimoPipeline(*networks, *encoders, device=device, memory=memory, defaults=TINY if tiny else RELEASED)
+    defaults = TINY if tuple(networks[1].channels) == TINY_CHANNELS else RELEASED
+    return MimoPipeline(*networks, *encoders, device=device, memory=memory, defaults=defaults)
 
 
-def load_networks(layout: Layout, dtype: torch.dtype) -> tuple[ReferenceUNet, DenoisingUNet, PoseGuider]:
-    """The networks that MIMO trains, on the CPU; see `load_mimo`."""
+def load_networks(
+    layout: Layout, dtype: torch.dtype, in_channels: int | None = None
+) -> tuple[ReferenceUNet, DenoisingUNet, PoseGuider]:
+    """The networks that MIMO trains, on the CPU; see `load_mimo`. in_channels: of the denoising UNet; None = those of its file."""
     reference = read_weights(layout.path("reference_unet_path")).tensors
     guider = read_weights(layout.path("pose_guider_path")).tensors
     denoising = _whole_denoising(layout)
+    if in_channels is not None and CONV_IN in denoising:
+        denoising[CONV_IN] = widened(denoising[CONV_IN], max(in_channels, denoising[CONV_IN].shape[1]))
     said = _configured(layout)
     return (
         _filled(
@@ -87,7 +91,7 @@ def load_networks(layout: Layout, dtype: torch.dtype) -> tuple[ReferenceUNet, De
             lambda: DenoisingUNet(
                 **unet_sizes(denoising),
                 **said,
-                in_channels=denoising[CONV_IN].shape[1],
+                in_channels=denoising[CONV_IN].shape[1] if CONV_IN in denoising else 8,
                 max_frames=positions(denoising),
             ),
             denoising,
@@ -104,10 +108,11 @@ def load_encoders(layout: Layout, dtype: torch.dtype, vae: Mapping[str, Tensor] 
     return decoder, _image_encoder(layout.path("image_encoder_path"), dtype)
 
 
-def begun_networks(layout: Layout) -> tuple[ReferenceUNet, DenoisingUNet, PoseGuider]:
+def begun_networks(layout: Layout, in_channels: int = 8) -> tuple[ReferenceUNet, DenoisingUNet, PoseGuider]:
     """Networks before any training of MIMO: UNets from Stable Diffusion 1.5, motion modules from AnimateDiff where its file is there.
 
-    The pose guider, and motion modules without a file, are new: the last layer of each is zero, so they change nothing at first.
+    The pose guider, motion modules without a file, and input channels that Stable Diffusion does not have are new: the last layer of the
+    former and the weights of the latter are zero, so they change nothing at first.
 
     Raises:
         DisMoError: weights that are missing or do not fit.
@@ -115,9 +120,9 @@ def begun_networks(layout: Layout) -> tuple[ReferenceUNet, DenoisingUNet, PoseGu
     base = layout.path("pretrained_base_model_path")
     tensors = _base_tensors(base)
     motion = read_weights(layout.path("motion_module_path")).tensors if "motion_module_path" in layout.paths else None
-    reference, denoising = unets_from_sd15(tensors, motion)
+    reference, denoising = unets_from_sd15(tensors, motion, in_channels=in_channels)
     sizes = unet_sizes(reference) | _configured(layout)
-    unet = DenoisingUNet(**sizes)
+    unet = DenoisingUNet(**sizes, in_channels=in_channels)
     if motion is None:
         denoising |= {name: x for name, x in unet.state_dict().items() if ".motion_modules." in name}
     first = ReferenceUNet(**sizes)
@@ -136,6 +141,11 @@ def _whole_denoising(layout: Layout) -> dict[str, Tensor]:
         raise DisMoError(
             f"{path} has a conv_in.weight for 4 channels: it is a UNet of Stable Diffusion or of another animator, not MIMO's, which "
             "takes 8 (noise and background)."
+        )
+    if first is not None and first.ndim == 4 and first.shape[1] not in (8, WITH_OCCLUSION):
+        raise DisMoError(
+            f"{path} has a conv_in.weight for {first.shape[1]} channels; MIMO takes 8 (noise and background) or {WITH_OCCLUSION} (and what "
+            "stands in front). Check that it is the right file."
         )
     with torch.device("meta"):
         wanted = DenoisingUNet(**unet_sizes(own)).state_dict().keys()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,15 @@ from ..diffusion.windows import context_windows
 from ..errors import DisMoError
 from ..memory.plan import MemoryPlan
 from ..runtime import Runtime
+from .crops.square import BLACK, WHITE
 from .denoise import Conditions, denoise
-from .models.denoising_unet import DenoisingUNet
+from .job_store import JobStore, content_key
+from .models.denoising_unet import WITH_OCCLUSION, DenoisingUNet
 from .models.pose_guider import PoseGuider
 from .models.reference_unet import ReferenceUNet
 from .models.unet_attention import ReferenceTokens
 from .network_inputs import check_size, picture_for_clip, picture_for_pose, picture_for_vae
+from .vae_bands import decode_in_bands, encode_in_bands
 from .workspaces import parts, workspaces
 
 Pictures = Sequence[NDArray[np.uint8]] | NDArray[np.uint8]
@@ -76,6 +80,11 @@ class MimoPipeline:
         """The precision of the denoising UNet, which latents have, too."""
         return self.denoising_unet.conv_in.weight.dtype
 
+    @property
+    def takes_occlusions(self) -> bool:
+        """Whether the networks are told what stands in front, as in the paper; the released ones are not."""
+        return self.denoising_unet.conv_in.in_channels == WITH_OCCLUSION
+
     @torch.no_grad()
     def encode_picture(self, picture: NDArray[np.uint8]) -> Tensor:
         """CLIP's embedding of a picture uint8 [h, w, 3]: [1, 1, D]."""
@@ -95,7 +104,8 @@ class MimoPipeline:
         """The scaled mean latent of a picture uint8 [h, w, 3], resized to width x height px: [1, 4, height / 8, width / 8]."""
         check_size(width, height)
         with self.plan.using("vae") as vae:
-            mean = vae.encode(self._on_device(picture_for_vae(frame, width, height))).latent_dist.mean
+            pixels = self._on_device(picture_for_vae(frame, width, height))
+            mean = encode_in_bands(vae, pixels) if self._in_bands else vae.encode(pixels).latent_dist.mean
         latent: Tensor = mean * vae.config.scaling_factor
         return latent
 
@@ -105,6 +115,7 @@ class MimoPipeline:
         picture: NDArray[np.uint8],
         poses: Pictures,
         backgrounds: Pictures | None,
+        occlusions: Pictures | None = None,
         *,
         width: int,
         height: int,
@@ -116,6 +127,7 @@ class MimoPipeline:
         clip_lengths: Sequence[int] | None = None,
         noise: Tensor | None = None,
         generator: torch.Generator | None = None,
+        store: JobStore | None = None,
         runtime: Runtime | None = None,
     ) -> Tensor:
         """Latents of the character doing what the poses do.
@@ -124,6 +136,7 @@ class MimoPipeline:
             picture: reference, uint8 [h, w, 3].
             poses: F body pictures, uint8 [h, w, 3] of any size.
             backgrounds: F pictures likewise; None = white.
+            occlusions: F pictures likewise of what stands in front, on black, for networks of 12 channels; None = nothing does.
             width: of the frames, px, a multiple of 8.
             height: likewise.
             steps: denoising steps.
@@ -134,6 +147,7 @@ class MimoPipeline:
             clip_lengths: frames of each of several clips, across which no window goes; None = windows over all frames.
             noise: [1, 4, F, height / 8, width / 8]; None = drawn on the CPU in the model's precision.
             generator: of the noise, on the CPU.
+            store: keeps what is finished, and gives what was; None = nothing is kept.
             runtime: progress counts windows; cancelling is looked at before each.
 
         Returns:
@@ -144,6 +158,10 @@ class MimoPipeline:
         """
         runtime = runtime or Runtime.on(self.plan.device)
         windows = self._windows(poses, backgrounds, window, overlap, closed_loop, clip_lengths)
+        if occlusions is not None and len(occlusions) != len(poses):
+            raise DisMoError(
+                f"There are {len(poses)} body pictures and {len(occlusions)} of what stands in front. Give as many of both."
+            )
         check_size(width, height)
         shape = (1, 4, len(poses), height // 8, width // 8)
         if noise is None:
@@ -153,8 +171,18 @@ class MimoPipeline:
         for name, needed in workspaces(width, height, min(window, len(poses)), self.dtype.itemsize).items():
             self.plan.parts[name] = needed.of(self.plan.parts[name])
         self.plan.release()  # what was settled for another size
+        key, begin = "", None
+        if store is not None:
+            chosen = (width, height, steps, guidance, windows, self.dtype)
+            networks = [self.plan.parts[name].module for name in ("reference unet", "denoising unet", "pose guider")]
+            key = content_key(
+                picture, poses, backgrounds, occlusions, noise, chosen, networks, self.vae, self.image_encoder
+            )
+            begin = store.denoising(key, self.plan.device)
+            if begin is not None and begin.windows == steps * len(windows):
+                return begin.latents
         self.plan.load()
-        conditions = self._conditions(picture, poses, backgrounds, width, height, runtime)
+        conditions = self._conditions(picture, poses, backgrounds, occlusions, width, height, runtime)
         runtime.stage("denoising")
         with self.plan.using("denoising unet") as unet:
             return denoise(
@@ -166,6 +194,8 @@ class MimoPipeline:
                 guidance=guidance,
                 small="denoising unet" in self.plan.choice.low_memory,
                 runtime=runtime,
+                begin=begin,
+                keep=None if store is None else partial(store.keep_denoising, key),
             )
 
     @torch.no_grad()
@@ -174,12 +204,18 @@ class MimoPipeline:
         return torch.stack([self._decoded(latents[:, :, index]) for index in range(latents.shape[2])])
 
     @torch.no_grad()
-    def decoded_frames(self, latents: Tensor, runtime: Runtime | None = None) -> Iterator[NDArray[np.uint8]]:
-        """The same as bytes, truncated, one frame after the other: uint8 [H, W, 3]."""
+    def decoded_frames(
+        self,
+        latents: Tensor,
+        runtime: Runtime | None = None,
+        store: JobStore | None = None,
+    ) -> Iterator[NDArray[np.uint8]]:
+        """The same as bytes, truncated, one frame after the other: uint8 [H, W, 3]; `store` as in `sample_latents`."""
         for index in range(latents.shape[2]):
             if runtime is not None:
                 runtime.check_cancel()
-            pixels = (self._decoded(latents[:, :, index]) * 255).to(torch.uint8).numpy()
+            make = partial(self._bytes, latents[:, :, index])
+            pixels = make() if store is None else store.frame(content_key(latents[:, :, index], self.vae), make)
             if runtime is not None:
                 runtime.progress(index + 1, latents.shape[2], None)
             yield pixels
@@ -193,12 +229,21 @@ class MimoPipeline:
     ) -> NDArray[np.uint8]:
         """Frames uint8 [F, H, W, 3]; arguments as `sample_latents`."""
         latents = self.sample_latents(picture, poses, backgrounds, **options)
-        return np.stack(list(self.decoded_frames(latents, options.get("runtime"))))
+        return np.stack(list(self.decoded_frames(latents, options.get("runtime"), options.get("store"))))
+
+    def _bytes(self, latent: Tensor) -> NDArray[np.uint8]:
+        pixels: NDArray[np.uint8] = (self._decoded(latent) * 255).to(torch.uint8).numpy()
+        return pixels
 
     def _decoded(self, latent: Tensor) -> Tensor:
         with self.plan.using("vae") as vae:
-            pixels: Tensor = vae.decode(latent / vae.config.scaling_factor).sample
+            latent = latent / vae.config.scaling_factor
+            pixels: Tensor = decode_in_bands(vae, latent) if self._in_bands else vae.decode(latent).sample
         return (pixels[0].permute(1, 2, 0).float() / 2 + 0.5).clamp(0, 1).cpu()
+
+    @property
+    def _in_bands(self) -> bool:
+        return "vae" in self.plan.choice.low_memory
 
     def _on_device(self, x: Tensor) -> Tensor:
         return x.to(self.plan.device, self.dtype)
@@ -235,6 +280,7 @@ class MimoPipeline:
         picture: NDArray[np.uint8],
         poses: Pictures,
         backgrounds: Pictures | None,
+        occlusions: Pictures | None,
         width: int,
         height: int,
         runtime: Runtime,
@@ -244,16 +290,10 @@ class MimoPipeline:
         context = self.encode_picture(picture)
         reference = self.encode_background(picture, width=width, height=height)
         runtime.stage("encoding the backgrounds")
-        if backgrounds is None:
-            white = self.encode_background(np.full((height, width, 3), 255, np.uint8), width=width, height=height)
-            scene = white[:, :, None].cpu().expand(-1, -1, len(poses), -1, -1)
-        else:
-            latents = []
-            for index, frame in enumerate(backgrounds):
-                runtime.check_cancel()
-                latents.append(self.encode_background(frame, width=width, height=height).cpu())
-                runtime.progress(index + 1, len(backgrounds), None)
-            scene = torch.stack(latents, 2)
+        scene = self._encoded(backgrounds, WHITE, len(poses), width, height, runtime)
+        if self.takes_occlusions:
+            runtime.stage("encoding what stands in front")
+            scene = torch.cat((scene, self._encoded(occlusions, BLACK, len(poses), width, height, runtime)), 1)
         runtime.stage("encoding the poses")
         features = []
         with self.plan.using("pose guider") as guider:
@@ -264,3 +304,23 @@ class MimoPipeline:
         with self.plan.using("reference unet") as unet:
             tokens = ReferenceTokens(unet(reference, context))
         return Conditions(context, tokens, scene, torch.cat(features, 2))
+
+    def _encoded(
+        self,
+        frames: Pictures | None,
+        color: int,
+        count: int,
+        width: int,
+        height: int,
+        runtime: Runtime,
+    ) -> Tensor:
+        """Latents [1, 4, F, h, w] on the host; where there are no frames, of one color."""
+        if frames is None:
+            flat = self.encode_background(np.full((height, width, 3), color, np.uint8), width=width, height=height)
+            return flat[:, :, None].cpu().expand(-1, -1, count, -1, -1)
+        latents = []
+        for index, frame in enumerate(frames):
+            runtime.check_cancel()
+            latents.append(self.encode_background(frame, width=width, height=height).cpu())
+            runtime.progress(index + 1, len(frames), None)
+        return torch.stack(latents, 2)

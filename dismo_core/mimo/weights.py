@@ -107,13 +107,17 @@ def tiny_files() -> dict[str, Path]:
 def _denoising(file: WeightFile) -> Iterator[tuple[str, dict[str, Tensor]]]:
     import torch
 
-    from .models.denoising_unet import DenoisingUNet
+    from .models.denoising_unet import WITH_OCCLUSION, DenoisingUNet
     from .models.sizes import unet_sizes
 
+    sizes = unet_sizes(file.tensors)
     with torch.device("meta"):
         whole = dict(DenoisingUNet().state_dict())
     yield "MIMO's denoising UNet", whole
-    yield from _of_its_size("MIMO's denoising UNet", lambda: DenoisingUNet(**unet_sizes(file.tensors), groups=1))
+    yield from _of_its_size("MIMO's denoising UNet", lambda: DenoisingUNet(**sizes, groups=1))
+    yield from _of_its_size(
+        "MIMO's denoising UNet for occlusions", lambda: DenoisingUNet(**sizes, groups=1, in_channels=WITH_OCCLUSION)
+    )
     yield "motion modules of AnimateDiff v2", {name: x for name, x in whole.items() if ".motion_modules." in name}
     yield (
         "MIMO's denoising UNet without tables of positions",

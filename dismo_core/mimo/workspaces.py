@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from torch import nn
 
 from ..memory.plan import Part
+from .vae_bands import ROWS
 
 # Counted in fp16 on the meta device at 512x512 px (`python benchmarks/mimo_memory.py`), in bytes a pixel of the frame.
 _VAE = 1650
+_VAE_SMALL, _VAE_BAND = 300, 4096  # in bands: a pixel of the frame, and of a band
 _POSE = 870
 _REFERENCE = 350
 _WINDOW, _WINDOW_SMALL = 540, 115  # and a frame of the window
@@ -34,7 +36,10 @@ def workspaces(width: int, height: int, frames: int, itemsize: int = 2) -> dict[
     window = pixels * frames
     return {
         "image encoder": Workspace(1 << 26, 1 << 26),
-        "vae": Workspace(pixels * _VAE, pixels * _VAE),
+        "vae": Workspace(
+            pixels * _VAE,
+            min(pixels * _VAE, pixels * _VAE_SMALL + width * min(height, ROWS) * _VAE_BAND * itemsize // 2),
+        ),
         "pose guider": Workspace(pixels * _POSE, pixels * _POSE),
         "reference unet": Workspace(pixels * _REFERENCE, pixels * _REFERENCE),
         "denoising unet": Workspace(window * _WINDOW, window * _WINDOW_SMALL),

@@ -25,17 +25,11 @@ def make_adamw(
     Raises:
         DisMoError: no such kind, or bitsandbytes is not installed.
     """
-    if kind not in OPTIMIZERS:
-        raise DisMoError(f"There is no optimizer {kind!r}. Choose one of {', '.join(OPTIMIZERS)}.")
+    check_optimizer(kind)
     optimizer: torch.optim.Optimizer
     if kind == "adamw8bit":
-        try:
-            from bitsandbytes.optim import AdamW8bit
-        except ImportError as error:
-            raise DisMoError(
-                f"The optimizer adamw8bit needs bitsandbytes, which does not load here ({error}). Install it (pip install bitsandbytes), "
-                "or choose adamw."
-            ) from error
+        from bitsandbytes.optim import AdamW8bit
+
         optimizer = AdamW8bit(weights, **options)
     else:
         optimizer = torch.optim.AdamW(weights, **options)
@@ -48,3 +42,17 @@ def make_adamw(
 
     optimizer.register_step_pre_hook(follow)
     return optimizer
+
+
+def check_optimizer(kind: str) -> None:
+    """Raise where `make_adamw` would; asked before long work."""
+    if kind not in OPTIMIZERS:
+        raise DisMoError(f"There is no optimizer {kind!r}. Choose one of {', '.join(OPTIMIZERS)}.")
+    if kind == "adamw8bit":
+        try:
+            import bitsandbytes.optim  # noqa: F401
+        except ImportError as error:
+            raise DisMoError(
+                f"The optimizer adamw8bit needs bitsandbytes, which does not load here ({error}). Install it (pip install bitsandbytes), "
+                "or choose adamw."
+            ) from error

@@ -13,7 +13,9 @@ from safetensors.torch import load_file, save_file
 from dismo_core import DisMoError, mimo
 from dismo_core.cli.main import main
 from dismo_core.mimo.drawn.drawn_scenes import draw_scene
+from dismo_core.mimo.load_pipeline import load_networks
 from dismo_core.mimo.lora import add_lora, save_lora
+from dismo_core.mimo.models.denoising_unet import WITH_OCCLUSION
 from dismo_core.mimo.training.examples import Encoders
 from dismo_core.mimo.training.export import export_whole
 from dismo_core.mimo.training.networks import Networks
@@ -22,9 +24,11 @@ from dismo_core.mimo.training.stage import StageObjective
 from dismo_core.mimo.training.template_files import STAGE1, STAGE2, Reading, find_templates, problems, usable
 from dismo_core.mimo.training.template_latents import TemplateBatches, encode_templates
 from dismo_core.mimo.training.tiny import TinyRecipe, train_tiny
+from dismo_core.mimo.weight_layout import find_layout
 from dismo_core.synthetic.draws import Draws
 from dismo_core.training.loop import Schedule
 from dismo_core.weights.files import sha256
+from dismo_core.weights.verify import verify
 
 SIZE = 32  # px
 READINGS = {"stage1": Reading(1, apart=5), "stage2": Reading(3, stride=2)}
@@ -291,12 +295,43 @@ def test_both_stages_from_stable_diffusion_to_a_model_that_loads(templates, tmp_
     assert mimo.animate(pipe, picture, mimo.Template.load(templates / "a"), width=32, height=32, steps=1).any()
 
 
+def test_networks_that_are_told_what_stands_in_front(encoders, tmp_path):
+    scene = draw_scene(44, frames=12, size=(64, 48))
+    template = mimo.Template(sdc=scene.sdc, vid=scene.vid, bk=scene.bk, mask=scene.mask, occ=scene.occ)
+    template.save(tmp_path / "t")
+    reading = READINGS["stage1"]
+    plain = encode_templates([tmp_path / "t"], encoders, reading, tmp_path / "latents")
+    told = encode_templates([tmp_path / "t"], encoders, reading, tmp_path / "latents", occlusions=True)
+    assert plain != told
+    eight, twelve = (TemplateBatches(files, reading, 2)(Draws(0))["background"] for files in (plain, told))
+    assert twelve.shape[1] == 8 and torch.equal(twelve[:, :4], eight) and not torch.equal(twelve[:, 4:], eight)
+
+    # weights of 8 channels are widened by zeros, trained, written, and load again
+    networks = small_networks()
+    export_whole(networks, encoders, tmp_path / "weights")
+    layout = find_layout(tmp_path / "weights")
+    wide = Networks(*load_networks(layout, torch.float32, WITH_OCCLUSION))
+    first = wide.denoising_unet.conv_in.weight.detach().clone()
+    assert first.shape[1] == 12 and not first[:, 8:].any() and first[:, :8].any()
+    wide.requires_grad_(True)
+    train_stage(wide, a_run("stage1", {"stage1": told}, tmp_path / "run", steps=1))
+    assert wide.denoising_unet.conv_in.weight[:, 8:].any()
+    export_whole(wide, encoders, tmp_path / "wide")
+    assert "for occlusions" in verify(tmp_path / "wide" / "denoising_unet.safetensors")
+    pipe = mimo.load_mimo(tmp_path / "wide")
+    assert pipe.takes_occlusions
+    picture = np.full((40, 30, 3), 90, np.uint8)
+    made = mimo.edit(pipe, picture, template, width=32, height=32, steps=1, max_frames=2)
+    assert made.shape == (2, 48, 64, 3)
+
+
 def test_the_tiny_model_is_trained_written_bundled_and_loads(tmp_path, capsys, monkeypatch):
     assert main(["mimo", "train", "tiny", "--out", str(tmp_path), "--steps", "1"]) == 0
     assert "Wrote" in capsys.readouterr().out
     weights = [file for file in tmp_path.rglob("*.safetensors")]
     assert sum(file.stat().st_size for file in weights) < 16e6
     pipe = mimo.load_mimo(tmp_path)
+    assert pipe.size == (64, 64), "its own size, not that of the released weights"
     template = mimo.Template(sdc=draw_scene(1, frames=2, size=(64, 48)).sdc)
     picture = np.full((40, 30, 3), 90, np.uint8)
     assert mimo.animate(pipe, picture, template, width=64, height=64, steps=1).shape == (2, 64, 64, 3)
@@ -305,7 +340,6 @@ def test_the_tiny_model_is_trained_written_bundled_and_loads(tmp_path, capsys, m
     # what a run has so far becomes the files that ship
     from dismo_core.mimo import weights
     from dismo_core.mimo.training.export import bundle
-    from dismo_core.weights.verify import verify
 
     bundled = tmp_path / "assets"
     shutil.rmtree(tmp_path / "stage2")

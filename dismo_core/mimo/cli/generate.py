@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from ..job_store import JobStore
+
 log = logging.getLogger(__name__)
 
 # Options of the release's scripts that change nothing, there and here, and why.
@@ -82,6 +84,15 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, help="denoising steps (default 25; tiny: 20)")
     parser.add_argument("--window", type=int, default=24, help="frames denoised together (default 24)")
     parser.add_argument("--open-windows", action="store_true", help="do not join the end to the beginning")
+    parser.add_argument("--clip-windows", action="store_true", help="no window crosses a change of crop")
+    parser.add_argument(
+        "--resume",
+        type=Path,
+        nargs="?",
+        const=Path(),
+        metavar="FOLDER",
+        help="keep what is finished in FOLDER (default beside the result, .parts), and go on with what is there; remove it when done",
+    )
     parser.add_argument("--precision", choices=("auto", "fp16", "bf16", "fp32"), default="auto", help="(default auto)")
     parser.add_argument(
         "--memory",
@@ -148,6 +159,8 @@ def _generate(arguments: argparse.Namespace, kind: str, fps: float | None) -> No
         arguments.seed,
         arguments.window,
         closed_loop=not arguments.open_windows,
+        window_per_clip=arguments.clip_windows,
+        store=_store(arguments.resume, path),
     )
     device = check_device(arguments.device)
     with progress_runtime("Loading the weights", arguments.device) as runtime:
@@ -181,6 +194,18 @@ def _generate(arguments: argparse.Namespace, kind: str, fps: float | None) -> No
             sound = template.audio(len(template.open(arguments.max_frames)))
         line = write_result(arguments, path, frames, rate, sound, runtime)
     print(line)
+
+
+def _store(folder: Path | None, result: Path) -> JobStore | None:
+    """Where pieces of the job are kept; None = nowhere."""
+    from ..job_store import JobStore
+
+    if folder is None:
+        return None
+    folder = result.with_suffix(".parts") if folder == Path() else folder
+    if folder.is_file():
+        raise DisMoError(f"{folder} is a file. Give --resume a folder.")
+    return JobStore(folder)
 
 
 def _reference(path: Path, alpha: Path | None) -> NDArray[np.uint8]:

@@ -95,6 +95,18 @@ def _add_stage(commands: Any, stage: str, about: str) -> None:
         default="auto",
         help="of matrix products: auto (default) is bf16 on a GPU and fp32 on a CPU; weights stay fp32",
     )
+    parser.add_argument(
+        "--optimizer",
+        choices=("adamw", "adamw8bit"),
+        default="adamw",
+        help="adamw8bit, with moments of 8 bits, needs bitsandbytes (default adamw)",
+    )
+    if stage != "lora":
+        parser.add_argument(
+            "--occlusion-channels",
+            action="store_true",
+            help="also tell the network what stands in front, as in the paper: 12 input channels; such weights work here only",
+        )
     parser.add_argument("--device", help="cpu, cuda, mps (default: cuda where there is one)")
     parser.set_defaults(run=run_stage, stage=stage)
 
@@ -152,8 +164,10 @@ def run_stage(arguments: argparse.Namespace) -> None:
     """Check, encode, train, export."""
     import torch
 
+    from ...training.optimizers import check_optimizer
     from ..load_pipeline import begun_networks, load_encoders, load_networks
     from ..lora import save_lora
+    from ..models.denoising_unet import WITH_OCCLUSION
     from ..training.examples import Encoders
     from ..training.export import export_beside
     from ..training.networks import Networks
@@ -172,6 +186,7 @@ def run_stage(arguments: argparse.Namespace) -> None:
         size=recipe.size if arguments.size is None else arguments.size,
         batch=recipe.batch if arguments.batch is None else arguments.batch,
         checkpointing=recipe.checkpointing if checkpointing is None else checkpointing,
+        optimizer=arguments.optimizer,
         rank=recipe.rank if getattr(arguments, "rank", None) is None else arguments.rank,
     )
     if arguments.stage == "lora" and recipe.rank < 1:
@@ -180,6 +195,7 @@ def run_stage(arguments: argparse.Namespace) -> None:
         raise DisMoError(
             f"--batch must be at least 1 and --size a multiple of 8, not {recipe.batch} and {recipe.size}."
         )
+    check_optimizer(recipe.optimizer)
     seed = _seed(arguments)
     where = device(arguments)
     autocast = precision(arguments, torch.device(where))
@@ -193,7 +209,8 @@ def run_stage(arguments: argparse.Namespace) -> None:
         torch.manual_seed(seed)  # of what begins new
         # frozen weights need no float32 where products are computed in less
         dtype = autocast if recipe.rank and autocast is not None else torch.float32
-        networks = Networks(*(load_networks(layout, dtype) if begun else begun_networks(layout)))
+        channels = WITH_OCCLUSION if getattr(arguments, "occlusion_channels", False) else 8
+        networks = Networks(*(load_networks(layout, dtype, channels) if begun else begun_networks(layout, channels)))
         encoders = Encoders(*load_encoders(layout, torch.float32), recipe.size, where)
         runtime.stage("encoding the templates")
         files = encode_templates(
@@ -202,6 +219,7 @@ def run_stage(arguments: argparse.Namespace) -> None:
             recipe.reading,
             arguments.out / "latents",
             lambda done, total: runtime.progress(done, total, None),
+            occlusions=networks.denoising_unet.conv_in.in_channels == WITH_OCCLUSION,
         )
     with display(f"Training {arguments.stage}") as shown:
         report = TrainingReport(shown, {arguments.stage: schedule.steps})

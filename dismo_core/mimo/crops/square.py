@@ -61,6 +61,27 @@ def crop_square(
     return squares
 
 
+def front_squares(
+    frames: Sequence[NDArray[np.uint8]] | NDArray[np.uint8],
+    masks: Sequence[NDArray[np.uint8]] | NDArray[np.uint8],
+    clips: Sequence[Clip],
+) -> list[NDArray[np.uint8]]:
+    """What stands in front, on black, cropped as `crop_square` does: the pictures for networks of 12 channels.
+
+    Args:
+        frames: uint8 [F, H, W, 3] of the clip, or a sequence.
+        masks: uint8 [F, H, W], 255 = stands in front, or a sequence.
+        clips: see `plan_crops`.
+    """
+    squares = []
+    for clip in clips:
+        x0, x1, y0, y1 = clip.box
+        for index in clip.frames:
+            shown = frames[index][y0:y1, x0:x1] * (masks[index][y0:y1, x0:x1, None] / 255)
+            squares.append(pad_square(shown.astype(np.uint8), BLACK)[0])
+    return squares
+
+
 def prepare_reference(picture: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The character on white, cropped to its alpha and padded to a square: the network's reference picture.
 

@@ -12,6 +12,8 @@ from .unet import CHANNELS, FrameUNet, Pass, Pieces
 from .unet_attention import ReferenceTokens
 from .unet_layers import NORM_EPSILON, in_groups
 
+WITH_OCCLUSION = 12  # input channels, with latents of what stands in front, as in the paper
+
 
 class DenoisingUNet(FrameUNet):
     """Predicts the velocity of a window of frames.

@@ -39,10 +39,19 @@ def unets_from_sd15(
             "Give the file of its folder `unet`."
         )
     reference = {name: tensor for name, tensor in unet_state.items() if not name.startswith(_OUTPUT)}
-    wider = first.new_zeros((first.shape[0], in_channels, *first.shape[2:]))
-    wider[:, : first.shape[1]] = first
-    denoising = {**unet_state, CONV_IN: wider, **(motion_modules(motion_state) if motion_state else {})}
+    denoising = {
+        **unet_state,
+        CONV_IN: widened(first, in_channels),
+        **(motion_modules(motion_state) if motion_state else {}),
+    }
     return reference, denoising
+
+
+def widened(weight: Tensor, in_channels: int) -> Tensor:
+    """The weights of a convolution [C, I, k, k] with more input channels, of which the new ones change nothing: zeros."""
+    wider = weight.new_zeros((weight.shape[0], in_channels, *weight.shape[2:]))
+    wider[:, : weight.shape[1]] = weight
+    return wider
 
 
 def motion_modules(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

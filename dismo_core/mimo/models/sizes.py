@@ -7,6 +7,10 @@ from typing import Any
 
 from torch import Tensor
 
+# At 64 px the last level sees a single place, and 32 channels would each be a group of the motion modules' norms: so the
+# weights of the tiny model lie where there is something to see.
+TINY_CHANNELS = (64, 64, 64, 64)
+
 
 def unet_sizes(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
     """The sizes of a UNet, told from its tensors; heads and groups, which they do not tell, are Stable Diffusion's."""

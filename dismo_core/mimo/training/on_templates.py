@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 
 from ...training.loop import Schedule, TrainingRun, fit
+from ...training.optimizers import make_adamw
 from ..lora import RANK, add_lora
+from ..models.denoising_unet import WITH_OCCLUSION
 from .networks import Networks
 from .stage import StageObjective
 from .template_files import STAGE1, STAGE2, Reading
@@ -30,6 +33,7 @@ class StageRecipe:
         schedule: see `Schedule`; a short warm-up, then a cosine.
         checkpointing: whether activations are computed again in the backward pass: less memory, a third slower.
         rank: of low-rank updates that are trained in the place of the weights; 0 = the weights are.
+        optimizer: see `make_adamw`.
     """
 
     reading: Reading
@@ -38,6 +42,7 @@ class StageRecipe:
     schedule: Schedule
     checkpointing: bool
     rank: int = 0
+    optimizer: str = "adamw"
 
 
 RECIPES = {
@@ -103,8 +108,21 @@ def train_stage(networks: Networks, run: StageRun) -> Networks:
     }
     if recipe.rank:
         about["rank"] = recipe.rank
+    make = None
+    if recipe.optimizer != "adamw":
+        about["optimizer"] = recipe.optimizer
+        numbers = {name: getattr(recipe.schedule, name) for name in ("lr", "betas", "weight_decay")}
+        make = partial(make_adamw, kind=recipe.optimizer, **numbers)
+    if networks.denoising_unet.conv_in.in_channels == WITH_OCCLUSION:
+        about["occlusions"] = 1
     loop = TrainingRun(
-        run.folder, recipe.schedule, about, run.progress, autocast=run.autocast, saved=trained.__contains__
+        run.folder,
+        recipe.schedule,
+        about,
+        run.progress,
+        autocast=run.autocast,
+        saved=trained.__contains__,
+        optimizer=make,
     )
     fit(networks, objective, loop)
     networks.save_activations(False)

@@ -19,7 +19,7 @@ from ...errors import DisMoError
 from ...files import atomic_write
 from ...synthetic.draws import Draws
 from ..crops.clips import MIN_AREA, plan_crops
-from ..crops.square import BLACK, WHITE, crop_square, prepare_reference
+from ..crops.square import BLACK, WHITE, crop_square, front_squares, prepare_reference
 from ..network_inputs import picture_for_pose
 from ..templates.template import Template
 from .examples import Encoders
@@ -34,6 +34,8 @@ def encode_templates(
     reading: Reading,
     folder: Path,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    *,
+    occlusions: bool = False,
 ) -> list[Path]:
     """A file for each template; those that are there already are kept.
 
@@ -46,13 +48,14 @@ def encode_templates(
         reading: of which only whether clips are read counts.
         folder: takes the files.
         progress: called with (templates done, in all).
+        occlusions: whether latents of what stands in front are there, too, for networks of 12 channels.
     """
     folder.mkdir(parents=True, exist_ok=True)
     files = []
     for number, path in enumerate(paths):
-        file = folder / f"{path.stem}-{_key(path, encoders, reading)}.safetensors"
+        file = folder / f"{path.stem}-{_key(path, encoders, reading, occlusions)}.safetensors"
         if not file.exists():
-            tensors = _encoded(path, encoders, reading)
+            tensors = _encoded(path, encoders, reading, occlusions)
             with atomic_write(file) as temporary:
                 save_file(tensors, temporary)
         files.append(file)
@@ -60,20 +63,23 @@ def encode_templates(
     return files
 
 
-def _key(path: Path, encoders: Encoders, reading: Reading) -> str:
+def _key(path: Path, encoders: Encoders, reading: Reading, occlusions: bool) -> str:
     """Differs where the files of the template, the encoders or the crops do."""
     parts = sorted(path.glob("*")) if path.is_dir() else [path]
     said: list[Any] = [(part.name, part.stat().st_size, part.stat().st_mtime_ns) for part in parts]
     first = (next(iter(encoders.vae.parameters())), next(iter(encoders.image_encoder.parameters())))
     said += [encoders.size, reading.frames > 1, *(float(weight.double().sum()) for weight in first)]
+    if occlusions:
+        said.append("occlusions")
     return hashlib.sha256(repr((str(path.absolute()), said)).encode()).hexdigest()[:12]
 
 
-def _encoded(path: Path, encoders: Encoders, reading: Reading) -> dict[str, Tensor]:
+def _encoded(path: Path, encoders: Encoders, reading: Reading, occlusions: bool) -> dict[str, Tensor]:
     opened = Template.load(path).open(None)
     bodies, clip, scene, masks = opened.sdc, opened.vid, opened.bk, opened.mask
     assert bodies is not None and clip is not None and masks is not None
-    parts: dict[str, list[Tensor]] = {name: [] for name in _NAMES}
+    parts: dict[str, list[Tensor]] = {name: [] for name in (*_NAMES, *(["occlusions"] if occlusions else []))}
+    black = np.full((encoders.size, encoders.size, 3), BLACK, np.uint8)
     plan = plan_crops(bodies, 0, _ANY_AREA if reading.frames > 1 else MIN_AREA)
     white = np.full((encoders.size, encoders.size, 3), WHITE, np.uint8)
     for one in plan:
@@ -85,6 +91,9 @@ def _encoded(path: Path, encoders: Encoders, reading: Reading) -> dict[str, Tens
             )
             person = _reference(clip[index], masks[index])
             latents = encoders.latents([target, background, white if person is None else person])
+            if occlusions:
+                front = black if opened.occ is None else front_squares(clip, opened.occ, crop)[0]
+                parts["occlusions"].append(encoders.latents([front])[0].half())
             shown = picture_for_pose(body, encoders.size, encoders.size)
             parts["targets"].append(latents[0].half())
             parts["backgrounds"].append(latents[1].half())
@@ -144,7 +153,7 @@ class TemplateBatches:
 
             return {
                 "latents": part("targets"),
-                "background": part("backgrounds"),
+                "background": torch.cat([part(name) for name in ("backgrounds", "occlusions") if name in file.keys()]),
                 "reference_latent": file.get_slice("references")[reference].float(),
                 "context": file.get_slice("contexts")[reference].float(),
                 "poses": part("bodies") / 255,

@@ -8,22 +8,26 @@ from ...imports import importing
 from ..models.denoising_unet import DenoisingUNet
 from ..models.pose_guider import PoseGuider
 from ..models.reference_unet import ReferenceUNet
+from ..models.sizes import TINY_CHANNELS
 from .drawn_examples import SIZE
 from .networks import Networks
 
-# At 64 px the last level sees a single place, and 32 channels would each be a group of the motion modules' norms: so the
-# weights lie where there is something to see.
-CHANNELS = (64, 64, 64, 64)
 HEADS, GROUPS, LAYERS, CONTEXT = 4, 8, 1, 32
 
 
 def new_networks() -> Networks:
     """6.8 M weights."""
-    sizes = {"channels": CHANNELS, "cross_attention_dim": CONTEXT, "heads": HEADS, "layers": LAYERS, "groups": GROUPS}
+    sizes = {
+        "channels": TINY_CHANNELS,
+        "cross_attention_dim": CONTEXT,
+        "heads": HEADS,
+        "layers": LAYERS,
+        "groups": GROUPS,
+    }
     return Networks(
         ReferenceUNet(**sizes),  # type: ignore[arg-type]
         DenoisingUNet(**sizes),  # type: ignore[arg-type]
-        PoseGuider(CHANNELS[0], channels=(8, 16, 32, 64)),
+        PoseGuider(TINY_CHANNELS[0], channels=(8, 16, 32, 64)),
     )
 
 
