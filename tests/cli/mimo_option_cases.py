@@ -31,6 +31,8 @@ NETWORK = [
     used("--steps 7", "steps=7"),
     used("--window 9", "window=9"),
     used("--open-windows", "closed_loop=False"),
+    used("--clip-windows", "window_per_clip=True"),
+    used("--resume {video}", "is a file. Give --resume a folder"),
     used("--precision bf16", "torch.bfloat16"),
     used("--memory full", "'full'"),
     used("--device cpu:0", "cpu:0"),
@@ -59,13 +61,25 @@ STAGE = [
     used("--save-every 40", "save_every=40"),
     used("--log-every 40", "log_every=40"),
     used("--precision bf16", "torch.bfloat16"),
+    used("--optimizer adamw8bit", "adamw8bit"),
     used("--device cpu:0", "cpu:0"),
 ]
+
+
+class Unet(nn.Module):
+    """Knows how many channels it takes."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv_in = nn.Conv2d(8, 1, 1)
+
+
 STAGE_TRACED = {
+    "dismo_core.training.optimizers.check_optimizer": None,
     "dismo_core.mimo.weight_layout.find_layout": Layout({"denoising_unet_path": Path("x")}),
     "dismo_core.mimo.training.template_files.find_templates": [],
     "dismo_core.mimo.training.template_files.usable": [],
-    "dismo_core.mimo.load_pipeline.load_networks": (nn.Identity(),) * 3,
+    "dismo_core.mimo.load_pipeline.load_networks": (nn.Identity(), Unet(), nn.Identity()),
     "dismo_core.mimo.load_pipeline.load_encoders": (nn.Identity(),) * 2,
     "dismo_core.mimo.training.template_latents.encode_templates": [],
     "dismo_core.mimo.training.on_templates.train_stage": STOP,
@@ -84,7 +98,11 @@ MIMO = {
     **{
         f"mimo train {stage}": Situation(
             f"mimo train {stage} --data t --weights w --out run --device cpu",
-            [*STAGE, used(option, f"checkpointing={value}")],
+            [
+                *STAGE,
+                used(option, f"checkpointing={value}"),
+                used("--occlusion-channels", ", 12)"),
+            ],
             STAGE_TRACED,
         )
         for stage, option, value in (
@@ -137,8 +155,17 @@ MIMO = {
             used("--dilate 7", "dilate=7"),
             used("-o {video}", "is a file"),
             used("--overwrite", "build_template", beside="-o {template}"),
+            refused("--segment person", "--segment is for finding a mask"),
+            refused("--segmenter x", "--segmenter is for finding a mask"),
+            refused("--device cpu:0", "--device is for finding a mask"),
         ],
         {"dismo_core.mimo.templates.build.build_template": STOP},
+    ),
+    "mimo template build with a segmenter": Situation(
+        "mimo template build {clip} --segment person",
+        [used("--segment dog", "'dog'"), used("--segmenter x", "'x'"), used("--device cpu:0", "cpu:0")],
+        {"dismo_core.mimo.templates.segment.segment_person": STOP},
+        more=True,
     ),
     "mimo template build with a background": Situation(
         "mimo template build {clip} --mask {other} --background {other}",
@@ -195,9 +222,14 @@ MIMO = {
         "mimo evaluate",
         [
             used("--scenes 5", "evaluate_insertion(5"),
+            used("--weights {clips}", "load_mimo('"),
             used("-o {video}", "exists already"),
             used("--overwrite", "(", beside="-o {video}"),
         ],
-        {"dismo_core.mimo.evaluate.evaluate_insertion": STOP},
+        {
+            "dismo_core.mimo.evaluate.evaluate_insertion": STOP,
+            "dismo_core.mimo.load_pipeline.load_mimo": None,
+            "dismo_core.mimo.evaluate_network.evaluate_network": STOP,
+        },
     ),
 }

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ...cli.options import check_input, progress_runtime
+from ...cli.options import add_device, check_device, check_input, progress_runtime
 from ...errors import DisMoError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 def add_parser(actions: Any) -> None:
@@ -41,7 +45,18 @@ def _add_build(commands: Any) -> None:
         description="Make a template from a clip and a mask of the person in it; the background is filled where none is given.",
     )
     parser.add_argument("clip", type=Path, help="video with a person")
-    parser.add_argument("--mask", type=Path, required=True, metavar="FILE", help="video, white where the person is")
+    parser.add_argument("--mask", type=Path, metavar="FILE", help="video, white where the person is")
+    parser.add_argument(
+        "--segment",
+        metavar="WHAT",
+        help="find the mask: words such as person, by SAM 3, or x,y, a point on the person in the first frame, by SAM 2; of transformers",
+    )
+    parser.add_argument(
+        "--segmenter",
+        metavar="PLACE",
+        help="folder or name of that model, downloaded before (default facebook/sam3, of a point facebook/sam2.1-hiera-small)",
+    )
+    add_device(parser)
     parser.add_argument(
         "--body", type=Path, metavar="FILE", help="video of the body on black, which the network follows"
     )
@@ -78,7 +93,9 @@ def build(arguments: argparse.Namespace) -> None:
     """Read, fill, write."""
     from ..templates.build import build_template
     from ..templates.save_template import check_target
+    from ..templates.segment import segment_person
 
+    _check_person(arguments)
     named = {"clip": arguments.clip, "mask": arguments.mask, "body": arguments.body}
     named |= {"background": arguments.background, "occlusion": arguments.occlusion}
     for what, path in named.items():
@@ -89,10 +106,21 @@ def build(arguments: argparse.Namespace) -> None:
             "--align and --dilate are for filling a background, and --background gives one. Leave one of them out."
         )
     check_target(arguments.out, overwrite=arguments.overwrite)
-    with progress_runtime("Reading the clip", "cpu") as runtime:
+    device = check_device(arguments.device)
+    with progress_runtime("Reading the clip", device) as runtime:
+
+        def find(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
+            return segment_person(
+                frames,
+                arguments.segment,
+                arguments.segmenter,
+                device,
+                lambda done, total: runtime.progress(done, total, None),
+            )
+
         template = build_template(
             arguments.clip,
-            arguments.mask,
+            arguments.mask or find,
             body=arguments.body,
             background=arguments.background,
             occlusion=arguments.occlusion,
@@ -106,6 +134,18 @@ def build(arguments: argparse.Namespace) -> None:
         runtime.stage("writing the template")
         template.save(arguments.out, overwrite=arguments.overwrite)
     print(f"{arguments.out}: {_described(arguments.out)}")
+
+
+def _check_person(arguments: argparse.Namespace) -> None:
+    """Raise unless one thing says where the person is."""
+    if arguments.segment is None and arguments.mask is None:
+        raise DisMoError(
+            "Nothing says where the person is. Give --mask, a video that is white there, or --segment, what a segmenter looks for."
+        )
+    if arguments.mask is not None:
+        for name in ("segment", "segmenter", "device"):
+            if name in arguments.given:
+                raise DisMoError(f"--{name} is for finding a mask, and --mask gives one. Leave one of them out.")
 
 
 def info(arguments: argparse.Namespace) -> None:

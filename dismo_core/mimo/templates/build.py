@@ -30,7 +30,7 @@ INVERTED = 0.6  # of the frame, above which a mask is hardly a person
 
 def build_template(
     clip: str | Path,
-    mask: str | Path,
+    mask: str | Path | Callable[[NDArray[np.uint8]], NDArray[np.uint8]],
     *,
     body: str | Path | None = None,
     background: str | Path | None = None,
@@ -46,7 +46,7 @@ def build_template(
 
     Args:
         clip: video with a person.
-        mask: video, white where the person is.
+        mask: video, white where the person is; or what finds it: uint8 [F, H, W, 3] -> uint8 [F, H, W], 255 = person.
         body: video of the body on black; None = the template serves insertion, not the network.
         background: video of the scene without the person; None = filled from the clip.
         occlusion: video, white where something stands in front; None = nothing does.
@@ -64,7 +64,8 @@ def build_template(
         raise DisMoError(f"max_frames must be 1 or more, not {max_frames}.")
     info = probe(clip)
     size = fitted_size(info.width, info.height)
-    given = {"vid": clip, "mask": mask, "sdc": body, "bk": background, "occ": occlusion}
+    own = None if callable(mask) else mask
+    given = {"vid": clip, "mask": own, "sdc": body, "bk": background, "occ": occlusion}
     frames: dict[str, Any] = {}
     for key, path in given.items():
         if path is None:
@@ -79,6 +80,9 @@ def build_template(
             resize(frame, size).numpy() for frame in iter_video(path, fps=CONFIG_FPS, start=start, frames=max_frames)
         ]
         frames[key] = np.stack([one[..., 0] for one in read] if key in ("mask", "occ") else read)
+    if callable(mask):
+        stage("segmenting the person")
+        frames["mask"] = mask(frames["vid"])
     sound = read_audio(clip, start, len(frames["vid"]) / CONFIG_FPS)
     named = {key: str(path) for key, path in given.items() if path is not None}
     return assemble_template(

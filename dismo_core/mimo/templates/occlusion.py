@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DisMoError
+from ...memory.plan import free_host_bytes
 from ..crops.silhouette import clean_silhouette
 from .fragments import count_fragments
 
@@ -42,14 +43,20 @@ def occluders(
         Indices of the kept segments, and bool [H, W], where one of them (cleaned, without the person) is.
 
     Raises:
-        DisMoError: sizes that differ, or a person without any pixel of known depth.
+        DisMoError: sizes that differ, more segments than fit the memory, or a person without any pixel of known depth.
     """
-    is_person, segments = np.asarray(person) > 0, np.asarray(segments) > 0
+    is_person, segments = np.asarray(person) > 0, np.asarray(segments)
     if not (segments.ndim == 3 and segments.shape[1:] == is_person.shape == np.shape(depth) == np.shape(body)):
         raise DisMoError(
             f"Person {list(is_person.shape)}, depth {list(np.shape(depth))} and body {list(np.shape(body))} must be [H, W], and the "
             f"segments {list(segments.shape)} [N, H, W] of the same size."
         )
+    if segments.size > (free := free_host_bytes()):
+        raise DisMoError(
+            f"{len(segments):,} segments of {segments.shape[2]}x{segments.shape[1]} px take {segments.size / 1e9:,.1f} GB, and "
+            f"{free / 1e9:.1f} GB of memory are free. Give fewer segments, or smaller pictures."
+        )
+    segments = segments > 0
     known = is_person & (depth > 0)
     if not known.any():
         raise DisMoError("No pixel of the person has a known depth. Check the person mask and the depth picture.")
