@@ -91,6 +91,8 @@ def main() -> None:
     sheet([vid, filled], HELP / "mimo_background.jpg")
     found = person_by_difference(vid)
     sheet([vid, found, mimo.fill_background(vid, found)], THUMBNAILS / "mimo_template_from_video.jpg", 3, 96)
+    one = mimo.insert_character(character.frames[:1], character.alpha[:1], frames)
+    sheet([vid, mask, one], THUMBNAILS / "mimo_template_sam3.jpg", 3, 96)  # with the example's own mask
     still = np.repeat(reference[None], 3, 0)
     sheet([still, sdc, bk], THUMBNAILS / "mimo_edit.jpg", 3, 96)  # what goes in: the released weights were never run
     clips = mimo.plan_crops(sdc)

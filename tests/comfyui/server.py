@@ -24,8 +24,10 @@ PACK = "dismo-pack"
 FOLDERS = {  # in models, of the files that a loader names
     "CLIPLoader": "text_encoders",
     "CLIPVisionLoader": "clip_vision",
+    "CheckpointLoaderSimple": "checkpoints",
     "DisMoLoadLayeredModel": "dismo",
     "DisMoLoadMotionDirector": "dismo/motiondirector",
+    "LoadBackgroundRemovalModel": "background_removal",
     "UNETLoader": "diffusion_models",
     "VAELoader": "vae",
 }

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from record import ROOT
-from schema_reader import OBJECT_INFO
+from schema_reader import OBJECT_INFO, saved_object_info
 
 WORKFLOWS = sorted((ROOT / "workflows").glob("*.json"))
 
@@ -31,8 +31,10 @@ def comfy():
 
 
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.stem)
-def test_workflow_validate(comfy, file):
-    done = comfy("--json", "workflow", "validate", "--workflow", file, "--input", OBJECT_INFO)
+def test_workflow_validate(comfy, file, tmp_path):
+    known = tmp_path / "object_info.json"
+    known.write_text(json.dumps(saved_object_info()), "utf-8")
+    done = comfy("--json", "workflow", "validate", "--workflow", file, "--input", known)
     result = json.loads(done.stdout)["data"]
     assert result["valid"] and result["converted_from_ui"]
     assert (result["errors"], result["warnings"]) == ([], [])

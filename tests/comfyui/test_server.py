@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 import pytest
 from record import ROOT, lacks
-from schema_reader import CONTRACT, OBJECT_INFO, contract_of_server, read_schemas, saved_contract
+from schema_reader import CONTRACT, NEWER, OBJECT_INFO, contract_of_server, read_schemas, saved_contract
 
 GRAPH = json.loads((ROOT / "workflows/motion_transfer_tiny.json").read_text("utf-8"))
 PROMPT = json.loads((ROOT / "tests/comfyui/motion_transfer_tiny.api.json").read_text("utf-8"))
@@ -49,13 +49,18 @@ def test_import_is_quick(server):
 
 
 def test_contract(server):
-    """DISMO_WRITE_CONTRACT=1 takes the snapshots again: for added inputs and nodes, never for changed ones."""
+    """DISMO_WRITE_CONTRACT=1 takes the snapshots again: for added inputs and nodes, never for changed ones; =newer, on a newer
+    ComfyUI, that of the core nodes which came later."""
     info = server.json("/object_info")
     live, saved = contract_of_server(info, sorted(read_schemas())), saved_contract()
     assert_only_added(saved, live)
     if os.environ.get("DISMO_WRITE_CONTRACT"):
         graphs = [json.loads(file.read_text("utf-8")) for file in (ROOT / "workflows").glob("*.json")]
         used = {node["type"] for graph in graphs for node in graph["nodes"]}
+        if os.environ["DISMO_WRITE_CONTRACT"] == "newer":
+            later = sorted(used - set(json.loads(OBJECT_INFO.read_text("utf-8"))))
+            NEWER.write_text(json.dumps({name: info[name] for name in later if name in info}, indent=1) + "\n", "utf-8")
+            return
         kept = {name: info[name] for name in sorted(used | set(live)) if name in info}
         CONTRACT.write_text(json.dumps(live, indent=1) + "\n", "utf-8")
         OBJECT_INFO.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")

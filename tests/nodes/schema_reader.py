@@ -10,6 +10,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 CONTRACT = Path(__file__).with_name("contract.json")
 OBJECT_INFO = ROOT / "tests/comfyui/object_info.json"
+NEWER = ROOT / "tests/comfyui/object_info_0.21.0.json"  # of core nodes that came later
 IO_TYPES = {"Int": "INT", "Float": "FLOAT", "String": "STRING", "Boolean": "BOOLEAN", "Combo": "COMBO"}
 IO_TYPES |= {"Image": "IMAGE", "Mask": "MASK", "Video": "VIDEO", "Audio": "AUDIO", "Mesh": "MESH", "Vae": "VAE"}
 IO_TYPES |= {"Clip": "CLIP", "Latent": "LATENT"}
@@ -75,8 +76,13 @@ def saved_contract() -> dict[str, Any]:
 
 
 def saved_object_info() -> dict[str, Any]:
-    """What a real server said of this pack's nodes and of ComfyUI's own nodes in the workflow files."""
-    return json.loads(OBJECT_INFO.read_text("utf-8"))
+    """What real servers said of this pack's nodes and of ComfyUI's own nodes in the workflow files."""
+    return saved_newer() | json.loads(OBJECT_INFO.read_text("utf-8"))
+
+
+def saved_newer() -> dict[str, Any]:
+    """The same of the nodes that only a newer ComfyUI has."""
+    return json.loads(NEWER.read_text("utf-8"))
 
 
 def schema_of_server(info: dict[str, Any]) -> dict[str, Any]:
