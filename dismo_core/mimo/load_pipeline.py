@@ -152,7 +152,7 @@ def _whole_denoising(layout: Layout) -> dict[str, Tensor]:
     whole = dict(own)
     for key, take in (("motion_module_path", motion_modules), ("pretrained_base_model_path", None)):
         missing = wanted - whole.keys()
-        if not missing or key not in layout.paths:
+        if not missing or key not in layout.paths or not (take or _base_file(layout.path(key))):
             continue
         tensors = take(read_weights(layout.path(key)).tensors) if take else _stable_diffusion(layout.path(key))
         added = {name: tensors[name] for name in missing & tensors.keys()}
@@ -210,11 +210,18 @@ def _base_tensors(folder: Path) -> dict[str, Tensor]:
     """The UNet of Stable Diffusion: a folder, or a checkpoint file."""
     if folder.is_file():
         return unet_from_file(folder)
-    unet = _unet_folder(folder)
-    for name in _UNET_FILES:
-        if (file := unet / name).is_file():
-            return read_weights(file).tensors
-    raise DisMoError(f"{unet} holds none of {', '.join(_UNET_FILES)}. Give the folder of Stable Diffusion 1.5.")
+    if (file := _base_file(folder)) is not None:
+        return read_weights(file).tensors
+    raise DisMoError(
+        f"{_unet_folder(folder)} holds none of {', '.join(_UNET_FILES)}. Give the folder of Stable Diffusion 1.5."
+    )
+
+
+def _base_file(base: Path) -> Path | None:
+    """Where the weights of Stable Diffusion's UNet are; None in a folder that has its configuration alone, as exports have."""
+    if base.is_file():
+        return base
+    return next((path for name in _UNET_FILES if (path := _unet_folder(base) / name).is_file()), None)
 
 
 def _filled(make: Callable[[], nn.Module], tensors: dict[str, Tensor], path: Path, dtype: torch.dtype) -> Any:

@@ -89,6 +89,11 @@ def _loaded(kind: str, place: str, device: str) -> tuple[Any, Any]:
     try:
         model = getattr(transformers, f"{kind}Model").from_pretrained(place, local_files_only=True)
         processor = getattr(transformers, f"{kind}Processor").from_pretrained(place, local_files_only=True)
+    except ImportError as error:  # its pictures are prepared by torchvision
+        raise DisMoError(
+            f"The segmenter {place} needs more than transformers: {first_line(error)}. Install it (pip install torchvision), or give the "
+            "person's mask with --mask."
+        ) from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DisMoError(
             f"The segmenter {place} does not load: {first_line(error)}. Download it (hf download {place}) after reading its licence, or "
