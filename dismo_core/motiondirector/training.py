@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import DisMoError
+from ..files import remove_unfinished
 from ..runtime import Runtime
 from ..training.checkpoint import checkpoints
 from ..training.loop import Schedule, TrainingRun, fit
@@ -176,6 +177,8 @@ def train_adapters(
                 weight_decay=settings.weight_decay,
             ),
         )
+        for place in folder.glob("**/lora"):
+            remove_unfinished(place, "*", ".safetensors")
         with _training_memory(base), out_of_memory_explained(), base.plan.using("unet"):
             fit(lora, step, run)
         return _finished(folder, settings) or _save(lora, folder, settings.steps, texts)
