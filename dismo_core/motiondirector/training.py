@@ -56,6 +56,7 @@ class TrainingSettings:
         weight_decay: of AdamW.
         betas: of AdamW.
         epsilon: of AdamW.
+        convolutions: also change the UNet's convolutions over frames; the published method leaves them out.
         optimizer: "adamw" or "adamw8bit" (needs bitsandbytes).
         clip: largest gradient norm; inf = none.
         accumulation: clips to a step.
@@ -80,6 +81,7 @@ class TrainingSettings:
     zero_terminal_snr: bool = False
     dropout: float = 0.1
     dropout_until_step: int | None = None
+    convolutions: bool = False
     weight_decay: float = 1e-2
     betas: tuple[float, float] = (0.9, 0.999)
     epsilon: float = 1e-8
@@ -129,7 +131,7 @@ def train_adapters(
     start = _warm_start(settings, base.unet)
     rank = next((file.rank for file in start.values()), settings.rank)
     lora = DualPathLoRA(
-        base.unet, rank=rank, appearances=count, motion=settings.motion, dropout=settings.dropout
+        base.unet, rank=rank, appearances=count, motion=settings.motion, dropout=settings.dropout, convolutions=settings.convolutions
     )  # fmt: skip
     undo: Callable[[], None] | None = None
     # Cloned: a prompt that was encoded within inference mode cannot be trained with.
