@@ -128,6 +128,7 @@ def sample_latents(
         log.warning("The prompt is empty, so there is nothing to be guided to: guidance is 1.")
         guidance = 1.0
     runtime.stage("reading the prompt")
+    base.plan.make_room(runtime)
     text = base.encode_prompts([settings.prompt])
     negative = base.encode_prompts([settings.negative_prompt]) if guidance > 1 else None
     runtime.stage("denoising")

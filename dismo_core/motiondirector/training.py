@@ -181,7 +181,7 @@ def train_adapters(
         )
         for place in folder.glob("**/lora"):
             remove_unfinished(place, "*", ".safetensors")
-        with _training_memory(base), out_of_memory_explained(), base.plan.using("unet"):
+        with _training_memory(base, runtime), out_of_memory_explained(), base.plan.using("unet"):
             fit(lora, step, run)
         return _finished(folder, settings) or _save(lora, folder, settings.steps, texts)
     finally:
@@ -379,12 +379,13 @@ def _spread(tensors: list[Tensor], have: int, wanted: int) -> list[Tensor]:
 
 
 @contextlib.contextmanager
-def _training_memory(base: TextToVideoBase) -> Iterator[None]:
+def _training_memory(base: TextToVideoBase, runtime: Runtime) -> Iterator[None]:
     """One part at a time on the device: VAE and text encoder are not there while the UNet trains."""
     held = base.plan.memory
     if held != "full" and base.device.type != "cpu":
         base.plan.memory = "model offload"
     try:
+        base.plan.make_room(runtime)
         yield
     finally:
         base.plan.release()

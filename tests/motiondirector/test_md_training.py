@@ -16,6 +16,7 @@ from dismo_core.motiondirector.cache import CachedClip, read_cache
 from dismo_core.motiondirector.clips import Size, folder_clips, given_clip, picture_clips, readable_clips, video_chunks
 from dismo_core.motiondirector.config import Preview, RunConfig
 from dismo_core.motiondirector.runs import run_training
+from dismo_core.motiondirector.sampling import VideoSettings, sample_videos
 from dismo_core.motiondirector.training import TrainingSettings, train_adapters
 from dismo_core.runtime import Runtime
 from dismo_core.text_to_video import load_text_to_video
@@ -85,6 +86,15 @@ def test_killed_five_times_it_ends_in_equal_files(base, tmp_path):
     ended = train_adapters(base, clips(), settings, tmp_path / "killed")
     assert same(weights(whole), weights(ended))
     assert not [path for path in (tmp_path / "killed").rglob(".*") if path.is_file()], "nothing half-written stays"
+
+
+def test_the_host_is_asked_for_memory(base, tmp_path):
+    runtime, asked = Runtime.cpu(), []
+    runtime.free_memory = asked.append
+    base.plan.release()
+    train_adapters(base, clips(), replace(QUICK, steps=1), tmp_path, runtime=runtime)
+    sample_videos(base, VideoSettings(prompt="a", width=16, height=16, frames=2, steps=1), runtime=runtime)
+    assert len(asked) == 2 and min(asked) >= base.plan.bytes_of_weights()
 
 
 def test_a_finished_run_is_not_trained_again(base, tmp_path):
