@@ -83,7 +83,9 @@ class LowRankPair(nn.Module):
             update = F.conv3d(narrow, up.to(x.dtype)[:, :, None, None, None])
         if self.dropout and self.training:
             update = F.dropout(update, self.dropout)
-        return torch.add(output, update, alpha=scale)
+        if torch.is_grad_enabled():
+            return torch.add(output, update, alpha=scale)
+        return output.add_(update, alpha=scale)  # a layer's output is its caller's alone
 
     def replace(self, up: Tensor, down: Tensor) -> None:
         """Other matrices, of any rank, in the place of these."""

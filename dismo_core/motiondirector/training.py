@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ..errors import DisMoError
 from ..files import remove_unfinished
 from ..runtime import Runtime
+from ..text_to_video.base import TRAINING
 from ..training.checkpoint import checkpoints
 from ..training.loop import Schedule, TrainingRun, fit
 from ..training.optimizers import make_adamw
@@ -181,7 +182,7 @@ def train_adapters(
         )
         for place in folder.glob("**/lora"):
             remove_unfinished(place, "*", ".safetensors")
-        with _training_memory(base, runtime), out_of_memory_explained(), base.plan.using("unet"):
+        with _training_memory(base, clips, runtime), out_of_memory_explained(), base.plan.using("unet"):
             fit(lora, step, run)
         return _finished(folder, settings) or _save(lora, folder, settings.steps, texts)
     finally:
@@ -379,11 +380,14 @@ def _spread(tensors: list[Tensor], have: int, wanted: int) -> list[Tensor]:
 
 
 @contextlib.contextmanager
-def _training_memory(base: TextToVideoBase, runtime: Runtime) -> Iterator[None]:
+def _training_memory(base: TextToVideoBase, clips: Sequence[CachedClip], runtime: Runtime) -> Iterator[None]:
     """One part at a time on the device: VAE and text encoder are not there while the UNet trains."""
     held = base.plan.memory
     if held != "full" and base.device.type != "cpu":
         base.plan.memory = "model offload"
+    largest = max((clip.latents.shape for clip in clips), key=lambda shape: shape.numel())
+    frames, height, width = largest[2:]
+    base.plan_for(width * base.scale, height * base.scale, frames, numbers=TRAINING)
     try:
         base.plan.make_room(runtime)
         yield
