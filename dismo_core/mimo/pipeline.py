@@ -171,6 +171,7 @@ class MimoPipeline:
         for name, needed in workspaces(width, height, min(window, len(poses)), self.dtype.itemsize).items():
             self.plan.parts[name] = needed.of(self.plan.parts[name])
         self.plan.release()  # what was settled for another size
+        self.plan.make_room(runtime)
         key, begin = "", None
         if store is not None:
             chosen = (width, height, steps, guidance, windows, self.dtype)
