@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import fmean
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,13 +125,14 @@ def goals(scores: dict[str, Score]) -> dict[str, bool]:
 
 def _measure(pipeline: MimoPipeline, scene: DrawnScene, seed: int, steps: int) -> _Measured:
     _, guidance, (width, height) = TINY
-    options = {"steps": steps, "guidance": guidance, "width": width, "height": height, "seed": seed}
+    options: dict[str, Any] = {"steps": steps, "guidance": guidance, "width": width, "height": height, "seed": seed}
+    body, background = scene.sdc[SHOWN], scene.bk[SHOWN]
     template = TemplateFrames(
         fps=scene.fps, **{name: getattr(scene, name)[SHOWN] for name in ("bk", "sdc", "vid", "mask", "occ")}
     )
     reference = prepare_reference(scene.character[0], scene.alpha[0])
-    made = animate(pipeline, reference, Template(sdc=template.sdc, fps=scene.fps), **options)
-    box = union_box(template.sdc)
+    made = animate(pipeline, reference, Template(sdc=body, fps=scene.fps), **options)
+    box = union_box(body)
 
     def cropped(frames: NDArray[np.uint8], color: int) -> NDArray[np.uint8]:
         x0, x1, y0, y1 = box
@@ -139,10 +141,10 @@ def _measure(pipeline: MimoPipeline, scene: DrawnScene, seed: int, steps: int) -
     def covered(frames: NDArray[np.uint8]) -> Mask:
         return cropped(np.repeat(frames[..., None], 3, -1), BLACK)[..., 0] >= _THERE
 
-    clips = plan_crops(template.sdc)
+    clips = plan_crops(body)
     seen = np.stack([_through(pipeline, square, width) for square in crop_square(scene.truth[SHOWN], clips, WHITE)])
     white = np.full_like(scene.bk[SHOWN], WHITE)
-    on_white = TemplateFrames(fps=scene.fps, bk=white, sdc=template.sdc)
+    on_white = TemplateFrames(fps=scene.fps, bk=white, sdc=body)
     shown = {
         "network": made,
         "reference copied": cropped(insert_character(scene.character[:1], scene.alpha[:1], on_white), WHITE),
@@ -158,7 +160,7 @@ def _measure(pipeline: MimoPipeline, scene: DrawnScene, seed: int, steps: int) -
     edited = {
         "network": edit(pipeline, reference, template, **options),
         "reference copied": insert_character(scene.character[:1], scene.alpha[:1], template),
-        "reference on white": _pasted(reference, scene, template.bk),
+        "reference on white": _pasted(reference, scene, background),
         "truth": compose(seen, clips, template.bk, source=template.vid, occlusion=template.occ),
     }
     where = _boxes(scene.area[SHOWN])

@@ -98,7 +98,7 @@ def content_key(*parts: Any) -> str:
     return found.hexdigest()[:24]
 
 
-def _bytes(part: Any) -> Iterable[bytes | memoryview]:
+def _bytes(part: Any) -> Iterable[bytes]:
     if isinstance(part, nn.Module):
         for name, tensor in part.state_dict().items():
             values = tensor.flatten()
@@ -107,7 +107,7 @@ def _bytes(part: Any) -> Iterable[bytes | memoryview]:
         yield from _bytes(part.detach().float().cpu().numpy())
     elif isinstance(part, np.ndarray):
         yield f"{part.dtype}{part.shape}".encode()
-        yield memoryview(np.ascontiguousarray(part)).cast("B")
+        yield np.ascontiguousarray(part).tobytes()
     elif isinstance(part, Sequence) and not isinstance(part, str):
         yield f"[{len(part)}".encode()
         for each in part:

@@ -145,7 +145,7 @@ def _whole_denoising(layout: Layout) -> dict[str, Tensor]:
     if first is not None and first.ndim == 4 and first.shape[1] not in (8, WITH_OCCLUSION):
         raise DisMoError(
             f"{path} has a conv_in.weight for {first.shape[1]} channels; MIMO takes 8 (noise and background) or {WITH_OCCLUSION} (and what "
-            "stands in front). Check that it is the right file."
+            f"stands in front).{_alike(own)} Check that it is the right file."
         )
     with torch.device("meta"):
         wanted = DenoisingUNet(**unet_sizes(own)).state_dict().keys()
@@ -234,13 +234,17 @@ def _filled(make: Callable[[], nn.Module], tensors: dict[str, Tensor], path: Pat
                 f"{path} holds no weights of MIMO: {first_line(error)}. Check that it is the right file."
             ) from error
     if problem := differences(module.state_dict(), tensors):
-        kind = recognise(tensors)
-        what = f" It looks like {kind.what}." if kind else ""
         raise DisMoError(
-            f"{path} does not fit {type(module).__name__}.{what} {problem}. Check that it is the right file."
+            f"{path} does not fit {type(module).__name__}.{_alike(tensors)} {problem}. Check that it is the right file."
         )
     module.load_state_dict({name: tensor.to(dtype) for name, tensor in tensors.items()}, strict=True, assign=True)
     return module.eval().requires_grad_(False)
+
+
+def _alike(tensors: dict[str, Tensor]) -> str:
+    """What weights seem to be, for a message."""
+    kind = recognise(tensors)
+    return f" It looks like {kind.what}." if kind else ""
 
 
 def _pretrained(kind: Any, folder: Path, dtype: torch.dtype) -> Any:

@@ -51,7 +51,8 @@ def encode_in_bands(vae: Any, picture: Tensor, rows: int = ROWS) -> Tensor:
             x = _conv(x, down.conv, None, device, rows)
     x = encoder.mid_block(x.to(device))
     x = encoder.conv_out(F.silu(encoder.conv_norm_out(x)))
-    return (x if vae.quant_conv is None else vae.quant_conv(x)).chunk(2, 1)[0]
+    mean: Tensor = (x if vae.quant_conv is None else vae.quant_conv(x)).chunk(2, 1)[0]
+    return mean
 
 
 def _resnet(x: Tensor, resnet: Any, device: torch.device, rows: int) -> Tensor:
@@ -73,7 +74,7 @@ def _conv(
     # a convolution of stride 2 of diffusers' encoder adds a row below and a column at the right, and none above and at the left
     before, after = (0, 1) if stride == 2 else (kernel // 2, kernel // 2)
     height, width = factor * x.shape[2], factor * x.shape[3]
-    scale, shift = (None, None) if norm is None else _affine(x, norm, device)
+    affine = None if norm is None else _affine(x, norm, device)
     made = x.new_empty(1, conv.out_channels, (height + before + after - kernel) // stride + 1,
                        (width + before + after - kernel) // stride + 1)  # fmt: skip
     for begin in range(0, made.shape[2], rows):
@@ -81,8 +82,8 @@ def _conv(
         first, last = stride * begin - before, stride * (end - 1) - before + kernel  # rows that it sees
         top, bottom = max(0, first), min(height, last)
         band = x[:, :, top // factor : -(-bottom // factor)].to(device)
-        if scale is not None:
-            band = F.silu((band.float() * scale + shift).to(x.dtype))
+        if affine is not None:
+            band = F.silu((band.float() * affine[0] + affine[1]).to(x.dtype))
         if larger:
             band = F.interpolate(band, scale_factor=2.0, mode="nearest")
             band = band[:, :, top % 2 : top % 2 + bottom - top]
