@@ -11,8 +11,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from demo_goldens import fill, flow
-from demo_toy import GEOMETRY
+from demo_goldens import flow
+from demo_run import SHORT, parts, run
 
 from dismo_core import demo_t2v as demo
 from dismo_core.cli.main import main
@@ -25,44 +25,6 @@ from dismo_core.demo_t2v.training.motion_half import LossWeights, MotionHalf
 from dismo_core.demo_t2v.training.train_motion import DemoTraining, MotionBatches, train_motion
 from dismo_core.errors import DisMoError
 from dismo_core.video import write_video
-
-SHORT = DemoTraining(
-    steps=4, batch=2, frames=4, size=(16, 16), save_every=2, log_every=2, first_block=0, lr=1e-3, motion_lr=1e-4
-)
-
-
-@pytest.fixture(scope="module")
-def clips(tmp_path_factory):
-    """Three videos with captions: as a folder, and as a table in WebVid's form."""
-    folder = tmp_path_factory.mktemp("clips")
-    lines = ["videoid,contentUrl,duration,page_dir,name"]
-    for number in range(3):
-        frames = torch.zeros(12, 24, 32, 3, dtype=torch.uint8)
-        for k in range(12):
-            frames[k, 8:14, 2 * k : 2 * k + 6, number] = 255
-        write_video(folder / f"{number}.mp4", frames, 6)
-        (folder / f"{number}.txt").write_text(f"a box {number} moves right")
-        lines.append(f'{number},,,x,"a box {number}, it moves right"')
-    lines += ["99,,,x,not there", "0,,,x,"]
-    (folder / "videos.csv").write_text("\n".join(lines))
-    return folder
-
-
-def parts(toy_folder, dropout=0.0):
-    unet = fill(demo.UNet(**GEOMETRY | {"dropout": dropout}))
-    encoder = read_text_tower(toy_folder / "motion_encoder.safetensors", torch.float32)
-    image = read_image_tower(toy_folder / "release" / "open_clip_pytorch_model.bin")
-    return unet, encoder, image
-
-
-def run(folder, toy, toy_folder, clips, training=SHORT, **options):
-    unet, encoder, image = parts(toy_folder)
-    videos = videos_of_folder(clips)
-    return train_motion(
-        folder, unet, encoder, videos, toy.autoencoder, toy.content_encoder, training,
-        **dict(image_tower=image, flow=flow) | options,
-    )  # fmt: skip
-
 
 def test_tables_and_folders(clips, caplog):
     table = videos_of_table(clips / "videos.csv", clips)

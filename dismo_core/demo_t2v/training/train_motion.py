@@ -96,7 +96,9 @@ NOT_COMPARED = ("steps", "save_every", "log_every", "keep")  # may differ where 
 
 
 class MotionBatches:
-    """The losses of a batch, by its number; everything drawn is a function of that, for any number of processes.
+    """The losses of a batch, by its number; what is drawn for a sample follows from the sample's number, in any number of processes.
+
+    Only what dropout leaves out differs with the number of processes.
 
     Args:
         half: what is trained, or what wraps it.
@@ -133,6 +135,7 @@ class MotionBatches:
             torch.stack(column).to(self.world.device) if column[0] is not None else None
             for column in zip(*samples, strict=True)
         ]
+        torch.manual_seed(number * self.world.size + self.world.rank)  # no two processes drop out alike
         losses: dict[str, Tensor] = self.half(
             Batch(*columns), training.weights, self.flow, training.video_motion, training.text_motion_gradient
         )
