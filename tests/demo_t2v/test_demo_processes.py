@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from demo_run import SIZES, WELL_CONDITIONED, parts, run
+from demo_run import SIZES, WELL_CONDITIONED, batches, parts, run
 
 from dismo_core.demo_t2v.training.captioned_videos import videos_of_folder
+from dismo_core.demo_t2v.training.demo_training import DemoTraining
 from dismo_core.demo_t2v.training.motion_half import MotionHalf
-from dismo_core.demo_t2v.training.train_motion import DemoTraining, MotionBatches
 from dismo_core.training.checkpoint import latest_checkpoint
 from dismo_core.training.distributed import World
 
@@ -42,8 +42,16 @@ def one(toy, toy_folder, clips, tmp_path_factory):
     return folder
 
 
-def test_two_processes_train_as_one_with_both_batches(one, toy_folder, clips, tmp_path):
-    two_processes(tmp_path, toy_folder, clips, json.dumps(dict(steps=STEPS, batch=1)))
+@pytest.mark.parametrize(
+    "way",
+    [
+        pytest.param({}, id="copied"),
+        pytest.param({"sharded": True}, id="sharded", marks=pytest.mark.slow),
+        pytest.param({"sharded": True, "offload": True}, id="optimizer in main memory", marks=pytest.mark.slow),
+    ],
+)
+def test_two_processes_train_as_one_with_both_batches(way, one, toy_folder, clips, tmp_path):
+    two_processes(tmp_path, toy_folder, clips, json.dumps(dict(steps=STEPS, batch=1) | way))
     found, wanted = rows(tmp_path), rows(one)
     assert len(found) == STEPS
     for name in ("loss", "grad_norm"):
@@ -52,6 +60,8 @@ def test_two_processes_train_as_one_with_both_batches(one, toy_folder, clips, tm
     assert found.keys() == wanted.keys()
     for name, value in found.items():
         assert (value - wanted[name]).norm() <= 1e-4 * wanted[name].norm(), name
+    release = torch.load(tmp_path / "checkpoints" / f"non_ema_{STEPS:08d}.pth")["unet_state_dict"]
+    assert all(torch.equal(release[name.removeprefix("unet.")], found[name]) for name in found if "unet" in name)
 
 
 def test_no_two_processes_drop_out_alike(toy, toy_folder, clips):
@@ -63,7 +73,7 @@ def test_no_two_processes_drop_out_alike(toy, toy_folder, clips):
         """What dropout leaves out of a process's batch 0."""
         world, found = World(rank, 2), []
         hook = unet.middle_block[0].out_layers[2].register_forward_hook(lambda _, __, out: found.append(out == 0))
-        MotionBatches(half, videos, toy.autoencoder, toy.content_encoder, training, image, None, world)(0)
+        batches(half, toy, videos, training, image, None, world)(0)
         hook.remove()
         return found[0]
 
