@@ -94,8 +94,8 @@ def demo_release(folder, version):
 
     torch.manual_seed(version)
     geometry = dict(width=32, multipliers=[1], blocks=1, head_width=16, first_heads=2, context_width=64)
-    half = MotionHalf(demo_t2v.UNet(**geometry), demo_t2v.TextTower(width=64, layers=2, heads=1, embed_width=64))
-    return save_release(half, half.state_dict(), folder, 1)
+    half = MotionHalf(demo_t2v.UNet(**geometry), demo_t2v.TextTower(width=64, layers=2, heads=1, vocabulary=100))
+    return list(save_release(half, half.state_dict(), folder, 1))
 
 
 WRITERS = {
