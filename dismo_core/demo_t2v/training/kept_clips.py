@@ -62,7 +62,7 @@ class Clips(Protocol):
 
 
 class FreshClips:
-    """Clips worked out anew each time, so that all of a video is seen in the end.
+    """Clips worked out again each time, so that all of a video is seen in the end.
 
     Args:
         videos: to draw from.
