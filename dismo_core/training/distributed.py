@@ -62,11 +62,16 @@ class World:
 
         waits = CPUOffloadPolicy(pin_memory=self.device.type == "cuda") if self.offload else OffloadPolicy()
         mesh = init_device_mesh(self.device.type, (self.size,))
-        stacks = [module for module in model.modules() if isinstance(module, nn.ModuleList)]
-        for layer in (layer for stack in stacks for layer in stack):
-            fully_shard(layer, mesh=mesh, reshard_after_forward=True, offload_policy=waits)
+        within: set[nn.Module] = set()  # a layer that is shared out; stacks inside it go with it
+        for stack in model.modules():
+            if isinstance(stack, nn.ModuleList) and stack not in within:
+                for layer in stack:
+                    fully_shard(layer, mesh=mesh, reshard_after_forward=True, offload_policy=waits)
+                    within.update(layer.modules())
+        scalars = {p for p in model.parameters() if p.ndim == 0 and not p.requires_grad}  # cannot be shared out, and need not be
+        left: dict[str, Any] = {"ignored_params": scalars} if scalars else {}
         # its weights may have been replaced by averages
-        fully_shard(model, mesh=mesh, reshard_after_forward=True, offload_policy=waits)
+        fully_shard(model, mesh=mesh, reshard_after_forward=True, offload_policy=waits, **left)
         return model
 
     def whole(self, tree: Any) -> Any:
