@@ -68,7 +68,8 @@ class World:
                 for layer in stack:
                     fully_shard(layer, mesh=mesh, reshard_after_forward=True, offload_policy=waits)
                     within.update(layer.modules())
-        scalars = {p for p in model.parameters() if p.ndim == 0 and not p.requires_grad}  # cannot be shared out, and need not be
+        # scalars cannot be shared out, and need not be where they are not trained
+        scalars = {p for p in model.parameters() if p.ndim == 0 and not p.requires_grad}
         left: dict[str, Any] = {"ignored_params": scalars} if scalars else {}
         # its weights may have been replaced by averages
         fully_shard(model, mesh=mesh, reshard_after_forward=True, offload_policy=waits, **left)
