@@ -115,6 +115,18 @@ BENCHMARKS = (
             Figure("MIMO at 784 px: work, of the published", "sizes/784/share of the published work", 0.82, at_most=True),
         ),
     ),
+    Benchmark(
+        "demo_t2v",
+        (
+            Figure("DEMO: a pass: share of its limit", "speed/share", 0.6, limit="speed/share"),
+            Figure("DEMO: times as fast as the published way", "speed/times as fast", 1.2),
+            Figure("DEMO: memory, of the published way", "memory/of the published way", 0.7, True),
+            Figure("DEMO: all on the card, counted, GB", "memory/everything on the device, towers released", 6.5, True),
+            Figure("DEMO: one part at a time, counted, GB", "memory/one part at a time", 4.5, True),
+            Figure("DEMO: ... and fp8, counted, GB", "memory/one part at a time, fp8", 3.0, True),
+        ),
+        ("--turns", "1", "--side", "8", "--frames", "4"),
+    ),
     # What is wanted of the following stands in their own tables.
     Benchmark(
         "gaussians4d",

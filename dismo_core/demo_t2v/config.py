@@ -49,7 +49,8 @@ KNOWN: dict[str, Any] = {
     "model_name": str, "log_dir": str, "use_fp16": bool,
 }  # fmt: skip
 TRAINING: dict[str, Any] = {
-    "train_dataset.csv_path": str, "train_dataset.video_folder": str, "train_dataset.folder": str, "batch_size": int, "accumulation": int,
+    "train_dataset.csv_path": str, "train_dataset.video_folder": str, "train_dataset.folder": str,
+    "train_dataset.shards": str, "cache": str, "sample_steps": int, "batch_size": int, "accumulation": int,
     "lr": _NUMBER, "motion_lr": _NUMBER, "schedule": str, "clip": _NUMBER, "video_motion_weight": _NUMBER, "text_motion_weight": _NUMBER,
     "regularization_weight": _NUMBER, "video_motion": str, "text_motion_gradient": bool, "p_zero": _NUMBER, "p_zero_motion": _NUMBER,
     "negative_prompt": str, "freeze_unet": bool, "stop_grad_index": int, "optimizer": str, "resolution": list, "max_frames": int,
@@ -69,6 +70,7 @@ _FIELDS = {
     "video_motion": "video_motion", "text_motion_gradient": "text_motion_gradient", "p_zero": "p_zero", "p_zero_motion": "p_zero_motion",
     "negative_prompt": "negative_prompt", "freeze_unet": "freeze_unet", "stop_grad_index": "first_block", "optimizer": "optimizer",
     "max_frames": "frames", "save_every": "save_every", "log_every": "log_every", "keep": "keep", "seed": "seed",
+    "sample_steps": "sample_steps",
 }  # fmt: skip
 CHANGED_PATHS = {
     "motion_encoder.pretrained": "motion_encoder",
@@ -162,22 +164,28 @@ class TrainConfig:
         losses: arguments of `LossWeights`.
         table: CSV in WebVid's form; None = a folder.
         videos: folder of the videos; of a table's, or with a text beside each.
+        shards: folder or pattern of our shards instead.
+        cache: folder for latents and texts, see `train_motion`.
         weights: part -> file; "unet" is the base, or DEMO's own.
         flow: RAFT's weights; None = torch's cache.
         folder: of the run.
         half: whether float16 is asked for.
         sharded: whether weights are shared out among the processes.
+        offload: whether they and the optimizer wait in main memory.
     """
 
     training: dict[str, Any]
     losses: dict[str, float]
     table: Path | None
     videos: Path | None
+    shards: str | None
+    cache: Path | None
     weights: dict[str, str]
     flow: Path | None
     folder: Path
     half: bool
     sharded: bool
+    offload: bool
 
 
 def read_train_config(path: str | os.PathLike[str], pairs: Sequence[str] = ()) -> TrainConfig:
@@ -215,11 +223,14 @@ def read_train_config(path: str | os.PathLike[str], pairs: Sequence[str] = ()) -
         losses=losses,
         table=Path(table) if table else None,
         videos=Path(videos) if videos else None,
+        shards=told.get("train_dataset.shards"),
+        cache=Path(told["cache"]) if told.get("cache") else None,
         weights={part: told[key] for key, part in CHANGED_PATHS.items() if told.get(key)},
         flow=Path(told["flow_weights"]) if told.get("flow_weights") else None,
         folder=Path(told.get("log_dir", "workspace")) / Path(path).stem,
         half=bool(told.get("use_fp16", deepspeed.get("half", False))),
         sharded=bool(deepspeed.get("sharded", False)),
+        offload=bool(deepspeed.get("offload", False)),
     )
 
 
@@ -300,7 +311,8 @@ def read_deepspeed(path: str | os.PathLike[str]) -> dict[str, Any]:
         found["schedule"] = "one_cycle"
     if int(told.get("zero_optimization.stage", 0)) >= 1:
         found["sharded"] = True
-    used = {*meaning, "scheduler.type", "zero_optimization.stage"}
+        found["offload"] = told.get("zero_optimization.offload_optimizer.device") == "cpu"
+    used = {*meaning, "scheduler.type", "zero_optimization.stage", "zero_optimization.offload_optimizer.device"}
     if ignored := sorted(key for key in told if key not in used):
         log.info("%s: these keys change nothing here: %s.", path, ", ".join(ignored))
     return found

@@ -155,6 +155,13 @@ def load_demo(
         part: read_text_tower(paths[part], dtype) for part in ("motion_encoder", "content_encoder") if part in paths
     }
     _check_towers(unet, {paths[part]: tower for part, tower in towers.items()})
+    if len(towers) == 2 and _equal(*towers.values()):
+        log.warning(
+            "%s and %s hold the same text tower, so the motion prompt is read as the content prompt is. The motion encoder is "
+            "motion_encoder.pth, the content encoder open_clip_pytorch_model.bin.",
+            paths["motion_encoder"].name,
+            paths["content_encoder"].name,
+        )
     stage("loading the autoencoder")
     return DemoTextToVideo(
         unet=unet,
@@ -278,6 +285,12 @@ def _check_towers(unet: UNet, towers: Mapping[Path, Any]) -> None:
                 f"{path} is a text tower of width {tower.geometry['width']}, and the UNet reads {wanted}. DEMO's are OpenCLIP ViT-H/14, "
                 "1024 wide."
             )
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """Whether two towers have the same weights; DEMO's differ from block 10 on."""
+    pairs = zip(one.parameters(), other.parameters(), strict=False)
+    return all(a.shape == b.shape and torch.equal(a, b) for a, b in pairs)
 
 
 def _defaults(metadata: Mapping[str, str]) -> Defaults:

@@ -10,11 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..diffusion.finite import require_finite
 from ..diffusion.frame_vae import frame_posteriors
 from ..diffusion.noise_prior import start_noise
 from ..diffusion.previews import latent_preview
-from ..diffusion.prompts import PromptEncoder
 from ..errors import DisMoError
 from ..memory.plan import MemoryPlan, Part
 from ..runtime import Runtime
@@ -24,6 +22,7 @@ from .autoencoder import decode_frames
 from .models.towers import TextTower
 from .models.unet import UNet
 from .sampling import LEVELS, Conditioning, Scale, alphas_cumprod, invert_ddim, sample_ddim, sampling_times
+from .tower_texts import TowerTexts
 
 log = logging.getLogger(__name__)
 
@@ -63,23 +62,6 @@ class Defaults:
 
 
 DEFAULTS = Defaults()
-
-
-class TowerTexts(PromptEncoder):
-    """Prompts through a tower, each once.
-
-    Args:
-        tower: that reads them.
-    """
-
-    def __init__(self, tower: TextTower) -> None:
-        super().__init__()
-        self.tower = tower
-
-    def encode(self, prompt: str, device: torch.device) -> Tensor:
-        """[1, 77, width]."""
-        with torch.no_grad():
-            return require_finite(self.tower(tokenize([prompt]).to(device)), "encoding the text")
 
 
 @dataclass

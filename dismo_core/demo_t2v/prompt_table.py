@@ -75,13 +75,21 @@ def read_table(path: str | os.PathLike[str], overflow: str = "join") -> list[Row
         raise DisMoError(f"There is no prompt table {path}. Give a CSV file with a column prompt.")
     if (size := path.stat().st_size) > LARGEST_FILE:
         raise DisMoError(f"{path} has {size:,} bytes; at most {LARGEST_FILE:,} are read. Is it a table of prompts?")
+    return table_rows(utf8_text(path), str(path), overflow)
+
+
+def utf8_text(path: Path) -> str:
+    """A table's text, with or without a byte order mark.
+
+    Raises:
+        DisMoError: another encoding.
+    """
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DisMoError(
             f"{path} is not UTF-8 ({error.reason} at byte {error.start}). Save it as UTF-8, in Excel as 'CSV UTF-8'."
         ) from error
-    return table_rows(text, str(path), overflow)
 
 
 def table_rows(text: str, source: str, overflow: str = "join") -> list[Row]:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch import distributed as dist
 
-from ..errors import DisMoError
+from ..errors import DisMoError, first_line
 
 PATIENCE = timedelta(hours=1)  # the others wait while the main process draws samples
 
@@ -30,12 +30,14 @@ class World:
         size: how many processes there are.
         device: where it computes.
         sharded: weights, gradients and optimizer are shared out among the processes instead of copied to each.
+        offload: what is shared out waits in main memory, where the optimizer works, too.
     """
 
     rank: int = 0
     size: int = 1
     device: torch.device = torch.device("cpu")
     sharded: bool = False
+    offload: bool = False
 
     @property
     def main(self) -> bool:
@@ -56,13 +58,21 @@ class World:
     def _shard(self, model: nn.Module) -> nn.Module:
         """Share out the model in place; the layers of its stacks are gathered one by one when they compute."""
         from torch.distributed.device_mesh import init_device_mesh
-        from torch.distributed.fsdp import fully_shard
+        from torch.distributed.fsdp import CPUOffloadPolicy, OffloadPolicy, fully_shard
 
+        waits = CPUOffloadPolicy(pin_memory=self.device.type == "cuda") if self.offload else OffloadPolicy()
         mesh = init_device_mesh(self.device.type, (self.size,))
-        stacks = [module for module in model.modules() if isinstance(module, nn.ModuleList)]
-        for layer in (layer for stack in stacks for layer in stack):
-            fully_shard(layer, mesh=mesh, reshard_after_forward=True)
-        fully_shard(model, mesh=mesh, reshard_after_forward=True)  # its weights may have been replaced by averages
+        within: set[nn.Module] = set()  # a layer that is shared out; stacks inside it go with it
+        for stack in model.modules():
+            if isinstance(stack, nn.ModuleList) and stack not in within:
+                for layer in stack:
+                    fully_shard(layer, mesh=mesh, reshard_after_forward=True, offload_policy=waits)
+                    within.update(layer.modules())
+        # scalars cannot be shared out, and need not be where they are not trained
+        scalars = {p for p in model.parameters() if p.ndim == 0 and not p.requires_grad}
+        left: dict[str, Any] = {"ignored_params": scalars} if scalars else {}
+        # its weights may have been replaced by averages
+        fully_shard(model, mesh=mesh, reshard_after_forward=True, offload_policy=waits, **left)
         return model
 
     def whole(self, tree: Any) -> Any:
@@ -125,12 +135,16 @@ def shared_out(value: Tensor, like: Tensor) -> Tensor:
 
 
 @contextlib.contextmanager
-def joined(device: str, sharded: bool = False) -> Iterator[World]:
+def joined(device: str, sharded: bool = False, offload: bool = False) -> Iterator[World]:
     """The world that torchrun started this process in, or this process alone.
 
     Args:
         device: cpu, cuda, mps; under torchrun cuda is the GPU with the process's local number.
         sharded: see `World`.
+        offload: see `World`.
+
+    Raises:
+        DisMoError: the processes cannot meet, as where their port is taken.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
@@ -140,9 +154,17 @@ def joined(device: str, sharded: bool = False) -> Iterator[World]:
     here = torch.device(kind, int(os.environ["LOCAL_RANK"])) if kind == "cuda" else torch.device(kind)
     if kind == "cuda":
         torch.cuda.set_device(here)
-    dist.init_process_group("nccl" if kind == "cuda" else "gloo", timeout=PATIENCE)
+    backend = "gloo" if kind != "cuda" else "cpu:gloo,cuda:nccl" if offload else "nccl"
     try:
-        yield World(dist.get_rank(), dist.get_world_size(), here, sharded)
+        dist.init_process_group(backend, timeout=PATIENCE)
+    except dist.DistNetworkError as error:
+        where = ":".join(os.environ.get(name, "?") for name in ("MASTER_ADDR", "MASTER_PORT"))
+        raise DisMoError(
+            f"The processes cannot meet at {where} ({first_line(error)}). Another program may have that port: give torchrun --standalone, "
+            "or another --master-port."
+        ) from error
+    try:
+        yield World(dist.get_rank(), dist.get_world_size(), here, sharded, offload)
     finally:
         dist.destroy_process_group()
         # Gloo's threads let go of Python objects a moment after a collective is done. One that does so while the interpreter

@@ -84,6 +84,8 @@ class TrainingRun:
         progress: called after every step of the main process with (steps done, steps in all, logged numbers), which are empty
             but at every `log_every`.
         on_log: called at every `save_every` with (steps done, the model, averaged weights in it); its numbers join the log.
+        before_save: called before each checkpoint with (steps done, the model, averaged weights in it); where the model is sharded, in all
+            processes.
         draw: called with the model at every `draw_every`, in all processes where the model is sharded; gives pictures uint8
             [H,W,3] for the loggers.
         boards: whether numbers and pictures also go where `open_loggers` sends them.
@@ -106,6 +108,7 @@ class TrainingRun:
     about: Mapping[str, Any] = field(default_factory=dict)
     progress: Callable[[int, int, dict[str, float]], None] | None = None
     on_log: Callable[[int, nn.Module], dict[str, float]] | None = None
+    before_save: Callable[[int, nn.Module], None] | None = None
     draw: Callable[[nn.Module], Mapping[str, Tensor]] | None = None
     boards: bool = False
     wandb: str | None = None
@@ -170,7 +173,7 @@ def fit(model: nn.Module, losses: Losses, run: TrainingRun) -> nn.Module:
     """
     folder, schedule, world = run.folder, run.schedule, run.world
     params = [p for p in model.parameters() if p.requires_grad]
-    device = params[0].device
+    device = world.device if world.offload else params[0].device
     make = run.optimizer or (lambda weights: adamw(weights, schedule))
     optimizer = make(params)
     scaler = torch.amp.GradScaler(device.type, enabled=run.scaled)
@@ -276,6 +279,9 @@ def fit(model: nn.Module, losses: Losses, run: TrainingRun) -> nn.Module:
                 content = state(done)
                 saved = time.monotonic()
                 try:
+                    if run.before_save is not None and (world.main or world.sharded):
+                        with averaged():
+                            run.before_save(done, model)
                     if world.main:
                         run.save(folder, done, content, schedule.keep)
                 except DisMoError as error:

@@ -78,6 +78,8 @@ DEMO_T2V = {
                 folder="run",
                 half=False,
                 sharded=False,
+                offload=False,
+                cache=None,
             ),
             "dismo_core.demo_t2v.cli.train._videos": [],
             "dismo_core.demo_t2v.cli.train.chosen_device": "cpu",
@@ -85,6 +87,24 @@ DEMO_T2V = {
             "dismo_core.demo_t2v.cli.train._unet": None,
             "dismo_core.demo_t2v.loading.read_autoencoder": torch.nn.Identity(),
             "dismo_core.demo_t2v.training.train_motion.train_motion": STOP,
+        },
+    ),
+    "evaluate release-demo": Situation(
+        "evaluate release-demo --device cpu",
+        [
+            used("--weights {clips}", "find_files([PosixPath"),
+            used("-o {video}", "exists already"),
+            used("--overwrite", "release_report", beside="-o {video}"),
+            used("--steps 7", ", 7, "),
+            used("--frames 7", ", 7)"),
+            used("--precision bf16", "precision='bf16'"),
+            used("--memory full", "memory='full'"),
+            used("--device cpu:0", "cpu:0"),
+        ],
+        {
+            "dismo_core.demo_t2v.loading.find_files": {},
+            "dismo_core.demo_t2v.loading.load_demo": None,
+            "dismo_core.demo_t2v.release.release_report": STOP,
         },
     ),
 }

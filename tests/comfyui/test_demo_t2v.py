@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import sys
 from pathlib import Path
 
@@ -47,6 +48,28 @@ def files(server):
 def saved(run, node):
     assert run.events[-1]["type"] == "execution_success", run.events[-1]
     return next(event["output"]["images"] for event in run.data("executed") if event["node"] == node)
+
+
+@pytest.mark.parametrize("name", ["demo_256", "demo_to_motion_transfer"])
+def test_workflows_are_served(server, name):
+    assert name in server.json("/workflow_templates")["dismo-pack"]
+    assert server.json(f"/api/workflow_templates/dismo-pack/{name}.json")["nodes"]
+    assert server.get(f"/api/workflow_templates/dismo-pack/{name}.jpg")[:2] == b"\xff\xd8"
+
+
+def test_a_motion_that_was_written_down_moves_a_picture(server, files):
+    prompt = json.loads((TESTS / "comfyui" / "demo_to_motion_transfer.api.json").read_text("utf-8"))
+    prompt["3"]["inputs"] |= {"steps": 1, "frames": 8}
+    prompt["8"]["inputs"]["steps"] = 1
+    run = server.run(prompt)
+    assert len(saved(run, "9")) == 1
+
+
+def test_the_published_workflow_is_accepted_and_says_what_its_text_encoder_is(server, files):
+    """With an empty file in the place of SD 2.x's text encoder, that is where it stops."""
+    prompt = json.loads((TESTS / "comfyui" / "demo_256.api.json").read_text("utf-8"))
+    failed = server.run(prompt).events[-1]
+    assert failed["type"] == "execution_error" and failed["data"]["node_type"] in ("CLIPLoader", "VAELoader")
 
 
 def test_two_prompts_make_a_video(server, files):

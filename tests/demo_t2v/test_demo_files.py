@@ -163,6 +163,13 @@ def test_what_is_said_of_wrong_files(case, toy_folder, tmp_path):
         demo.load_demo(tmp_path / "a")
 
 
+def test_one_tower_for_both_is_noted(toy_folder, tmp_path, caplog):
+    shutil.copytree(toy_folder / "release", tmp_path / "a")
+    shutil.copy(tmp_path / "a" / "open_clip_pytorch_model.bin", tmp_path / "a" / "motion_encoder.pth")
+    demo.load_demo(tmp_path / "a")
+    assert "motion_encoder.pth and open_clip_pytorch_model.bin hold the same text tower" in caplog.text
+
+
 def test_tiny_is_not_bundled_yet():
     with pytest.raises(DisMoError, match="not bundled"):
         demo.load_demo("tiny")

@@ -136,6 +136,16 @@ def test_nan_is_told_with_its_step(toy):
         toy.sample_latents(toy.encode("x"), toy.negative(), noise, steps=2)
 
 
+def test_nan_while_decoding_is_told(toy):
+    with pytest.raises(DisMoError, match="decoding"):
+        toy.decode(torch.full((1, 4, 1, 2, 4), float("nan")))
+
+
+def test_what_the_tower_cannot_read_is_told(toy, caplog):
+    toy.encode(" ".join(["ball"] * 90) + " at the very end")
+    assert "at the very end" in caplog.text
+
+
 def test_frames_in_another_order_move_the_motion_modules_output():
     """M has no positions: it does to shuffled frames what it did to the others, shuffled."""
     module, order = toy_unet().input_blocks[1][2], torch.tensor([3, 0, 4, 1, 2])

@@ -11,57 +11,21 @@ from dataclasses import replace
 
 import pytest
 import torch
-from demo_goldens import fill, flow
-from demo_toy import GEOMETRY
+from demo_goldens import flow
+from demo_run import SHORT, batches, parts, run
 
 from dismo_core import demo_t2v as demo
 from dismo_core.cli.main import main
 from dismo_core.demo_t2v.config import read_train_config
 from dismo_core.demo_t2v.loading import read_unet
-from dismo_core.demo_t2v.tower_files import read_image_tower, read_text_tower
+from dismo_core.demo_t2v.tower_files import read_text_tower
 from dismo_core.demo_t2v.training.captioned_videos import videos_of_folder, videos_of_table
+from dismo_core.demo_t2v.training.demo_training import check_training
 from dismo_core.demo_t2v.training.flow import raft_flow
 from dismo_core.demo_t2v.training.motion_half import LossWeights, MotionHalf
-from dismo_core.demo_t2v.training.train_motion import DemoTraining, MotionBatches, train_motion
 from dismo_core.errors import DisMoError
-from dismo_core.video import write_video
-
-SHORT = DemoTraining(
-    steps=4, batch=2, frames=4, size=(16, 16), save_every=2, log_every=2, first_block=0, lr=1e-3, motion_lr=1e-4
-)
-
-
-@pytest.fixture(scope="module")
-def clips(tmp_path_factory):
-    """Three videos with captions: as a folder, and as a table in WebVid's form."""
-    folder = tmp_path_factory.mktemp("clips")
-    lines = ["videoid,contentUrl,duration,page_dir,name"]
-    for number in range(3):
-        frames = torch.zeros(12, 24, 32, 3, dtype=torch.uint8)
-        for k in range(12):
-            frames[k, 8:14, 2 * k : 2 * k + 6, number] = 255
-        write_video(folder / f"{number}.mp4", frames, 6)
-        (folder / f"{number}.txt").write_text(f"a box {number} moves right")
-        lines.append(f'{number},,,x,"a box {number}, it moves right"')
-    lines += ["99,,,x,not there", "0,,,x,"]
-    (folder / "videos.csv").write_text("\n".join(lines))
-    return folder
-
-
-def parts(toy_folder, dropout=0.0):
-    unet = fill(demo.UNet(**GEOMETRY | {"dropout": dropout}))
-    encoder = read_text_tower(toy_folder / "motion_encoder.safetensors", torch.float32)
-    image = read_image_tower(toy_folder / "release" / "open_clip_pytorch_model.bin")
-    return unet, encoder, image
-
-
-def run(folder, toy, toy_folder, clips, training=SHORT, **options):
-    unet, encoder, image = parts(toy_folder)
-    videos = videos_of_folder(clips)
-    return train_motion(
-        folder, unet, encoder, videos, toy.autoencoder, toy.content_encoder, training,
-        **dict(image_tower=image, flow=flow) | options,
-    )  # fmt: skip
+from dismo_core.training.checkpoint import latest_checkpoint
+from dismo_core.video import read_video, write_video
 
 
 def test_tables_and_folders(clips, caplog):
@@ -86,6 +50,39 @@ def test_bad_tables_are_errors_where_the_release_waits_for_ever(text, message, t
         videos_of_table(tmp_path / "a.csv", tmp_path)
 
 
+def test_a_table_in_another_encoding(tmp_path):
+    (tmp_path / "a.csv").write_bytes("videoid,name\n1,caf\xe9\n".encode("latin-1"))
+    with pytest.raises(DisMoError, match="is not UTF-8 .* Save it as UTF-8"):
+        videos_of_table(tmp_path / "a.csv", tmp_path)
+
+
+def test_a_video_of_one_frame_is_named(clips, tmp_path):
+    write_video(tmp_path / "one.mp4", torch.zeros(1, 24, 32, 3, dtype=torch.uint8), 6)
+    (tmp_path / "one.txt").write_text("a box")
+    with pytest.raises(DisMoError, match=r"one\.mp4: it is shorter than 2 frames"):
+        videos_of_folder(tmp_path)
+
+
+@pytest.mark.parametrize(("length", "fps"), [(0, 6.0), (12, 0.0), (12, float("inf"))])
+def test_a_video_without_frames_or_rate_gives_no_clip(length, fps):
+    with pytest.raises(DisMoError, match=f"A video of {length} frames at {fps:g} frames per second"):
+        demo.clip_indices(length, fps)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"schedule": "cosine"}, "no schedule 'cosine'"),
+        ({"video_motion": "flow"}, "no video_motion 'flow'"),
+        ({"steps": 0}, "steps must be at least 1, not 0"),
+        ({"p_zero": 1.5}, "p_zero is a share of 0 to 1, not 1.5"),
+    ],
+)
+def test_numbers_that_cannot_be(wrong, message):
+    with pytest.raises(DisMoError, match=message):
+        check_training(replace(SHORT, **wrong), True, True)
+
+
 def test_what_is_trained(toy_folder):
     unet, encoder, _ = parts(toy_folder)
     half = MotionHalf(unet, encoder, first_block=1)
@@ -100,7 +97,9 @@ def test_what_is_trained(toy_folder):
 
 def test_a_run_writes_the_releases_files_and_learns(toy, toy_folder, clips, tmp_path):
     before, encoder_before, _ = parts(toy_folder)
-    half = run(tmp_path, toy, toy_folder, clips)
+    half = run(tmp_path, toy, toy_folder, clips, replace(SHORT, sample_steps=1))
+    assert [path.name for path in sorted((tmp_path / "samples").iterdir())] == ["00000002.mp4", "00000004.mp4"]
+    assert read_video(tmp_path / "samples" / "00000004.mp4").frames.shape == (4, 16, 16, 3)
     assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == [
         "non_ema_00000002.pth", "non_ema_00000002_motion_encoder.pth", "non_ema_00000004.pth", "non_ema_00000004_motion_encoder.pth",
     ]  # fmt: skip
@@ -125,22 +124,39 @@ def test_resumed_is_unbroken(toy, toy_folder, clips, tmp_path):
         run(tmp_path / "halves", toy, toy_folder, clips, replace(SHORT, p_zero=0.5, steps=6))
 
 
-def test_killed_in_training_it_ends_in_equal_weights(toy, toy_folder, clips, tmp_path):
-    whole = run(tmp_path / "whole", toy, toy_folder, clips, replace(SHORT, steps=6, batch=1)).state_dict()
+@pytest.mark.parametrize("kills", [2, pytest.param(10, marks=pytest.mark.slow)])
+def test_killed_in_training_it_ends_in_equal_files(kills, toy, toy_folder, clips, tmp_path):
+    again = replace(SHORT, steps=3 * kills, batch=1)
+    run(tmp_path / "whole", toy, toy_folder, clips, again)
     forked = multiprocessing.get_context("fork")
-    again = replace(SHORT, steps=6, batch=1)
-    for count in (1, 2):
+    for count in range(1, kills + 1):
         process = forked.Process(target=run, args=(tmp_path / "killed", toy, toy_folder, clips, again))
         process.start()
-        while (
-            process.is_alive() and len(list((tmp_path / "killed" / "checkpoints").glob("non_ema_????????.pth"))) < count
-        ):
+        written = tmp_path / "killed" / "checkpoints" / f"non_ema_{2 * count:08d}.pth"
+        while process.is_alive() and not written.exists():
             time.sleep(0.001)
         process.kill()
         process.join()
         assert process.exitcode == -signal.SIGKILL
-    found = run(tmp_path / "killed", toy, toy_folder, clips, again).state_dict()
-    assert all(torch.equal(whole[name], found[name]) for name in whole)
+    run(tmp_path / "killed", toy, toy_folder, clips, again)
+    for whole in sorted((tmp_path / "whole").rglob("*.pt*")):
+        again = tmp_path / "killed" / whole.relative_to(tmp_path / "whole")
+        assert equal(torch.load(again), torch.load(whole)), whole.name
+
+
+def equal(found, wanted):
+    """Whether two trees of tensors, numbers and strings are the same."""
+    if isinstance(wanted, dict):
+        return found.keys() == wanted.keys() and all(equal(found[key], wanted[key]) for key in wanted)
+    if isinstance(wanted, (list, tuple)):
+        return len(found) == len(wanted) and all(map(equal, found, wanted))
+    return torch.equal(found, wanted) if isinstance(wanted, torch.Tensor) else found == wanted
+
+
+def test_in_float16_the_loss_is_scaled(toy, toy_folder, clips, tmp_path):
+    half = run(tmp_path, toy, toy_folder, clips, replace(SHORT, steps=2), autocast=torch.float16)
+    assert latest_checkpoint(tmp_path)["scaler"]["scale"] > 1
+    assert all(bool(torch.isfinite(weight).all()) for weight in half.parameters())
 
 
 def test_the_published_rate_rules_both_groups(toy, toy_folder, clips, tmp_path):
@@ -156,9 +172,7 @@ def test_text_motion_trains_nothing_where_its_gradient_is_off(toy, toy_folder, c
     for on, weight in ((True, 0.1), (False, 0.1), (True, 0.0)):
         training = replace(SHORT, text_motion_gradient=on, weights=LossWeights(text_motion=weight))
         half.zero_grad()
-        MotionBatches(half, videos_of_folder(clips), toy.autoencoder, toy.content_encoder, training, image, flow)(0)[
-            "loss"
-        ].backward()
+        batches(half, toy, videos_of_folder(clips), training, image, flow)(0)["loss"].backward()
         gradients.append(unet.middle_block[2].transformer_blocks[0].attn2.to_q.weight.grad.clone())
     assert not torch.allclose(gradients[0], gradients[1], rtol=1e-3, atol=0)
     torch.testing.assert_close(gradients[1], gradients[2])

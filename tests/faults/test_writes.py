@@ -90,6 +90,9 @@ def meaning(path):
         return data[8 + int.from_bytes(data[:8], "little") :]
     if path.suffix == ".pt":
         return torch.load(path, weights_only=True)["weight"].tolist()
+    if path.suffix == ".pth":
+        state = torch.load(path, weights_only=True)
+        return {name: value.tolist() for name, value in state.get("unet_state_dict", state).items()}
     if path.name == "checksums.json":  # of the other files, to the bit
         return json.loads(data).keys()
     return data

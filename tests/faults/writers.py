@@ -87,7 +87,18 @@ def converted(folder, version):
     return [folder / "c.safetensors"]
 
 
+def demo_release(folder, version):
+    from dismo_core import demo_t2v
+    from dismo_core.demo_t2v.training.motion_half import MotionHalf
+    from dismo_core.demo_t2v.training.release_files import save_release
+
+    torch.manual_seed(version)
+    geometry = dict(width=32, multipliers=[1], blocks=1, head_width=16, first_heads=2, context_width=64)
+    half = MotionHalf(demo_t2v.UNet(**geometry), demo_t2v.TextTower(width=64, layers=2, heads=1, vocabulary=100))
+    return list(save_release(half, half.state_dict(), folder, 1))
+
+
 WRITERS = {
     writer.__name__: writer
-    for writer in (motion, video, gif, picture, report, checkpoint, trained, trained_tiny, converted)
+    for writer in (motion, video, gif, picture, report, checkpoint, trained, trained_tiny, converted, demo_release)
 }

@@ -18,7 +18,7 @@ ROOM = {
     "DisMoSaveVideo": 340,
     "PreviewImage": 400,
 }
-ROOM |= {"DisMo4DFit": 400, "DisMo4DRender": 600, "Preview3D": 400}
+ROOM |= {"DisMoDemoSample": 800, "DisMo4DFit": 400, "DisMo4DRender": 600, "Preview3D": 400}
 
 
 def faults_of(graph):

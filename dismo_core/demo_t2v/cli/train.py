@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,9 +44,10 @@ def run(arguments: argparse.Namespace) -> None:
     from ..config import read_train_config
     from ..loading import read_autoencoder
     from ..tower_files import read_image_tower, read_text_tower
+    from ..training.demo_training import DemoTraining
     from ..training.flow import raft_flow
     from ..training.motion_half import LossWeights
-    from ..training.train_motion import DemoTraining, train_motion
+    from ..training.train_motion import train_motion
 
     config = read_train_config(arguments.cfg, arguments.pairs)
     training = DemoTraining(**config.training, weights=LossWeights(**config.losses))
@@ -59,7 +61,7 @@ def run(arguments: argparse.Namespace) -> None:
         )
     paths = {part: Path(path) for part, path in config.weights.items()}
     device = chosen_device(arguments.device)
-    with display("Loading DEMO") as shown, joined(device, config.sharded) as world:
+    with display("Loading DEMO") as shown, joined(device, config.sharded, config.offload) as world:
         flow = raft_flow(config.flow, world.device) if training.weights.text_motion else None
         content = read_text_tower(paths["content_encoder"], torch.float32)
         own = paths.get("motion_encoder")
@@ -70,19 +72,22 @@ def run(arguments: argparse.Namespace) -> None:
         shown.stage("Training")
         train_motion(
             arguments.out or config.folder, unet, motion, videos, autoencoder, content.to(world.device), training,
-            image_tower=image, flow=flow, world=world, runtime=shown_runtime(shown, str(world.device)),
-            autocast=_autocast(config.half, world.device),
+            image_tower=image, flow=flow, cache=config.cache, world=world, runtime=shown_runtime(shown, str(world.device)),
+            caching=shown.progress, autocast=_autocast(config.half, world.device),
         )  # fmt: skip
         if world.main:
             shown.line(str((arguments.out or config.folder) / "checkpoints"))
 
 
-def _videos(config: TrainConfig) -> list[CaptionedVideo]:
-    from ..training.captioned_videos import videos_of_folder, videos_of_table
+def _videos(config: TrainConfig) -> Sequence[CaptionedVideo]:
+    from ..training.captioned_videos import ShardVideos, videos_of_folder, videos_of_table
 
+    if config.shards is not None:
+        return ShardVideos([config.shards])
     if config.videos is None:
         raise DisMoError(
-            "The configuration names no videos: give train_dataset.video_folder with train_dataset.csv_path, or alone."
+            "The configuration names no videos: give train_dataset.video_folder with train_dataset.csv_path, or alone, or "
+            "train_dataset.shards."
         )
     return videos_of_folder(config.videos) if config.table is None else videos_of_table(config.table, config.videos)
 
