@@ -35,6 +35,7 @@ EVALUATIONS = {
     "presets": "dismo.cli.evaluate_presets:add_presets",
     "release": "dismo.cli.evaluate_release:add_release",
     "release-mimo": "mimo.cli.evaluate_release:add_release",
+    "release-4d": "gaussians4d.cli.evaluate_release:add_release",
 }
 # Modules that register weights.
 WEIGHTS = (
