@@ -109,3 +109,21 @@ def save_imagedream(folder: Path) -> Path:
     merges.write_text("#version: 0.2\n")
     CLIPTokenizer(str(vocabulary), str(merges), model_max_length=8).save_pretrained(folder / "tokenizer")
     return folder
+
+
+def save_egg_lgm(file: Path) -> Path:
+    """An LGM that makes one egg of four Gaussians of whatever it is shown: a shape that a fit can begin with."""
+    torch.manual_seed(0)
+    levels = 9  # 256 px to 1
+    lgm = LGM((32,) * levels, (False,) * levels, False, (32,), (False,), layers=1)
+    scales = torch.tensor([0.26, 0.15, 0.15])
+    with torch.no_grad():
+        lgm.conv.weight.zero_()
+        lgm.conv.bias.copy_(
+            torch.cat(
+                (torch.tensor([0.0, 0, 0, 2]), (10 * scales).expm1().log(), torch.tensor([1.0, 0, 0, 0, 0, 0, 0]))
+            )
+        )
+    file.parent.mkdir(parents=True, exist_ok=True)
+    save_file(lgm.state_dict(), file)
+    return file

@@ -26,6 +26,7 @@ FOLDERS = {  # in models, of the files that a loader names
     "CLIPVisionLoader": "clip_vision",
     "DisMoLoadLayeredModel": "dismo",
     "DisMoLoadMotionDirector": "dismo/motiondirector",
+    "ImageOnlyCheckpointLoader": "checkpoints",
     "UNETLoader": "diffusion_models",
     "VAELoader": "vae",
 }

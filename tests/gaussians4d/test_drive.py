@@ -26,7 +26,7 @@ def test_frames_of_one_picture(toy_svd, fish):
 def test_by_command(toy_svd, fish, tmp_path, capsys):
     Image.fromarray(fish.rgba[0].numpy()).save(tmp_path / "fish.png")
     words = ["4d", "drive", str(tmp_path / "fish.png"), "--frames", "3", "--steps", "1", "--size", "64"]
-    assert main([*words, "--model", str(toy_svd)]) == 0
+    assert main([*words, "--model", str(toy_svd), "--seed", "42", "--bg", "white", "--is_pad"]) == 0
     assert sorted(p.name for p in (tmp_path / "fish_frames").iterdir()) == ["000.png", "001.png", "002.png"]
     assert np.asarray(Image.open(tmp_path / "fish_frames/000.png")).shape == (64, 64, 3)
     assert probe(tmp_path / "fish_generated.mp4").fps == pytest.approx(7)

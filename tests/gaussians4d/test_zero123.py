@@ -70,7 +70,7 @@ def test_a_published_preset_by_command(toy_zero123, fish, tmp_path, monkeypatch)
     asked = []
     true = Zero123Guidance.loss
     monkeypatch.setattr(Zero123Guidance, "loss", lambda *given, **more: asked.append(1) or true(*given, **more))
-    assert main(["4d", "fit", "--config", "4d_low", "--guidance", str(toy_zero123), *words]) == 0 and asked
+    assert main(["4d", "fit", "--config", "4d", "--guidance", str(toy_zero123), *words]) == 0 and asked
     assert (tmp_path / "logs" / "fish_4d.safetensors").exists()
 
 
@@ -79,7 +79,24 @@ def test_gaussians_from_a_ball_by_command(toy_zero123, fish, tmp_path, monkeypat
 
     monkeypatch.chdir(tmp_path)
     Image.fromarray(fish.rgba[0].numpy()).save("fish.png")
-    assert main(["4d", "static", "fish.png", "--method", "sds", "--guidance", str(toy_zero123), "--steps", "1"]) == 0
+    assert (
+        main(
+            [
+                "4d",
+                "static",
+                "fish.png",
+                "--method",
+                "sds",
+                "--config",
+                "dg",
+                "--guidance",
+                str(toy_zero123),
+                "--steps",
+                "1",
+            ]
+        )
+        == 0
+    )
     posed = read_posed("logs/fish_model.ply")
     assert posed.radius == 2 and len(posed.gaussians) == 5000
     assert main(["4d", "static", "fish.png", "--method", "sds"]) == 2
