@@ -8,7 +8,7 @@ from ...dismo_core import DisMoError
 from ..shared import files
 
 NONE = "none"
-FOLDERS = ("diffusers", "dismo")
+FOLDERS = ("diffusers", files.PACK)
 
 
 def svd_folders() -> list[str]:
