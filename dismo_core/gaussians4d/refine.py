@@ -18,6 +18,7 @@ from .moving_mesh import MovingMesh
 from .textured import FACING, Places, Surface, draw_textured, look_up, texture_places
 
 OPAQUE = 0.99  # of the mask, from which a pixel of the clip is compared
+SIDE = 512  # px, of the pictures of other sides
 TURN = 10.0  # degrees a frame of the clip of other sides
 WINDOW = 8  # frames of it that are redrawn together where memory is short
 # (frames, first picture, noise, cancel) -> the frames drawn again; see `svd.Redrawing`
@@ -31,7 +32,6 @@ class RefineSettings:
     Args:
         steps: of the fit.
         size: px, at which frames are compared.
-        side_size: px, of the pictures of other sides, a multiple of 64.
         texture_rate: of the logits of the colors.
         geometry_rate: of the vertices; 0 leaves them where they are.
         weight: of the other sides in the loss.
@@ -42,7 +42,6 @@ class RefineSettings:
 
     steps: int = 50
     size: int = 256
-    side_size: int = 512
     texture_rate: float = 0.2
     geometry_rate: float = 0.0
     weight: float = 1.0
@@ -111,7 +110,7 @@ class _Fit:
         self.optimizer = torch.optim.Adam(groups)
         rgb, mask = (value.to(device) for value in clip.frames(settings.size))
         self.pictures, self.opaque = rgb.movedim(1, -1), mask[:, 0] > OPAQUE
-        self.first = clip.frames(settings.side_size)[0][0].to(device) if redraw is not None else None
+        self.first = clip.frames(SIDE)[0][0].to(device) if redraw is not None else None
         self.known = [self._known(number) for number in range(len(self.surfaces))]
         if not any(len(places.place) for places in self.known):
             raise DisMoError(
@@ -150,11 +149,11 @@ class _Fit:
         begin, length = 0, count
         if self.settings.window and count > WINDOW:
             begin, length = self._drawn(count - WINDOW + 1), WINDOW
-        turn, size = self._drawn(360), self.settings.side_size
+        turn = self._drawn(360)
         drawn = []
         for number in range(begin, begin + length):
             view = self._view(turn + TURN * number, 0.0)
-            places = texture_places(self._surface(number), view, size, self.moving.fov_y)
+            places = texture_places(self._surface(number), view, SIDE, self.moving.fov_y)
             drawn.append(draw_textured(textures[min(number, len(textures) - 1)], places))
         shown = torch.stack(drawn)
         wanted = redraw(shown.detach(), self.first, self.generator, self.runtime.check_cancel)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from dismo_core.cli.main import main
 from dismo_core.errors import DisMoError
-from dismo_core.gaussians4d import Gaussians4D, Mesh, read_mesh
+from dismo_core.gaussians4d import Gaussians4D, Mesh, read_mesh, refine
 from dismo_core.gaussians4d.cameras import orbit_views
 from dismo_core.gaussians4d.export import read_mesh_sequence, write_mesh_sequence
 from dismo_core.gaussians4d.moving_mesh import MovingMesh, moving_mesh
@@ -21,7 +21,13 @@ from dismo_core.gaussians4d.textured import Surface, draw_textured, texture_plac
 from dismo_core.gaussians4d.zbuffer import corner_weights, draw_triangles
 from dismo_core.video import probe
 
-QUICK = RefineSettings(steps=2, size=64, side_size=64)
+QUICK = RefineSettings(steps=2, size=64)
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    """Other sides of 64 px."""
+    monkeypatch.setattr(refine, "SIDE", 64)
 
 
 @pytest.fixture(scope="module")
@@ -179,10 +185,7 @@ def test_meshes_of_a_folder(grey, tmp_path):
 @pytest.fixture
 def fitted(fish, fish4d, grey, toy_svd, tmp_path, monkeypatch):
     """A folder as `dismo 4d fit mesh_format=obj` leaves it, of every second frame, with small pictures and few steps."""
-    from dismo_core.gaussians4d.cli import refine as command
-
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(command, "SIDE", 64)
     (tmp_path / "fish_frames").mkdir()
     for k in range(6):
         frame = fish.rgba[2 * k].numpy()

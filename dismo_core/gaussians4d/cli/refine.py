@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 FRAMES = 5  # pictures of the video, times the frames
-SIDE = 512  # px, of pictures of other sides
 
 
 def add_parser(subparsers: Any) -> None:
@@ -83,7 +82,6 @@ def run(arguments: argparse.Namespace) -> None:
     settings = RefineSettings(
         steps=s["iters_refine"],
         size=s["ref_size"],
-        side_size=SIDE,
         texture_rate=s["texture_lr"],
         geometry_rate=s["geom_lr"] if s["train_geo"] else 0.0,
         weight=s["lambda_svd"],
@@ -178,6 +176,7 @@ def _video(refined: MovingMesh, path: Path, fps: float, runtime: Runtime, overwr
 
     from ...video import write_video
     from ..cameras import orbit_views
+    from ..refine import SIDE
     from ..textured import Surface, draw_textured, texture_places
 
     runtime.stage("drawing the video")
