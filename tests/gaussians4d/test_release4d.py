@@ -29,7 +29,7 @@ def test_numbers_of_all_weights(toy_lgm, toy_zero123, toy_svd, tmp_path, monkeyp
 
 
 @pytest.mark.parametrize(
-    ("words", "named"), [((), "Give the weights to report on"), (("--lgm", "a.safetensors"), "belong together")]
+    ("words", "named"), [((), "Give weights to report on"), (("--lgm", "a.safetensors"), "belong together")]
 )
 def test_weights_that_are_not_named(words, named, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
