@@ -169,7 +169,7 @@ def chunk_times(turns: int) -> dict[str, float]:
             chunk=chunk,
             generator=torch.Generator().manual_seed(0),
         )
-        guidance.loss = partial(loss, guidance, chunk=chunk)  # type: ignore[method-assign]
+        guidance.loss = partial(loss, guidance, chunk=chunk)
         rng = np.random.RandomState(0)
         taken[name] = seconds(lambda fit=fit, rng=rng: fit.step(rng), turns)  # type: ignore[misc]
     return taken | {"times as long": taken["in chunks, s"] / taken["one backward, s"]}

@@ -116,9 +116,9 @@ def _zero123(folder: Path, kind: str, clip: Clip4D, runtime: Runtime) -> dict[st
     embedding, condition = judge.conditions(frame, generator)
     noise = torch.randn(condition.shape, generator=generator).to(condition)
     image = frame.flip(-1).clone().requires_grad_()  # any other picture
-    angles = (frame.new_tensor([value]) for value in (*VIEW, 0.0))
+    elevation, azimuth, radius = (frame.new_tensor([value]) for value in (*VIEW, 0.0))
     with judge.judging():
-        loss = judge.guidance.loss(image, *angles, embedding, condition, 0.5, noise)
+        loss = judge.guidance.loss(image, elevation, azimuth, radius, embedding, condition, 0.5, noise)
         loss.backward()
     assert image.grad is not None
     return {
