@@ -24,8 +24,8 @@ from dismo_core.gaussians4d.fit_clip import FitSettings, fit_clip  # noqa: E402
 from dismo_core.gaussians4d.moving_mesh import MovingMesh, moving_mesh  # noqa: E402
 from dismo_core.gaussians4d.posed import inflated  # noqa: E402
 from dismo_core.gaussians4d.refine import refine_texture  # noqa: E402
+from dismo_core.gaussians4d.textured import Surface, draw_textured, texture_places  # noqa: E402
 from dismo_core.gaussians4d.views import Shot, plan, render  # noqa: E402
-from dismo_core.gaussians4d.zbuffer import draw_triangles  # noqa: E402
 from dismo_core.video import read_image  # noqa: E402
 from dismo_core.video.sheets import contact_sheet, save_picture  # noqa: E402
 
@@ -51,16 +51,11 @@ def frames_of(clip: Clip4D) -> Tensor:
 def mesh_views(moving: MovingMesh, frame: int, azimuths: list[float]) -> Tensor:
     """A mesh with its texture, uint8 [views,SIDE,SIDE,3]."""
     mesh = moving.frames[frame]
-    assert mesh.uv is not None and mesh.texture is not None
-    vertices, faces = torch.from_numpy(mesh.vertices), torch.from_numpy(mesh.faces).long()
-    uv, texture = torch.from_numpy(mesh.uv), torch.from_numpy(mesh.texture).movedim(-1, 0)[None]
-    pictures = []
-    for view in orbit_views([0.0] * len(azimuths), azimuths, [moving.radius] * len(azimuths)):
-        seen = draw_triangles(vertices, faces, view, SIDE, SIDE)
-        place = (uv[faces[seen.face.clamp_min(0)]] * seen.weights[..., None]).sum(-2) * 2 - 1
-        color = torch.nn.functional.grid_sample(texture, place[None], align_corners=False)[0].movedim(0, -1)
-        pictures.append(to_bytes(torch.where((seen.face >= 0)[..., None], color, torch.ones_like(color))))
-    return torch.stack(pictures)
+    assert mesh.texture is not None
+    surface, texture = Surface.of(mesh, torch.device("cpu")), torch.from_numpy(mesh.texture).movedim(-1, 0)
+    views = orbit_views([0.0] * len(azimuths), azimuths, [moving.radius] * len(azimuths))
+    places = [texture_places(surface, view, SIDE, moving.fov_y) for view in views]
+    return torch.stack([to_bytes(draw_textured(texture, seen).movedim(0, -1)) for seen in places])
 
 
 def moved_flower() -> Clip4D:
@@ -97,6 +92,8 @@ def main() -> None:
     save(contact_sheet([frames_of(clip), *fitted], 5, SIDE), HELP / "4d_fit.jpg")
     save(contact_sheet([frames_of(clip), *fitted[:2]], 4, 128), THUMBNAILS / "4d_video_tiny.jpg")
     save(contact_sheet([around, fitted[1]], 4, 128), THUMBNAILS / "4d_splat.jpg")
+    one_by_one = torch.cat((frames_of(clip)[:1], around))
+    save(contact_sheet([one_by_one], 5, 128), THUMBNAILS / "4d_image.jpg")
     swing = plan("swing", four.frames)
     depth = [d for _, _, d in render(four, swing, SIDE, SIDE)]
     far, near = max(float(d.max()) for d in depth), min(float(d[d > 0].min()) for d in depth)

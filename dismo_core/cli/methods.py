@@ -36,6 +36,7 @@ EVALUATIONS = {
     "release": "dismo.cli.evaluate_release:add_release",
     "release-mimo": "mimo.cli.evaluate_release:add_release",
     "release-demo": "demo_t2v.cli.evaluate_release:add_release",
+    "release-4d": "gaussians4d.cli.evaluate_release:add_release",
 }
 # Modules that register weights.
 WEIGHTS = (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,13 +12,12 @@ from PIL import Image
 from torch import Tensor
 
 from ..data.resize_area import resize_by_area
-from ..errors import DisMoError, first_line
-from ..imports import importing
+from ..errors import DisMoError
 from ..runtime import Runtime
 from .choices import DRIVE_BACKGROUNDS
+from .svd import FPS, MOTION, NOISE, STEPS, load_svd
 
 SIZE, PADDED = 512, (1024, 576)  # px; width and height with margins
-FPS, MOTION, NOISE = 7, 127, 0.02
 
 
 def drive(
@@ -30,7 +28,7 @@ def drive(
     background: str = "white",
     pad: bool = False,
     frames: int = 14,
-    steps: int = 25,
+    steps: int = STEPS,
     size: int = SIZE,
     runtime: Runtime | None = None,
 ) -> Tensor:
@@ -56,7 +54,7 @@ def drive(
         raise DisMoError(f"size must be 64 to 1024 px, a multiple of 64, not {size}.")
     runtime = runtime or Runtime.cpu()
     runtime.stage("loading Stable Video Diffusion")
-    pipeline = _pipeline(Path(folder), runtime.device)
+    pipeline = load_svd(folder, runtime.device)
     picture, left = _picture(rgba, background, size, pad)
 
     def after_step(pipe: Any, step: int, time: Any, values: dict[str, Any]) -> dict[str, Any]:
@@ -99,22 +97,3 @@ def _picture(rgba: NDArray[np.uint8], background: str, size: int, pad: bool) -> 
     whole = Image.new("RGB", (width, height), corner)
     whole.paste(inner, ((width - height) // 2, 0))
     return whole, (width - height) // 2
-
-
-def _pipeline(folder: Path, device: torch.device) -> Any:
-    if not (folder / "model_index.json").is_file():
-        raise DisMoError(
-            f"{folder} is no diffusers folder: it has no model_index.json. Give that of a Stable Video Diffusion, such as a download of "
-            "stabilityai/stable-video-diffusion-img2vid (not for commercial use)."
-        )
-    with importing("diffusers"):
-        from diffusers import StableVideoDiffusionPipeline
-    dtype = torch.float32 if device.type == "cpu" else torch.float16
-    try:
-        pipeline: Any = StableVideoDiffusionPipeline.from_pretrained(folder, torch_dtype=dtype, local_files_only=True)
-    except (OSError, ValueError, RuntimeError, KeyError, AttributeError) as error:
-        raise DisMoError(
-            f"The Stable Video Diffusion in {folder} cannot be loaded: {first_line(error)}. Fetch it again."
-        ) from error
-    pipeline.set_progress_bar_config(disable=True)
-    return pipeline.to(device)

@@ -1,4 +1,4 @@
-"""A 4D model as a sequence of files, one a moment (docs/methods/gaussians4d.md, 7.1)."""
+"""A 4D model as a sequence of files, one a moment, and such meshes read again (docs/methods/gaussians4d.md, 7.1 and 7.8)."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from ..errors import DisMoError
 from ..files import atomic_folder
-from .mesh import write_mesh
+from .cameras import FOV_Y
+from .mesh import Mesh, read_mesh, write_mesh
 from .model4d import Gaussians4D
 from .moving_mesh import MovingMesh
 from .ply import write_ply
@@ -102,6 +104,41 @@ def write_mesh_sequence(
             if progress is not None:
                 progress(number + 1, len(moving.frames))
     return len(moving.frames)
+
+
+def read_mesh_sequence(folder: str | os.PathLike[str], radius: float = 1.5, fov_y: float = FOV_Y) -> MovingMesh:
+    """Read 000.obj, 001.obj ... (or .glb). Meshes of equal faces, texture coordinates and texture are taken for one that moves.
+
+    Args:
+        folder: as `write_mesh_sequence` writes it.
+        radius: distance of the known view's camera; the files do not say it.
+        fov_y: likewise.
+
+    Raises:
+        DisMoError: no folder, no meshes, or a number that is missing.
+    """
+    path = Path(folder)
+    numbered = {
+        int(file.stem): file
+        for kind in ("glb", "obj")
+        for file in (path.glob(f"*.{kind}") if path.is_dir() else ())
+        if file.stem.isdigit()
+    }
+    if not numbered:
+        raise DisMoError(f"{path} holds no meshes 000.obj, 001.obj ... Give a folder of meshes, one for each frame.")
+    missing = [number for number in range(max(numbered)) if number not in numbered]
+    if missing:
+        raise DisMoError(
+            f"Mesh {missing[0]} is missing in {path}: there are {min(numbered)} to {max(numbered)}. Add it, or renumber them from 0."
+        )
+    frames = [read_mesh(numbered[number]) for number in sorted(numbered)]
+    one = all(_same_surface(mesh, frames[0]) for mesh in frames[1:])
+    return MovingMesh(frames, frames[0] if one else None, radius, fov_y)
+
+
+def _same_surface(a: Mesh, b: Mesh) -> bool:
+    pairs = ((getattr(a, name), getattr(b, name)) for name in ("faces", "uv", "texture"))
+    return all(x is not None and y is not None and np.array_equal(x, y) for x, y in pairs)
 
 
 def check_folder(folder: str | os.PathLike[str], *, overwrite: bool = False) -> None:

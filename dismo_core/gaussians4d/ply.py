@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 from ..errors import DisMoError
 from ..files import atomic_write
 from .gaussians import Gaussians
+
+log = logging.getLogger(__name__)
 
 MOST_HEADER = 65536  # bytes
 MOST_GAUSSIANS = 50_000_000
@@ -91,6 +94,8 @@ def read_ply(path: str | os.PathLike[str]) -> Gaussians:
     rest = sorted(
         (n for n in header.names if n.startswith("f_rest_")), key=lambda n: int(n[7:]) if n[7:].isdigit() else -1
     )
+    if rest:
+        log.info("%s: colors that depend on the direction are kept for saving, not drawn.", path)
     gaussians = Gaussians(
         columns(_MEANS),
         columns(_DC),

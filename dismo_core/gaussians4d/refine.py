@@ -1,12 +1,13 @@
-"""A sharper texture from the clip: the surface stays, its colors are fitted to the frames (docs/methods/gaussians4d.md, 7.8)."""
+"""A sharper texture from the clip: colors, and if asked the surface, are fitted to the frames and to what Stable Video Diffusion
+makes of other sides (docs/methods/gaussians4d.md, 7.8)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from ..errors import DisMoError
 from ..runtime import Runtime
@@ -14,92 +15,186 @@ from .cameras import orbit_views
 from .clip import Clip4D
 from .mesh import Mesh, vertex_normals
 from .moving_mesh import MovingMesh
-from .zbuffer import draw_triangles
+from .textured import FACING, Places, Surface, draw_textured, look_up, texture_places
 
-SIZE = 256  # px, at which frames are compared
-FACING = 0.5  # least cosine between the normal and the way to the camera
-RATE = 0.2  # of the logits of the colors
+OPAQUE = 0.99  # of the mask, from which a pixel of the clip is compared
+SIDE = 512  # px, of the pictures of other sides
+TURN = 10.0  # degrees a frame of the clip of other sides
+WINDOW = 8  # frames of it that are redrawn together where memory is short
+# (frames, first picture, noise, cancel) -> the frames drawn again; see `svd.Redrawing`
+Redraw = Callable[[Tensor, Tensor, torch.Generator, Callable[[], None]], Tensor]
 
 
 @dataclass(frozen=True)
-class _Pixels:
-    """Those that see the surface well: places in the texture [P,2], -1..1 (x, y), and the clip's colors [P,3]."""
+class RefineSettings:
+    """A refinement; the defaults are the published ones.
 
-    place: Tensor
-    color: Tensor
+    Args:
+        steps: of the fit.
+        size: px, at which frames are compared.
+        texture_rate: of the logits of the colors.
+        geometry_rate: of the vertices; 0 leaves them where they are.
+        weight: of the other sides in the loss.
+        window: whether only some frames at a time are redrawn, for less memory.
+        elevation: of the known view, degrees.
+        seed: of the noise and of the sides.
+    """
+
+    steps: int = 50
+    size: int = 256
+    texture_rate: float = 0.2
+    geometry_rate: float = 0.0
+    weight: float = 1.0
+    window: bool = False
+    elevation: float = 0.0
+    seed: int = 0
 
 
-def refine_texture(moving: MovingMesh, clip: Clip4D, steps: int = 50, *, runtime: Runtime | None = None) -> MovingMesh:
-    """Fit the colors of a mesh to the frames of its clip, as the known view shows them.
+def refine_texture(
+    moving: MovingMesh,
+    clip: Clip4D,
+    settings: RefineSettings | None = None,
+    *,
+    redraw: Redraw | None = None,
+    runtime: Runtime | None = None,
+) -> MovingMesh:
+    """Fit the colors of a mesh to the frames of its clip, as the known view shows them, and to redrawn pictures of other sides.
 
-    What no frame shows keeps its color. Meshes of one texture are fitted to all frames together.
+    What nothing shows keeps its color. Meshes of one texture are fitted to all frames together.
 
     Args:
         moving: with texture coordinates and textures.
         clip: of as many frames.
-        steps: of the fit.
+        settings: of the fit.
+        redraw: the judge of other sides, such as `svd.Redrawing`; None leaves them out.
         runtime: device, progress and cancel.
 
     Raises:
-        DisMoError: a clip of another length, or no texture.
+        DisMoError: a clip of another length, no texture, or a surface that no frame shows.
     """
-    runtime = runtime or Runtime.cpu()
+    settings, runtime = settings or RefineSettings(), runtime or Runtime.cpu()
     if len(moving.frames) != len(clip.rgba):
         raise DisMoError(
             f"The mesh has {len(moving.frames)} frames, the clip {len(clip.rgba)}. Give the clip that the model was fitted to."
         )
-    if not 1 <= steps <= 100_000:
-        raise DisMoError(f"steps must be 1 to 100000, not {steps}.")
+    if not 1 <= settings.steps <= 100_000:
+        raise DisMoError(f"steps must be 1 to 100000, not {settings.steps}.")
     if any(mesh.texture is None or mesh.uv is None for mesh in moving.frames):
         raise DisMoError("The mesh has no texture that could be refined. Extract it again.")
-    rgb, mask = (value.to(runtime.device) for value in clip.frames(SIZE))
-    seen = [_seen(mesh, picture, shown, moving) for mesh, picture, shown in zip(moving.frames, rgb, mask, strict=True)]
-    groups = [seen] if moving.rest is not None else [[pixels] for pixels in seen]
-    textures = []
-    for number, group in enumerate(groups):
-        first = moving.frames[number].texture
-        assert first is not None
-        begun, total = number * steps, steps * len(groups)
-        textures.append(_fit(torch.from_numpy(first), group, steps, begun, total, runtime).numpy())
-    if moving.rest is None:
-        frames = [replace(mesh, texture=own) for mesh, own in zip(moving.frames, textures, strict=True)]
-        return replace(moving, frames=frames)
-    frames = [replace(mesh, texture=textures[0]) for mesh in moving.frames]
-    return replace(moving, frames=frames, rest=replace(moving.rest, texture=textures[0]))
-
-
-@torch.no_grad()
-def _seen(mesh: Mesh, picture: Tensor, mask: Tensor, moving: MovingMesh) -> _Pixels:
-    device = picture.device
-    normals = vertex_normals(mesh.vertices, mesh.faces)
-    assert mesh.uv is not None
-    vertices, normal, uv = (torch.from_numpy(value).to(device) for value in (mesh.vertices, normals, mesh.uv))
-    faces = torch.from_numpy(mesh.faces).long().to(device)
-    view = orbit_views([0.0], [0.0], [moving.radius])[0].to(device)
-    drawn = draw_triangles(vertices, faces, view, SIZE, SIZE, moving.fov_y)
-    shown = (drawn.face >= 0) & (mask[0] > 0.99)
-    corners, weights = faces[drawn.face[shown]], drawn.weights[shown][..., None]
-    point, turned, place = ((value[corners] * weights).sum(1) for value in (vertices, normal, uv))
-    camera = -view[:3, :3].mT @ view[:3, 3]
-    good = torch.cosine_similarity(turned, camera - point, dim=-1) > FACING
-    return _Pixels(place[good] * 2 - 1, picture.movedim(0, -1)[shown][good])
-
-
-def _fit(texture: Tensor, seen: list[_Pixels], steps: int, begun: int, total: int, runtime: Runtime) -> Tensor:
-    start = texture.to(runtime.device)
-    logits = start.clamp(1e-3, 1 - 1e-3).logit().movedim(-1, 0)[None].contiguous().requires_grad_()
-    place = torch.cat([pixels.place for pixels in seen])[None, None]
-    color = torch.cat([pixels.color for pixels in seen])
-    touched = torch.zeros_like(start[..., 0], dtype=torch.bool)
-    optimizer = torch.optim.Adam([logits], lr=RATE)
-    for step in range(steps if place.shape[2] else 0):
-        sampled = F.grid_sample(logits.sigmoid(), place, mode="bilinear", padding_mode="border", align_corners=False)
-        loss = (sampled[0, :, 0].mT - color).square().mean()
-        loss.backward()
-        assert logits.grad is not None
-        touched |= (logits.grad[0] != 0).any(0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        runtime.progress(begun + step + 1, total, None)
+    fit = _Fit(moving, clip, settings, redraw, runtime)
+    for step in range(settings.steps):
+        fit.step()
+        runtime.progress(step + 1, settings.steps, None)
         runtime.check_cancel()
-    return torch.where(touched[..., None], logits.detach().sigmoid()[0].movedim(0, -1), start).cpu()
+    return fit.result()
+
+
+class _Fit:
+    """Textures, and offsets of vertices, of meshes that share them (`rest` is given) or each have their own."""
+
+    def __init__(
+        self, moving: MovingMesh, clip: Clip4D, settings: RefineSettings, redraw: Redraw | None, runtime: Runtime
+    ) -> None:
+        self.moving, self.settings, self.redraw, self.runtime = moving, settings, redraw, runtime
+        device = runtime.device
+        self.generator = torch.Generator().manual_seed(settings.seed)
+        self.surfaces = [Surface.of(mesh, device) for mesh in moving.frames]
+        own = moving.frames if moving.rest is None else moving.frames[:1]
+        self.start = [_texture(mesh).to(device) for mesh in own]
+        self.logits = [x.clamp(1e-3, 1 - 1e-3).logit().contiguous().requires_grad_() for x in self.start]
+        self.touched = [torch.zeros_like(x[0], dtype=torch.bool) for x in self.start]
+        groups = [{"params": self.logits, "lr": settings.texture_rate}]
+        self.offsets = [torch.zeros_like(surface.vertices) for surface in self.surfaces[: len(own)]]
+        if settings.geometry_rate:
+            groups.append({"params": [x.requires_grad_() for x in self.offsets], "lr": settings.geometry_rate})
+        self.optimizer = torch.optim.Adam(groups)
+        rgb, mask = (value.to(device) for value in clip.frames(settings.size))
+        self.pictures, self.opaque = rgb.movedim(1, -1), mask[:, 0] > OPAQUE
+        self.first = clip.frames(SIDE)[0][0].to(device) if redraw is not None else None
+        self.known = [self._known(number) for number in range(len(self.surfaces))]
+        if not any(len(places.place) for places in self.known):
+            raise DisMoError(
+                "No frame of the clip shows the surface of this mesh. Give the clip and the radius that the model was fitted with."
+            )
+
+    def step(self) -> None:
+        textures = [x.sigmoid() for x in self.logits]
+        loss = self._of_known_view(textures)
+        if self.redraw is not None:
+            loss = loss + self.settings.weight * self._of_other_sides(textures, self.redraw)
+        loss.backward()
+        for logits, touched in zip(self.logits, self.touched, strict=True):
+            if logits.grad is not None:  # of a frame that nothing shows there is none
+                touched |= (logits.grad != 0).any(0)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+
+    def _of_known_view(self, textures: list[Tensor]) -> Tensor:
+        """Mean squared difference of all pixels that the known view shows."""
+        if self.settings.geometry_rate:
+            self.known = [self._known(number) for number in range(len(self.surfaces))]
+        total = sum(len(places.place) for places in self.known)
+        parts = []
+        for number, texture in enumerate(textures):
+            of_it = range(len(self.known)) if len(textures) == 1 else [number]
+            place = torch.cat([self.known[k].place for k in of_it])
+            color = torch.cat([self.pictures[k][self.known[k].shown] for k in of_it])
+            parts.append((look_up(texture, place) - color).square().sum() / (3 * max(total, 1)))
+        return torch.stack(parts).sum()
+
+    def _of_other_sides(self, textures: list[Tensor], redraw: Redraw) -> Tensor:
+        """Mean squared difference of a clip that turns, from anywhere, and what it is redrawn as."""
+        assert self.first is not None
+        count = len(self.surfaces)
+        begin, length = 0, count
+        if self.settings.window and count > WINDOW:
+            begin, length = self._drawn(count - WINDOW + 1), WINDOW
+        turn = self._drawn(360)
+        drawn = []
+        for number in range(begin, begin + length):
+            view = self._view(turn + TURN * number, 0.0)
+            places = texture_places(self._surface(number), view, SIDE, self.moving.fov_y)
+            drawn.append(draw_textured(textures[min(number, len(textures) - 1)], places))
+        shown = torch.stack(drawn)
+        wanted = redraw(shown.detach(), self.first, self.generator, self.runtime.check_cancel)
+        return (shown - wanted).square().mean()
+
+    def _known(self, number: int) -> Places:
+        """Of a frame: the pixels of the clip's subject that see the surface well."""
+        view = self._view(0.0, self.settings.elevation)
+        places = texture_places(self._surface(number), view, self.settings.size, self.moving.fov_y)
+        return places.only((places.facing > FACING) & self.opaque[number][places.shown])
+
+    def _surface(self, number: int) -> Surface:
+        surface = self.surfaces[number]
+        return surface._replace(vertices=surface.vertices + self.offsets[min(number, len(self.offsets) - 1)])
+
+    def _view(self, azimuth: float, elevation: float) -> Tensor:
+        return orbit_views([elevation], [azimuth], [self.moving.radius])[0].to(self.pictures)
+
+    def _drawn(self, below: int) -> int:
+        return int(torch.randint(below, (), generator=self.generator))
+
+    def result(self) -> MovingMesh:
+        """The meshes with what was fitted; each offset is added once."""
+        textures = [
+            torch.where(touched, logits.detach().sigmoid(), start).movedim(0, -1).contiguous().cpu().numpy()
+            for touched, logits, start in zip(self.touched, self.logits, self.start, strict=True)
+        ]
+        offsets = [x.detach().cpu().numpy() for x in self.offsets]
+
+        def refined(mesh: Mesh, number: int) -> Mesh:
+            mesh = replace(mesh, texture=textures[min(number, len(textures) - 1)])
+            if not self.settings.geometry_rate:
+                return mesh
+            vertices = mesh.vertices + offsets[min(number, len(offsets) - 1)]
+            return replace(mesh, vertices=vertices, normals=vertex_normals(vertices, mesh.faces))
+
+        frames = [refined(mesh, number) for number, mesh in enumerate(self.moving.frames)]
+        rest = None if self.moving.rest is None else refined(self.moving.rest, 0)
+        return replace(self.moving, frames=frames, rest=rest)
+
+
+def _texture(mesh: Mesh) -> Tensor:
+    assert mesh.texture is not None
+    return torch.from_numpy(mesh.texture).movedim(-1, 0)

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ..errors import DisMoError
 from ..imports import importing
@@ -17,10 +16,9 @@ from .gaussians import Gaussians
 from .mesh import Mesh, vertex_normals
 from .rasterizer import rasterize
 from .texture import dilate, splat_texture
-from .zbuffer import draw_triangles
+from .textured import FACING, Surface, texture_places
 
 VIEW_SIZE = 512
-FACING = 0.5  # least cosine between the normal and the way to the camera
 TAKEN = 0.1  # weight from which a texel is done
 LEAST_DIAGONAL, LEAST_FACES = 0.2, 64  # of a component that is kept
 MOST_FACES = 20_000  # published: 100,000; unwrapping those takes minutes
@@ -122,36 +120,21 @@ def bake(
         radius: distance of the cameras.
         fov_y: of them, degrees.
     """
-    assert mesh.uv is not None
     device = gaussians.means.device
-    vertices, faces = torch.from_numpy(mesh.vertices).to(device), torch.from_numpy(mesh.faces).long().to(device)
-    normals = torch.from_numpy(vertex_normals(mesh.vertices, mesh.faces)).to(device)
-    uv = torch.from_numpy(mesh.uv).to(device)
+    surface = Surface.of(mesh, device)
     total = torch.zeros(size, size, 3, device=device)
     count = torch.zeros(size, size, 1, device=device)
     for elevation, azimuth in BAKE_VIEWS:
         view = orbit_views([elevation], [azimuth], [radius]).to(device)
         colors = rasterize(*gaussians.activated(), view, VIEW_SIZE, VIEW_SIZE, fov_y).image[0].clamp(0, 1)
-        samples = _facing(vertices, normals, uv, faces, view[0], colors, fov_y)
-        if not len(samples[0]):
+        seen = texture_places(surface, view[0], VIEW_SIZE, fov_y)
+        good = seen.facing > FACING
+        if not bool(good.any()):
             continue
-        added, weight = splat_texture(size, size, *samples, min(256, size // 4))
+        rows_and_columns, samples = seen.place[good].flip(-1), colors.movedim(0, -1)[seen.shown][good]
+        added, weight = splat_texture(size, size, rows_and_columns, samples, min(256, size // 4))
         new = count[..., 0] < TAKEN
         total[new] += added[new]
         count[new] += weight[new]
     filled = count[..., 0] > 0
     return dilate(total / count.clamp_min(1e-8), filled).clamp(0, 1).cpu().numpy()
-
-
-def _facing(
-    vertices: Tensor, normals: Tensor, uv: Tensor, faces: Tensor, view: Tensor, colors: Tensor, fov_y: float
-) -> tuple[Tensor, Tensor]:
-    """Places in the texture (row and column, -1..1) and colors of the pixels that see the surface well."""
-    seen = draw_triangles(vertices, faces, view, VIEW_SIZE, VIEW_SIZE, fov_y)
-    shown = seen.face >= 0
-    corners, weights = faces[seen.face[shown]], seen.weights[shown][..., None]
-    point, normal, place = ((value[corners] * weights).sum(1) for value in (vertices, normals, uv))
-    camera = -view[:3, :3].mT @ view[:3, 3]
-    cosine = torch.cosine_similarity(normal, camera - point, dim=-1)
-    good = cosine > FACING
-    return (place[good] * 2 - 1).flip(-1), colors.movedim(0, -1)[shown][good]

@@ -10,6 +10,7 @@ from comfy_api.latest import io
 from ..shared import compat, host
 from ..shared.ranges import check_range
 from ..shared.sockets import Clip4D, Mesh4D, Model4D
+from .svd_files import NONE, svd_folder, svd_folders
 
 if TYPE_CHECKING:
     from ...dismo_core.gaussians4d import Gaussians4D
@@ -91,16 +92,17 @@ class Refine(io.ComfyNode):
             node_id="DisMo4DRefine",
             display_name="Refine 4D Mesh (DisMo)",
             category="DisMo/4D",
-            description="Fits the texture of a mesh to the frames of the clip. What no frame shows keeps its color.",
+            description="Fits the texture of a mesh to the frames of the clip, and other sides to what a video model makes of them.",
             inputs=[
                 Mesh4D.Input("mesh", tooltip="From 4D Mesh."),
                 Clip4D.Input("clip", tooltip="The clip that the model was fitted to; a larger size shows more."),
                 io.Int.Input("steps", default=50, min=1, max=100000, tooltip="Of the fit."),
                 io.Combo.Input(
                     "svd",
-                    options=["none"],
+                    options=svd_folders(),
                     default="none",
-                    tooltip="A Stable Video Diffusion that refines the other sides; not offered yet.",
+                    tooltip="A Stable Video Diffusion that redraws the other sides: its diffusers folder in models/diffusers or "
+                    "models/dismo. For a graphics card. none = only what the clip shows changes.",
                 ),
                 io.Int.Input(
                     "seed",
@@ -108,7 +110,7 @@ class Refine(io.ComfyNode):
                     min=0,
                     max=0xFFFFFFFFFFFFFFFF,
                     control_after_generate=True,
-                    tooltip="Of the noise of svd; without one nothing here is random.",
+                    tooltip="Of the noise of svd and of the sides it sees; without one nothing here is random.",
                 ),
             ],
             outputs=[Mesh4D.Output("refined", display_name="refined", tooltip="Goes into Save 4D.")],
@@ -118,7 +120,14 @@ class Refine(io.ComfyNode):
     @classmethod
     def execute(cls, mesh: MovingMesh, clip: Clip, steps: int, svd: str, seed: int) -> io.NodeOutput:
         """Leave it to `refine_texture`."""
-        from ...dismo_core.gaussians4d.refine import refine_texture
+        from ...dismo_core.gaussians4d.refine import RefineSettings, refine_texture
+        from ...dismo_core.gaussians4d.svd import BYTES, Redrawing, load_svd
 
+        runtime = host.runtime()
         with host.advising_on_memory(), torch.inference_mode(False), torch.enable_grad():
-            return io.NodeOutput(refine_texture(mesh, clip, steps, runtime=host.runtime()))
+            redraw = None
+            if svd != NONE:
+                runtime.free_memory(BYTES)
+                redraw = Redrawing(load_svd(svd_folder(svd), runtime.device))
+            settings = RefineSettings(steps=steps, seed=seed)
+            return io.NodeOutput(refine_texture(mesh, clip, settings, redraw=redraw, runtime=runtime))

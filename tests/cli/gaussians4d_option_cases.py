@@ -242,9 +242,48 @@ FOUR_D = {
         FITTED_4D,
     ),
     "4d fit with a zero123": Situation(
-        "4d fit input={frames} --config 4d",
+        "4d fit input={frames} --config 4d --gaussians any.ply",
         [used("--guidance {full}", "has no part unet")],
-        FITTED_4D,
+        FITTED_4D | {"dismo_core.gaussians4d.posed.read_posed": SimpleNamespace(radius=1.5)},
+        more=True,
+    ),
+    "4d refine": Situation(
+        "4d refine input={frames}",
+        [
+            used("--config 5d", "no preset '5d'"),
+            used("--svd {clips}", "clips"),
+            used("--device cpu:0", "index=0"),
+            used("--overwrite", "refine_texture", beside="outdir={full}"),
+        ],
+        READ_4D
+        | {
+            "dismo_core.gaussians4d.cli.refine._source": SimpleNamespace(
+                moving=SimpleNamespace(frames=[0]), four="model"
+            ),
+            "dismo_core.gaussians4d.clip.prepare_clip": SimpleNamespace(rgba=[0], fps=8.0),
+            "dismo_core.gaussians4d.refine.refine_texture": STOP,
+        },
+    ),
+    "evaluate release-4d": Situation(
+        "evaluate release-4d --svd {full}",
+        [
+            used("--lgm {weights}", "belong together"),
+            used("--imagedream {full}", "belong together"),
+            used("--stable-zero123 {full}", "stable_zero123"),
+            used("--zero123-xl {full}", "zero123_xl"),
+            used("--svd {clips}", "clips"),
+            used("--steps 7", "7"),
+            used("--size 64", "64"),
+            used("-o {clear}", "exists already"),
+            used("--device cpu:0", "index=0"),
+            used("--overwrite", "release_report", beside="-o {clear}"),
+        ],
+        {"dismo_core.gaussians4d.release.release_report": STOP},
+    ),
+    "evaluate release-4d without a Stable Video Diffusion": Situation(
+        "evaluate release-4d --stable-zero123 {full}",
+        [refused(words, "is for --svd") for words in ("--steps 7", "--size 64")],
+        {"dismo_core.gaussians4d.release.release_report": STOP},
         more=True,
     ),
     "4d view": Situation(

@@ -88,7 +88,7 @@ def files(tmp_path_factory, real_clip, photograph):
         (root / name).write_bytes(b"")
     shutil.copy(real_clip, root / "other.mp4")
     (root / "full" / "checkpoint").write_text("")
-    for name in ("full/model4d.safetensors", "full/frames_4d.safetensors", "model.glb"):
+    for name in ("full/model4d.safetensors", "full/frames_4d.safetensors", "full/frames_refined.glb", "model.glb"):
         (root / name).write_bytes(b"")
     (root / "points.json").write_text("[[1, 2]]")
     video = f"train_data: {{single_video_path: {real_clip}, width: 64, height: 64}}"

@@ -28,6 +28,7 @@ FOLDERS = {  # in models, of the files that a loader names
     "DisMoLoadLayeredModel": "dismo",
     "DisMoLoadMotionDirector": "dismo/motiondirector",
     "LoadBackgroundRemovalModel": "background_removal",
+    "ImageOnlyCheckpointLoader": "checkpoints",
     "UNETLoader": "diffusion_models",
     "VAELoader": "vae",
 }

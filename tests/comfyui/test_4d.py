@@ -57,6 +57,45 @@ def test_a_4d_workflow_is_served_and_runs(server, name):
     assert glb[:4] == b"glTF" and b'"targets"' in glb
 
 
+@pytest.fixture(scope="module")
+def toys(server):
+    """Toy weights in the place of the released ones."""
+    from toy_gaussians4d import save_egg_lgm, save_imagedream, save_svd, save_zero123
+
+    models = server.base / "models/diffusers"
+    save_egg_lgm(models / "LGM/model_fp16_fixrot.safetensors")
+    save_imagedream(models / "imagedream-ipmv-diffusers")
+    save_zero123(models / "stable-zero123-diffusers")
+    save_svd(models / "toy-svd")
+
+
+def test_a_picture_through_lgm_and_zero123_with_toy_weights(server, toys):
+    """All of the workflow but Stable Video Diffusion of ComfyUI, whose smallest is 9 GB: the example's clip stands for what it makes."""
+    prompt = short("4d_image", steps=1)
+    kinds = {node["class_type"]: key for key, node in prompt.items()}
+    source, _ = prompt[kinds["DisMo4DPrepareClip"]]["inputs"].pop("images")
+    assert prompt[source]["class_type"] == "VAEDecode"
+    prompt[kinds["DisMo4DPrepareClip"]]["inputs"] |= {"video": [kinds["DisMoExample"], 0], "frames": 2}
+    others = (
+        "ImageOnlyCheckpointLoader",
+        "VideoLinearCFGGuidance",
+        "SVD_img2vid_Conditioning",
+        "KSampler",
+        "VAEDecode",
+    )
+    for kind in others:
+        del prompt[kinds[kind]]
+    run = finished(server, prompt)
+    (saved,) = (e["output"]["images"][0] for e in run.data("executed") if "images" in e["output"])
+    assert saved["filename"].startswith("4d_image")
+    assert len(list((server.base / "output/3d/image_00001_ply").glob("*.ply"))) == 8
+
+
+def test_a_mesh_refined_by_a_folder_that_the_page_lists(server, toys):
+    choices = server.json("/object_info/DisMo4DRefine")["DisMo4DRefine"]["input"]["required"]["svd"]
+    assert "none" in json.dumps(choices) and "toy-svd" in json.dumps(choices)
+
+
 def test_a_model_is_saved_and_loaded_in_another_run(server):
     prompt = short("4d_video_tiny")
     prompt[SAVE]["inputs"] |= {"format": "4d", "filename_prefix": "3d/kept"}

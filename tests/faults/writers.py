@@ -98,7 +98,35 @@ def demo_release(folder, version):
     return list(save_release(half, half.state_dict(), folder, 1))
 
 
+def model4d(folder, version):
+    import numpy as np
+
+    from dismo_core.gaussians4d import Gaussians4D, animated_glb, inflate_silhouette
+    from dismo_core.gaussians4d.fit_clip import new_field
+    from dismo_core.gaussians4d.inflate import inflate_mesh
+
+    picture = np.zeros((32, 32, 4), np.uint8)
+    picture[8:24, 8:24] = 100 + version
+    four = Gaussians4D(inflate_silhouette(picture), new_field(2, version), 2, surface=inflate_mesh(picture))
+    paths = folder / "4d.safetensors", folder / "4d.glb"
+    four.save(paths[0], overwrite=True)
+    animated_glb(paths[1], four, overwrite=True)
+    return list(paths)
+
+
 WRITERS = {
     writer.__name__: writer
-    for writer in (motion, video, gif, picture, report, checkpoint, trained, trained_tiny, converted, demo_release)
+    for writer in (
+        motion,
+        video,
+        gif,
+        picture,
+        report,
+        checkpoint,
+        trained,
+        trained_tiny,
+        converted,
+        demo_release,
+        model4d,
+    )
 }

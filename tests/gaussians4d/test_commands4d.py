@@ -29,10 +29,14 @@ def run(*words):
     assert main(["4d", *words]) == 0
 
 
-def test_from_frames_to_the_published_names(frames):
+def test_from_frames_to_the_published_names(frames, monkeypatch):
+    opened = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
     run("static", "fish.png", "--count", "300")
     assert 250 < len(read_ply("logs/fish_model.ply")) < 350
-    run("fit", "input=fish.png", "iters=2", "ref_size=32", "batch_size=3", "mesh_format=obj")
+    quick = ("iters=2", "ref_size=32", "batch_size=3")
+    run("fit", "--config", "inflate", "input=fish.png", *quick, "mesh_format=obj", "save_model=True", "gui=True")
+    assert opened == [(frames / "logs/fish.html").as_uri()]
     names = {path.name for path in (frames / "logs").iterdir()}
     assert names >= {
         "fish_4d.safetensors",

@@ -1,6 +1,4 @@
-"""The drawn object with its truth, figures that tell good from bad, textures fitted to a clip, commands that join methods."""
-
-from dataclasses import replace
+"""The drawn object with its truth, figures that tell good from bad, commands that join methods."""
 
 import numpy as np
 import pytest
@@ -15,9 +13,7 @@ from dismo_core.gaussians4d.compare_views import compare_view
 from dismo_core.gaussians4d.drawn_object import DrawnObject
 from dismo_core.gaussians4d.evaluate import billboard, novel_views, still
 from dismo_core.gaussians4d.measures import measure, overlap, ssim
-from dismo_core.gaussians4d.moving_mesh import MovingMesh, moving_mesh
 from dismo_core.gaussians4d.posed import inflated
-from dismo_core.gaussians4d.refine import refine_texture
 
 
 @pytest.fixture(scope="module")
@@ -67,22 +63,6 @@ def test_pictures_from_another_side(fish4d):
     assert same["unrest"] == pytest.approx(same["unrest of the truth"], rel=0.1) and same["clip"] is None
     with pytest.raises(DisMoError, match="14 frames, the pictures are 5"):
         compare_view(fish4d, own[:5], 30)
-
-
-def test_a_texture_is_fitted_to_the_clip(fish, fish4d):
-    moving = moving_mesh(fish4d)
-    grey = replace(moving.rest, texture=np.full_like(moving.rest.texture, 0.5))
-    start = MovingMesh([replace(m, texture=grey.texture) for m in moving.frames], grey)
-    made = refine_texture(start, fish, 30)
-    assert made.rest.texture is made.frames[3].texture
-    changed = np.abs(made.rest.texture - 0.5).max(-1) > 0.02
-    assert 0.05 < changed.mean() < 0.95  # what no frame shows stays
-    again = refine_texture(MovingMesh(start.frames), fish, 30)
-    assert again.rest is None and not np.array_equal(again.frames[0].texture, again.frames[5].texture)
-    near = np.abs(made.rest.texture - moving.rest.texture)[changed].mean()
-    assert near < np.abs(0.5 - moving.rest.texture)[changed].mean()
-    with pytest.raises(DisMoError, match="14 frames, the clip 3"):
-        refine_texture(start, replace(fish, rgba=fish.rgba[:3]), 1)
 
 
 SHORT = ("--steps", "1", "--count", "300", "--fit-size", "32", "--camera", "still")

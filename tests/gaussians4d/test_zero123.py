@@ -1,4 +1,4 @@
-"""A zero123 from a folder, as a toy of the true architecture: loaded, asked, and judging a step of a fit."""
+"""A zero123 from a toy_zero123, as a toy of the true architecture: loaded, asked, and judging a step of a fit."""
 
 import shutil
 from dataclasses import replace
@@ -17,39 +17,8 @@ from dismo_core.gaussians4d.fit_clip import FitSettings, fit_clip
 from dismo_core.gaussians4d.zero123 import load_zero123
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    from diffusers import AutoencoderKL, UNet2DConditionModel
-    from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
-
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("zero123")
-    UNet2DConditionModel(
-        in_channels=8, out_channels=4, block_out_channels=(8, 8), layers_per_block=1, norm_num_groups=4, attention_head_dim=4,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"), up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        cross_attention_dim=768,
-    ).save_pretrained(path / "unet")  # fmt: skip
-    AutoencoderKL(
-        block_out_channels=(4, 4, 4, 4), down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
-        norm_num_groups=2,
-    ).save_pretrained(path / "vae")  # fmt: skip
-    vision = CLIPVisionConfig(
-        hidden_size=8,
-        intermediate_size=8,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        patch_size=56,
-        projection_dim=768,
-    )
-    CLIPVisionModelWithProjection(vision).save_pretrained(path / "image_encoder")
-    (path / "clip_camera_projection").mkdir()
-    weights = {"proj.weight": 0.02 * torch.randn(768, 772), "proj.bias": torch.zeros(768)}
-    save_file(weights, path / "clip_camera_projection" / "diffusion_pytorch_model.safetensors")
-    return path
-
-
-def test_conditions_and_a_judged_step(folder):
-    judge = load_zero123(folder)
+def test_conditions_and_a_judged_step(toy_zero123):
+    judge = load_zero123(toy_zero123)
     frames, masks = (
         x.repeat_interleave(4, -1).repeat_interleave(4, -2) for x in (golden("train.frames"), golden("train.masks"))
     )
@@ -65,51 +34,69 @@ def test_conditions_and_a_judged_step(folder):
     assert judged > alone and not torch.equal(gradients["means"], without["means"])
 
 
-def test_a_whole_fit_with_a_judge(folder, fish):
+def test_a_whole_fit_with_a_judge(toy_zero123, fish):
     fish = replace(fish, rgba=fish.rgba[:3])
     settings = FitSettings(steps=2, count=200, size=32, views=1, frames_per_step=2)
-    fits = [fit_clip(fish, settings, zero123=load_zero123(folder)) for _ in range(2)]
+    fits = [fit_clip(fish, settings, zero123=load_zero123(toy_zero123)) for _ in range(2)]
     plain = fit_clip(fish, settings)
     assert torch.equal(fits[0].gaussians.means, fits[1].gaussians.means)
     assert not torch.equal(fits[0].gaussians.means, plain.gaussians.means)
 
 
-def test_folders_that_are_refused(folder, tmp_path):
+def test_folders_that_are_refused(toy_zero123, tmp_path):
     with pytest.raises(DisMoError, match="no folder"):
         load_zero123(tmp_path / "none")
-    shutil.copytree(folder, tmp_path / "a")
+    shutil.copytree(toy_zero123, tmp_path / "a")
     shutil.rmtree(tmp_path / "a" / "vae")
     with pytest.raises(DisMoError, match="no part vae"):
         load_zero123(tmp_path / "a")
-    shutil.copytree(folder, tmp_path / "b")
+    shutil.copytree(toy_zero123, tmp_path / "b")
     save_file(
         {"proj.weight": torch.zeros(3)}, tmp_path / "b/clip_camera_projection/diffusion_pytorch_model.safetensors"
     )
     with pytest.raises(DisMoError, match="not the camera projection"):
         load_zero123(tmp_path / "b")
     with pytest.raises(DisMoError, match="'large'"):
-        load_zero123(folder, "large")
+        load_zero123(toy_zero123, "large")
 
 
-def test_a_published_preset_by_command(folder, fish, tmp_path, monkeypatch):
+def test_a_published_preset_by_command(toy_zero123, fish, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "fish_frames").mkdir()
     for k in range(2):
         Image.fromarray(fish.rgba[7 * k].numpy()).resize((64, 64)).save(tmp_path / "fish_frames" / f"{k:03d}.png")
-    words = ["input=fish.png", "iters=1", "batch_size=2", "ref_size=32", "count=200"]
+    words = ["input=fish.png", "iters=1", "batch_size=2", "ref_size=32"]
+    assert main(["4d", "static", "fish_frames/000.png", "-o", "logs/fish_model.ply", "--count", "200"]) == 0
     asked = []
     true = Zero123Guidance.loss
     monkeypatch.setattr(Zero123Guidance, "loss", lambda *given, **more: asked.append(1) or true(*given, **more))
-    assert main(["4d", "fit", "--config", "4d_low", "--guidance", str(folder), *words]) == 0 and asked
+    assert main(["4d", "fit", "--config", "4d", "--guidance", str(toy_zero123), *words]) == 0 and asked
     assert (tmp_path / "logs" / "fish_4d.safetensors").exists()
 
 
-def test_gaussians_from_a_ball_by_command(folder, fish, tmp_path, monkeypatch, capsys):
+def test_gaussians_from_a_ball_by_command(toy_zero123, fish, tmp_path, monkeypatch, capsys):
     from dismo_core.gaussians4d.posed import read_posed
 
     monkeypatch.chdir(tmp_path)
     Image.fromarray(fish.rgba[0].numpy()).save("fish.png")
-    assert main(["4d", "static", "fish.png", "--method", "sds", "--guidance", str(folder), "--steps", "1"]) == 0
+    assert (
+        main(
+            [
+                "4d",
+                "static",
+                "fish.png",
+                "--method",
+                "sds",
+                "--config",
+                "dg",
+                "--guidance",
+                str(toy_zero123),
+                "--steps",
+                "1",
+            ]
+        )
+        == 0
+    )
     posed = read_posed("logs/fish_model.ply")
     assert posed.radius == 2 and len(posed.gaussians) == 5000
     assert main(["4d", "static", "fish.png", "--method", "sds"]) == 2

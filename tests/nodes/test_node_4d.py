@@ -193,6 +193,27 @@ def test_a_mesh_of_each_frame_is_no_animation(pack, nodes, fitted):
     assert file.endswith(".glb")
 
 
+def test_a_mesh_is_refined_by_a_folder_that_is_listed(pack, nodes, fitted, tmp_path, monkeypatch):
+    from toy_gaussians4d import save_svd
+
+    pack("nodes.dismo.model_files").register_folder()
+    files = pack("nodes.gaussians4d.svd_files")
+    assert files.svd_folders() == ["none"]
+    save_svd(tmp_path / "models/diffusers/toy")
+    other = tmp_path / "models/diffusers/other/model_index.json"
+    other.parent.mkdir()
+    other.write_text('{"_class_name": "CogVideoXPipeline"}')
+    assert files.svd_folders() == ["none", "toy"]
+    whole = pack("dismo_core.gaussians4d.moving_mesh").moving_mesh(fitted[1])
+    monkeypatch.setattr(pack("dismo_core.gaussians4d.refine"), "SIDE", 64)
+    with torch.inference_mode():
+        made = [nodes.Refine.execute(whole, fitted[0], steps=1, svd=svd, seed=0)[0] for svd in ("toy", "toy", "none")]
+    assert (made[0].rest.texture == made[1].rest.texture).all()
+    assert (made[0].rest.texture != made[2].rest.texture).any()
+    with pytest.raises(pack("dismo_core").DisMoError, match="no Stable Video Diffusion 'gone'.*none, toy"):
+        nodes.Refine.execute(whole, fitted[0], steps=1, svd="gone", seed=0)
+
+
 def test_networks_that_are_not_there_are_named(pack, nodes, tmp_path):
     pack("nodes.dismo.model_files").register_folder()
     error = pack("dismo_core").DisMoError

@@ -4,6 +4,7 @@ import hub_server
 import pytest
 from toy_text_to_video import write_base
 
+from dismo_core.gaussians4d.weights import IMAGEDREAM, LGM, LGM_FILE, find_folders
 from dismo_core.motiondirector import find_adapter
 from dismo_core.motiondirector.weights import ADAPTERS
 from dismo_core.text_to_video import load_text_to_video
@@ -54,3 +55,13 @@ def test_the_published_adapters_come_without_what_lies_beside(online, tmp_path):
     assert find_adapter(place / "MotionDirector_weights/train/car_16", "motion").read_bytes() == b"older"
     del server.files[next(iter(lists))]
     assert run(hub_server.command, "weights", "download", "motiondirector", "--to", str(tmp_path / "b")) == 2
+
+
+def test_an_lgm_comes_with_its_imagedream(online, tmp_path):
+    server, run = online
+    wanted = {f"{LGM.repo}/{LGM_FILE}": b"lgm", f"{IMAGEDREAM.repo}/unet/config.json": b"{}"}
+    beside = [f"{LGM.repo}/model_fp16.safetensors", f"{IMAGEDREAM.repo}/pipeline.py"]
+    server.files = wanted | dict.fromkeys(beside, b"x")
+    assert run(hub_server.command, "weights", "download", "lgm-big", "--to", str(tmp_path)) == 0
+    lgm, dream = find_folders("lgm-big", [tmp_path])
+    assert names(lgm) == [LGM_FILE] and names(dream) == ["unet/config.json"]

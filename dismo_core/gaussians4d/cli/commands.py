@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from . import demo, drive, evaluate, fit, picture, prepare, static, text, video, view, white_background
+from . import demo, drive, evaluate, fit, picture, prepare, refine, static, text, video, view, white_background
 
 
 def add_parser(subparsers: Any) -> None:
@@ -16,5 +16,5 @@ def add_parser(subparsers: Any) -> None:
         description="Make a moving 3D object of a clip of one subject. What the clip does not show is inferred from the outline.",
     )
     below = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    for module in (demo, video, picture, text, prepare, drive, static, fit, view, evaluate, white_background):
+    for module in (demo, video, picture, text, prepare, drive, static, fit, refine, view, evaluate, white_background):
         module.add_parser(below)

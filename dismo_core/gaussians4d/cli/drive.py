@@ -44,9 +44,10 @@ def run(arguments: argparse.Namespace) -> None:
     from PIL import Image
 
     from ...video import write_video
-    from ..drive import FPS, drive
+    from ..drive import drive
     from ..export import check_folder
     from ..matting import matte
+    from ..svd import FPS
 
     source: Path = arguments.picture
     check_input(source, "picture")

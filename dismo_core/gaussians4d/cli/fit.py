@@ -86,6 +86,11 @@ def run(arguments: argparse.Namespace) -> None:
     out, ply = Path(s["outdir"]), arguments.gaussians or (Path(s["load"]) if s["load"] else None)
     if ply is None and (out / f"{name}_model.ply").is_file():
         ply = out / f"{name}_model.ply"
+    if ply is None and judged:
+        raise DisMoError(
+            f"There is no {out / f'{name}_model.ply'}, the model at rest that a zero123 judges. Run the static step first "
+            f"(`dismo 4d static {source}`), or give --gaussians FILE."
+        )
     _check_free(out, name, s, arguments.overwrite)
     posed = None if ply is None else read_posed(ply)
     if posed is not None and not any(word.startswith("radius=") for word in arguments.assignments):
