@@ -60,7 +60,7 @@ PUBLISHED = {
     MOTION_MODEL: Recipe("results", 256, _released(1e-4, 50_000, (0.9, 0.999), 1.0, 0.9999), 1400),
     CONTENT_MODEL: Recipe("results", 256, _released(1e-4, 10_000, (0.9, 0.999), _INFINITE, 0.9999), 1400),
 }
-_SMALL = {"width": 256, "depth": 6, "heads": 4, "table": "grid"}
+_SMALL = {"width": 192, "depth": 6, "heads": 4, "table": "grid"}  # the three together below 24 MB in bfloat16
 DRAWN = {
     AUTOENCODER: Recipe(
         "results", 8, _tiny(12_000, 2e-3, 0.999, "trapezoid"),
