@@ -161,6 +161,7 @@ def fit_clip(
     if zero123 is not None:
         generator = torch.Generator().manual_seed(settings.seed)
         guidance = zero123.guidance
+        zero123.plan.make_room(runtime)
         embedding, condition = zero123.conditions(clip.frames()[0].to(runtime.device), generator)
     field = new_field(count, settings.seed, settings.time_planes) if resume is None else copy.deepcopy(resume.field)
     fit = DynamicFit(

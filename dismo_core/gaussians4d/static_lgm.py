@@ -85,6 +85,7 @@ class StaticLGM:
         runtime = runtime or Runtime.on(self.plan.device)
         picture = clip.frames(SIDE)[0][frame]
         runtime.stage("making pictures of the other sides")
+        self.plan.make_room(runtime)
         views = self.sides(picture, seed, runtime)
         runtime.stage("making Gaussians of them")
         first = self.gaussians(views)

@@ -240,6 +240,7 @@ def gaussians_from_ball(
         raise DisMoError(f"frame must be 0 to {len(clip.rgba) - 1}, the frames of the clip, not {frame}.")
     generator = torch.Generator().manual_seed(settings.seed)
     rgb, mask = (value[frame : frame + 1].to(runtime.device) for value in clip.frames(KNOWN))
+    zero123.plan.make_room(runtime)
     embedding, condition = zero123.conditions(rgb, generator)
     fit = BallFit(rgb[0], mask[0], zero123.guidance, embedding, condition, settings, generator)
     with zero123.judging():

@@ -153,6 +153,7 @@ class MimoPipeline:
         for name, needed in workspaces(width, height, min(window, len(poses)), self.dtype.itemsize).items():
             self.plan.parts[name] = needed.of(self.plan.parts[name])
         self.plan.release()  # what was settled for another size
+        self.plan.make_room(runtime)
         self.plan.load()
         conditions = self._conditions(picture, poses, backgrounds, width, height, runtime)
         runtime.stage("denoising")

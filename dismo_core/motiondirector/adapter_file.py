@@ -15,11 +15,12 @@ from torch import Tensor, nn
 
 from ..errors import DisMoError
 from ..files import atomic_write, save_tensors
+from ..lora.updates import sides
 from ..weights.files import WeightFile, read_list, read_weights
 from ..weights.recognise import require_kind
 from .bundled import bundled_adapter, bundled_adapters
 from .kinds import KIND_OF
-from .layers import FOLDERS, PARTS, path_layers, require_part
+from .layers import FOLDERS, PARTS, has_convolutions, path_layers, require_part
 
 FORMAT = "motiondirector"
 PUBLISHED = {
@@ -38,7 +39,7 @@ class AdapterFile:
         path: where they come from, for messages.
         part: "appearance" or "motion".
         tensors: the published list, see `DualPathLoRA.tensors`.
-        layers: names of the linears, in order; empty = not known, as in a published list that no base was named for.
+        layers: names of the layers, in order; empty = not known, as in a published list that no base was named for.
         metadata: texts of a safetensors file.
     """
 
@@ -108,6 +109,10 @@ def write_adapter(file: AdapterFile, path: str | os.PathLike[str], *, overwrite:
         raise DisMoError(f"{path.name} has the suffix {path.suffix!r}; adapters are written as .safetensors or .pt.")
     if path.suffix == ".safetensors" and not file.layers:
         raise DisMoError(f"The linears of {file.path} have no names: it is not for a published base. Name its base.")
+    if path.suffix == ".pt" and has_convolutions(file.layers):
+        raise DisMoError(
+            f"{file.path} also changes convolutions, for which the published lists have no place. Write it as .safetensors."
+        )
     tensors = [tensor.detach().to("cpu", torch.float32).contiguous() for tensor in file.tensors]
     with atomic_write(path, overwrite=overwrite) as temporary:
         if path.suffix == ".pt":
@@ -153,7 +158,9 @@ def find_adapter(path: str | os.PathLike[str], part: str) -> Path:
     )
 
 
-def check_list(tensors: Sequence[Tensor], unet: nn.Module, part: str, source: str) -> int:
+def check_list(
+    tensors: Sequence[Tensor], unet: nn.Module, part: str, source: str, names: Sequence[str] | None = None
+) -> int:
     """How many adapters a list holds for a part of a UNet.
 
     Args:
@@ -161,11 +168,12 @@ def check_list(tensors: Sequence[Tensor], unet: nn.Module, part: str, source: st
         unet: that it is for.
         part: "appearance" or "motion".
         source: for messages.
+        names: of the layers; None = those of the published method.
 
     Raises:
         DisMoError: an odd length, one that is no multiple of the part's, a shape that does not fit (the first is named), or NaN.
     """
-    names = path_layers(unet, part)
+    names = path_layers(unet, part) if names is None else names
     each = 2 * len(names)
     if len(tensors) % 2:
         raise DisMoError(
@@ -178,18 +186,14 @@ def check_list(tensors: Sequence[Tensor], unet: nn.Module, part: str, source: st
             f"has {each}. It is for another base, or for the other part."
         )
     for i, name in enumerate(names):
-        linear: Any = unet.get_submodule(name)
+        rows, columns = sides(unet.get_submodule(name))
         for k in range(count):
             up, down = tensors[2 * (i * count + k) : 2 * (i * count + k) + 2]
             rank = up.shape[1] if up.ndim == 2 else 0
-            if (
-                tuple(up.shape) != (linear.out_features, rank)
-                or tuple(down.shape) != (rank, linear.in_features)
-                or not rank
-            ):
+            if tuple(up.shape) != (rows, rank) or tuple(down.shape) != (rank, columns) or not rank:
                 raise DisMoError(
                     f"{source} does not fit this base: the first wrong layer is {name}, with {list(up.shape)} and {list(down.shape)} where "
-                    f"[{linear.out_features}, rank] and [rank, {linear.in_features}] belong. It is for another base, or the other part."
+                    f"[{rows}, rank] and [rank, {columns}] belong. It is for another base, or the other part."
                 )
             for tensor in (up, down):
                 if not tensor.is_floating_point() or not (tensor.is_meta or bool(tensor.isfinite().all())):
@@ -201,12 +205,12 @@ def check_list(tensors: Sequence[Tensor], unet: nn.Module, part: str, source: st
 
 
 def for_base(file: AdapterFile, unet: nn.Module) -> AdapterFile:
-    """The same adapters in the order of a UNet's linears, checked against it.
+    """The same adapters in the order of a UNet's layers, checked against it.
 
     Raises:
         DisMoError: they are for another base, or hold NaN.
     """
-    known = path_layers(unet, file.part)
+    known = path_layers(unet, file.part, has_convolutions(file.layers))
     strange = next((name for name in file.layers if name not in set(known)), None)
     missing = next((name for name in known if name not in set(file.layers)), None)
     if strange or missing:
@@ -221,7 +225,7 @@ def for_base(file: AdapterFile, unet: nn.Module) -> AdapterFile:
     stride = 2 * file.count
     place = {name: stride * i for i, name in enumerate(file.layers)}
     tensors = [tensor for name in known for tensor in file.tensors[place[name] : place[name] + stride]]
-    check_list(tensors, unet, file.part, str(file.path))
+    check_list(tensors, unet, file.part, str(file.path), known)
     return replace(file, tensors=tensors, layers=known)
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ..errors import DisMoError
 from ..lora.updates import LowRankPair, Setting, attach, detach
 from ..weights.files import differences
-from .layers import PARTS, Part, path_layers, require_part
+from .layers import PARTS, Part, has_convolutions, path_layers, require_part
 
 if TYPE_CHECKING:
     from .adapter_file import AdapterFile
@@ -25,16 +25,17 @@ LARGEST_RANK = 4096
 
 
 class DualPathLoRA(nn.Module):
-    """Freezes a UNet and puts low-rank updates into its linears, in place. New ones change nothing: U is zero.
+    """Freezes a UNet and puts low-rank updates into its layers, in place. New ones change nothing: U is zero.
 
-    Scales are 1 at first: `set_scales`. The module holds the matrices alone; they lie in the UNet's linears, too, and move with it.
+    Scales are 1 at first: `set_scales`. The module holds the matrices alone; they lie in the UNet's layers, too, and move with it.
 
     Args:
         unet: diffusers' UNet3DConditionModel, also on the meta device or stored in fewer bits.
-        rank: of the updates; smaller on linears with a smaller side.
+        rank: of the updates; smaller on layers with a smaller side.
         appearances: how many appearance adapters, one a clip in training; 0 = none.
         motion: whether there is a motion adapter.
         dropout: share of the updates' numbers that are dropped in training.
+        convolutions: whether the motion adapter also sits on the convolutions over frames, see `path_layers`.
 
     Attributes:
         appearances: N.
@@ -46,7 +47,14 @@ class DualPathLoRA(nn.Module):
     """
 
     def __init__(
-        self, unet: nn.Module, *, rank: int = 32, appearances: int = 1, motion: bool = True, dropout: float = 0.0
+        self,
+        unet: nn.Module,
+        *,
+        rank: int = 32,
+        appearances: int = 1,
+        motion: bool = True,
+        dropout: float = 0.0,
+        convolutions: bool = False,
     ) -> None:
         super().__init__()
         if not 1 <= rank <= LARGEST_RANK:
@@ -58,13 +66,13 @@ class DualPathLoRA(nn.Module):
         self.appearances = appearances
         self.has_motion = motion
         self._unet = (unet,)  # not a child: its weights are not this module's
-        self._layers = {part: path_layers(unet, part) for part in PARTS}
+        self._layers = {part: path_layers(unet, part, convolutions) for part in PARTS}
         self._settings = {"appearance": [Setting() for _ in range(appearances)], "motion": [Setting()][: int(motion)]}
         self._trained = [(p, p.requires_grad) for p in unet.parameters()]
         self._pairs: dict[str, list[list[LowRankPair]]] = {}
         for part, settings in self._settings.items():
-            linears: list[Any] = [unet.get_submodule(name) for name in self._layers[part]]
-            self._pairs[part] = [[LowRankPair(linear, rank, dropout, s) for linear in linears] for s in settings]
+            layers: list[Any] = [unet.get_submodule(name) for name in self._layers[part]]
+            self._pairs[part] = [[LowRankPair(layer, rank, dropout, s) for layer in layers] for s in settings]
             self.add_module(part, nn.ModuleList(_tree(self._layers[part], pairs) for pairs in self._pairs[part]))
         taken: list[nn.Module] = []
         try:
@@ -73,8 +81,8 @@ class DualPathLoRA(nn.Module):
                     attach(unet.get_submodule(name), pairs)
                     taken.append(unet.get_submodule(name))
         except DisMoError:
-            for linear in taken:
-                detach(linear)
+            for layer in taken:
+                detach(layer)
             raise
         for p, _ in self._trained:
             p.requires_grad_(False)
@@ -124,7 +132,8 @@ class DualPathLoRA(nn.Module):
         if len(parts) < len(files):
             raise DisMoError(f"Both are of the {files[0].part}: give one of each part. Two of a part are merged first.")
         count = parts["appearance"].count if "appearance" in parts else 0
-        lora = cls(unet, rank=1, appearances=count, motion="motion" in parts)
+        convolutions = any(has_convolutions(file.layers) for file in files)
+        lora = cls(unet, rank=1, appearances=count, motion="motion" in parts, convolutions=convolutions)
         for part, file in parts.items():
             lora.load_tensors(part, file.tensors)
         return lora.eval()
@@ -145,12 +154,12 @@ class DualPathLoRA(nn.Module):
         return max(pair.lora_up.weight.shape[1] for part in self._pairs.values() for pairs in part for pair in pairs)
 
     def layers(self, part: str) -> list[str]:
-        """Names of the wrapped linears, in the order of the files. part: "appearance" or "motion"."""
+        """Names of the wrapped layers, in the order of the files. part: "appearance" or "motion"."""
         require_part(part)
         return list(self._layers[part]) if self._pairs[part] else []
 
     def parameters_of(self, part: str, index: int = 0) -> list[nn.Parameter]:
-        """U and D of every linear, in the order of the files.
+        """U and D of every layer, in the order of the files.
 
         Args:
             part: "appearance" or "motion".
@@ -165,7 +174,7 @@ class DualPathLoRA(nn.Module):
         return [half for pair in halves for half in pair]
 
     def tensors(self, part: str) -> list[Tensor]:
-        """The published list: for each linear U and D of the first adapter, of the second, and so on; float32 on the CPU."""
+        """The published list: for each layer U and D of the first adapter, of the second, and so on; float32 on the CPU."""
         adapters = [self.parameters_of(part, k) for k in range(len(self._pairs[part]))]
         count = len(self._layers[part])
         halves = [half for i in range(count) for held in adapters for half in held[2 * i : 2 * i + 2]]
@@ -179,12 +188,13 @@ class DualPathLoRA(nn.Module):
             tensors: as `tensors` gives them.
 
         Raises:
-            DisMoError: another number of them, a shape that does not fit its linear (the first is named), or NaN.
+            DisMoError: another number of them, a shape that does not fit its layer (the first is named), or NaN.
         """
         from .adapter_file import check_list
 
         adapters = self._pairs[part] if part in PARTS else []
-        found = check_list(tensors, self.unet, part, f"The list of {len(tensors)} tensors")
+        names = self._layers[part] if part in PARTS else None
+        found = check_list(tensors, self.unet, part, f"The list of {len(tensors)} tensors", names)
         if found != len(adapters):
             raise DisMoError(f"The list holds {found} {part} adapters, and there are {len(adapters)} to fill.")
         halves = iter(tensors)
@@ -282,7 +292,8 @@ class DualPathLoRA(nn.Module):
                             "it, or load the base in bf16, fp16 or fp32."
                         )
                     held.append((weight, weight.data))
-                    weight.data = (weight.data.float() + self._update(part, i).to(weight.device)).to(weight.dtype)
+                    update = self._update(part, i).view(weight.shape).to(weight.device)
+                    weight.data = (weight.data.float() + update).to(weight.dtype)
             for setting in settings:
                 setting.scale = 0.0
             yield
@@ -292,7 +303,7 @@ class DualPathLoRA(nn.Module):
             _set(settings, then)
 
     def _update(self, part: str, layer: int) -> Tensor:
-        """The sum of the updates of one linear, with their scales, [d_out, d_in]."""
+        """The sum of the updates of one layer, with their scales, [d_out, d_in]."""
         with torch.no_grad():
             updates = [
                 pairs[layer].setting.scale * (pairs[layer].lora_up.weight @ pairs[layer].lora_down.weight)

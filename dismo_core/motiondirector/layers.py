@@ -1,7 +1,8 @@
-"""Which linears of the UNet the two adapters sit on, in the order of the published files (docs/methods/motiondirector.md, 2.1, 2.3)."""
+"""Which layers of the UNet the two adapters sit on, in the order of the published files (docs/methods/motiondirector.md, 2.1, 2.3)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal, get_args
 
 from torch import nn
@@ -19,12 +20,16 @@ _TAKEN = {
 }
 
 
-def path_layers(unet: nn.Module, part: str) -> list[str]:
-    """Names of the linears of a part, in the order in which the UNet registers them.
+CONVOLUTIONS = "temp_convs"  # the UNet's name for what mixes neighbouring frames
+
+
+def path_layers(unet: nn.Module, part: str, convolutions: bool = False) -> list[str]:
+    """Names of the layers of a part: the linears in the order in which the UNet registers them, then the convolutions likewise.
 
     Args:
         unet: diffusers' UNet3DConditionModel.
         part: "appearance" (spatial transformers) or "motion" (temporal ones).
+        convolutions: whether the motion has the convolutions over frames, too; ours, the published method leaves them out.
 
     Raises:
         DisMoError: another part, or a model without such linears.
@@ -43,7 +48,18 @@ def path_layers(unet: nn.Module, part: str) -> list[str]:
             f"This {type(unet).__name__} has no {kind}, which the {part} adapter changes. Choose a text-to-video base of the ModelScope "
             "family, such as ZeroScope."
         )
+    if convolutions and part == "motion":
+        found += [
+            name
+            for name, module in unet.named_modules()
+            if isinstance(module, nn.Conv3d) and CONVOLUTIONS in name.split(".")
+        ]
     return found
+
+
+def has_convolutions(names: Iterable[str]) -> bool:
+    """Whether convolutions are among layers."""
+    return any(CONVOLUTIONS in name.split(".") for name in names)
 
 
 def require_part(part: str) -> None:

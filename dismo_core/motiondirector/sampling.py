@@ -18,6 +18,7 @@ from ..diffusion.frame_vae import decode_frames
 from ..diffusion.noise_prior import mix_noise_prior, start_noise
 from ..errors import DisMoError
 from ..runtime import Runtime
+from ..text_to_video.pieces import feed_forward_by_frames
 from ..text_to_video.single_frame import single_frame_bypass
 
 if TYPE_CHECKING:
@@ -128,13 +129,21 @@ def sample_latents(
         log.warning("The prompt is empty, so there is nothing to be guided to: guidance is 1.")
         guidance = 1.0
     runtime.stage("reading the prompt")
+    base.plan_for(width, height, settings.frames, settings.batch * (2 if guidance > 1 else 1))
+    base.plan.make_room(runtime)
+    short = "unet" in base.plan.choice.low_memory
     text = base.encode_prompts([settings.prompt])
     negative = base.encode_prompts([settings.negative_prompt]) if guidance > 1 else None
     runtime.stage("denoising")
     switched = (settings.motion_from, settings.motion_until) != (0.0, 1.0)
     with out_of_memory_explained(), base.plan.using("unet"), _motion_restored(lora) as motion:
         single = single_frame_bypass(base.unet) if settings.frames == 1 else contextlib.nullcontext()
-        with single, lora.merged() if lora is not None and _mergeable(base, switched) else contextlib.nullcontext():
+        pieces = feed_forward_by_frames(base.unet) if short else contextlib.nullcontext()
+        with (
+            single,
+            pieces,
+            lora.merged() if lora is not None and _mergeable(base, switched) else contextlib.nullcontext(),
+        ):
             latents = sample_ddim(
                 base.unet,
                 base.scheduler,
@@ -145,7 +154,7 @@ def sample_latents(
                 guidance=guidance,
                 runtime=runtime,
                 before_step=motion_switch(lora, motion, settings.motion_from, settings.motion_until),
-                in_turn="unet" in base.plan.choice.low_memory,
+                in_turn=short,
                 preview=partial(_middle_frame, base) if previews and base.plan.choice.memory == "full" else None,
             )
     return require_finite(latents, "denoising")

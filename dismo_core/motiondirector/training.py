@@ -13,7 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import DisMoError
+from ..files import remove_unfinished
 from ..runtime import Runtime
+from ..text_to_video.base import TRAINING
 from ..training.checkpoint import checkpoints
 from ..training.loop import Schedule, TrainingRun, fit
 from ..training.optimizers import make_adamw
@@ -55,6 +57,7 @@ class TrainingSettings:
         weight_decay: of AdamW.
         betas: of AdamW.
         epsilon: of AdamW.
+        convolutions: also change the UNet's convolutions over frames; the published method leaves them out.
         optimizer: "adamw" or "adamw8bit" (needs bitsandbytes).
         clip: largest gradient norm; inf = none.
         accumulation: clips to a step.
@@ -79,6 +82,7 @@ class TrainingSettings:
     zero_terminal_snr: bool = False
     dropout: float = 0.1
     dropout_until_step: int | None = None
+    convolutions: bool = False
     weight_decay: float = 1e-2
     betas: tuple[float, float] = (0.9, 0.999)
     epsilon: float = 1e-8
@@ -128,7 +132,7 @@ def train_adapters(
     start = _warm_start(settings, base.unet)
     rank = next((file.rank for file in start.values()), settings.rank)
     lora = DualPathLoRA(
-        base.unet, rank=rank, appearances=count, motion=settings.motion, dropout=settings.dropout
+        base.unet, rank=rank, appearances=count, motion=settings.motion, dropout=settings.dropout, convolutions=settings.convolutions
     )  # fmt: skip
     undo: Callable[[], None] | None = None
     # Cloned: a prompt that was encoded within inference mode cannot be trained with.
@@ -176,7 +180,9 @@ def train_adapters(
                 weight_decay=settings.weight_decay,
             ),
         )
-        with _training_memory(base), out_of_memory_explained(), base.plan.using("unet"):
+        for place in folder.glob("**/lora"):
+            remove_unfinished(place, "*", ".safetensors")
+        with _training_memory(base, clips, runtime), out_of_memory_explained(), base.plan.using("unet"):
             fit(lora, step, run)
         return _finished(folder, settings) or _save(lora, folder, settings.steps, texts)
     finally:
@@ -374,12 +380,16 @@ def _spread(tensors: list[Tensor], have: int, wanted: int) -> list[Tensor]:
 
 
 @contextlib.contextmanager
-def _training_memory(base: TextToVideoBase) -> Iterator[None]:
+def _training_memory(base: TextToVideoBase, clips: Sequence[CachedClip], runtime: Runtime) -> Iterator[None]:
     """One part at a time on the device: VAE and text encoder are not there while the UNet trains."""
     held = base.plan.memory
     if held != "full" and base.device.type != "cpu":
         base.plan.memory = "model offload"
+    largest = max((clip.latents.shape for clip in clips), key=lambda shape: shape.numel())
+    frames, height, width = largest[2:]
+    base.plan_for(width * base.scale, height * base.scale, frames, numbers=TRAINING)
     try:
+        base.plan.make_room(runtime)
         yield
     finally:
         base.plan.release()

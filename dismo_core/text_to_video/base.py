@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 
 log = logging.getLogger(__name__)
+# Numbers that the UNet's pass needs for each latent of a clip and channel of its widest transformer, whole and in pieces, counted by
+# `python -m benchmarks.text_to_video_memory`.
+FRAMES = 2 * 16  # reckoned with at first: of a clip, for both halves of the guidance
+SAMPLING, TRAINING = (21, 11), (118, 118)
 
 
 @dataclass
@@ -61,7 +65,8 @@ class TextToVideoBase:
     plan: MemoryPlan = field(init=False)
 
     def __post_init__(self) -> None:
-        self.plan = MemoryPlan(self._parts(), self.device, self.memory)
+        width, height = self.size
+        self.plan = MemoryPlan(self._parts(width, height, FRAMES, SAMPLING), self.device, self.memory)
         self._encoding = TextEncoding(self.tokenizer, self.text_encoder)
 
     @property
@@ -100,20 +105,40 @@ class TextToVideoBase:
         """Token ids of a prompt, int64 [tokens], cut and padded as the text encoder takes them."""
         return self._encoding.tokens(prompt)[0]
 
-    def _parts(self) -> dict[str, Part]:
-        width, height = self.size
+    def plan_for(
+        self, width: int, height: int, frames: int, clips: int = 1, numbers: tuple[int, int] = SAMPLING
+    ) -> None:
+        """Reckon with videos of this size from now on.
+
+        Args:
+            width: px.
+            height: px.
+            frames: of a clip.
+            clips: computed together, each half of the guidance among them.
+            numbers: `SAMPLING` or `TRAINING`.
+        """
+        parts = self._parts(width, height, frames * clips, numbers)
+        if parts != self.plan.parts:
+            self.plan.release()  # what was settled for another size
+            self.plan.parts = parts
+
+    def _parts(self, width: int, height: int, frames: int, numbers: tuple[int, int]) -> dict[str, Part]:
         channels = self.vae.config["block_out_channels"]
         # the widest point of the VAE is its last stage, in which a frame has the resolution of pixels
         decoding = 6 * width * height * channels[0] * 2 * self.dtype.itemsize
-        cells = width * height // self.scale**2
-        denoising = 24 * 2 * 16 * cells * int(self.unet.config["block_out_channels"][0]) * self.dtype.itemsize
+        one = frames * (width * height // self.scale**2) * _widest(self.unet) * self.dtype.itemsize
+        whole, pieces = (count * one for count in numbers)
         return {
-            "unet": Part(
-                self.unet, self.unet, denoising, denoising // 2, repeated=True
-            ),  # the halves of the guidance in turn
+            "unet": Part(self.unet, self.unet, whole, pieces, repeated=True),
             "vae": Part(self.vae, None, decoding),
             "text_encoder": Part(self.text_encoder, None, 1 << 26),
         }
+
+
+def _widest(unet: UNet3DConditionModel) -> int:
+    """Channels of the transformer over frames at full resolution, where a pass needs the most."""
+    width: int = unet.transformer_in.proj_in.out_features
+    return width
 
 
 def load_text_to_video(

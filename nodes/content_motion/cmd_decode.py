@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from comfy_api.latest import InputImpl, Types, io
+from comfy_api.latest import io
 
 from ..shared import compat, host
 from ..shared.sockets import CMDModel, CMDMotion
+from ..shared.video_of import video_of
 from . import pictures
 
 if TYPE_CHECKING:
@@ -69,7 +69,6 @@ class CMDDecode(io.ComfyNode):
         motion.require_autoencoder(model.autoencoder.id)
         contents = pictures.content_frames(content, motion.size)
         scaled = motion.scaled(strength)
-        rate = Fraction(motion.fps).limit_denominator(1001)
         host.bring_to_device(model)
         runtime = host.runtime(model)
         videos, batches = [], []
@@ -78,6 +77,6 @@ class CMDDecode(io.ComfyNode):
                 runtime.check_cancel()
                 images = decode_frames(autoencoder, scaled, frame).float().div_(255)
                 runtime.progress(number, len(contents), None)
-                videos.append(InputImpl.VideoFromComponents(Types.VideoComponents(images=images, frame_rate=rate)))
+                videos.append(video_of(images, motion.fps))
                 batches.append(images)
         return io.NodeOutput(videos, batches)

@@ -9,19 +9,18 @@ import folder_paths
 
 from ...dismo_core import DisMoError
 from ..shared import files
+from ..shared.files import OUTPUT_MARK, inside
 
 MODELS = "dismo_content_motion"
 FOLDER = "content_motion"  # within each of ComfyUI's dismo folders
 TINY = "tiny"
 ENDINGS = (".safetensors", ".sft", ".pt", ".pth")
 MOTION = ".safetensors"
-OUTPUT_MARK = " [output]"  # as ComfyUI marks files of its output folder
 
 
 def register_folder() -> None:
-    """Make `content_motion` in each of ComfyUI's `dismo` folders known; `extra_model_paths.yaml` may name more."""
-    for folder in folder_paths.get_folder_paths("dismo"):
-        files.register(MODELS, ENDINGS, os.path.join(folder, FOLDER))
+    """Make the folder for models known to ComfyUI."""
+    files.register_below(MODELS, ENDINGS, FOLDER)
 
 
 def models() -> list[str]:
@@ -40,7 +39,7 @@ def model_path(choice: str) -> str:
     if choice == TINY:
         return choice
     for place in folder_paths.get_folder_paths(MODELS):
-        path = _inside(Path(place), choice)
+        path = inside(place, choice)
         if path.exists():
             return str(path)
     places = " or ".join(folder_paths.get_folder_paths(MODELS))
@@ -73,7 +72,7 @@ def motion_path(choice: str) -> Path:
     """
     mark = OUTPUT_MARK if choice.endswith(OUTPUT_MARK) else ""
     folder = _places()[mark]
-    path = _inside(folder, choice.removesuffix(mark))
+    path = inside(folder, choice.removesuffix(mark))
     if path.suffix != MOTION or not path.is_file():
         raise DisMoError(
             f"There is no motion file {choice!r} in {folder}. Save one with CMD Save Motion, then press R."
@@ -88,7 +87,7 @@ def next_file(prefix: str) -> tuple[Path, str]:
         DisMoError: the prefix leads out of the folder.
     """
     base = _places()[OUTPUT_MARK]
-    _inside(base, prefix)
+    inside(base, prefix)
     folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(prefix, str(base))
     file = f"{name}_{counter:05}_{MOTION}"
     return Path(folder) / file, (Path(subfolder) / file).as_posix()
@@ -97,11 +96,3 @@ def next_file(prefix: str) -> tuple[Path, str]:
 def _places() -> dict[str, Path]:
     folders = {"": folder_paths.get_input_directory(), OUTPUT_MARK: folder_paths.get_output_directory()}
     return {mark: Path(os.path.abspath(folder)) for mark, folder in folders.items()}
-
-
-def _inside(folder: Path, name: str) -> Path:
-    folder = Path(os.path.abspath(folder))
-    path = Path(os.path.abspath(folder / name))
-    if not path.is_relative_to(folder):
-        raise DisMoError(f"{name!r} leads out of the folder {folder}. Use a name inside it.")
-    return path

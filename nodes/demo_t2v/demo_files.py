@@ -19,9 +19,8 @@ TABLES = ".csv"
 
 
 def register_folder() -> None:
-    """Make `demo` in each of ComfyUI's `dismo` folders known; `extra_model_paths.yaml` may name more."""
-    for folder in folder_paths.get_folder_paths("dismo"):
-        files.register(MODELS, ENDINGS, os.path.join(folder, FOLDER))
+    """Make the folder for its weights known to ComfyUI."""
+    files.register_below(MODELS, ENDINGS, FOLDER)
 
 
 def models() -> list[str]:

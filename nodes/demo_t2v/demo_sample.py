@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from comfy_api.latest import InputImpl, Types, io
+from comfy_api.latest import io
 
 from ..shared import compat, host
 from ..shared.sockets import DemoConditioning, DemoModel
+from ..shared.video_of import video_of
 from .advice import OUT_OF_MEMORY
 
 if TYPE_CHECKING:
@@ -152,14 +152,8 @@ class DemoSample(io.ComfyNode):
         scaling = float(model.autoencoder.config["scaling_factor"])
         latent = {"samples": as_latent(latents) / scaling}
         return io.NodeOutput(
-            [as_video(clip, fps or model.defaults.fps) for clip in images], images.flatten(0, 1), latent
+            [video_of(clip, fps or model.defaults.fps) for clip in images], images.flatten(0, 1), latent
         )
-
-
-def as_video(frames: Tensor, fps: float) -> Any:
-    """A VIDEO of frames [F, H, W, 3], 0..1."""
-    rate = Fraction(fps).limit_denominator(1001)
-    return InputImpl.VideoFromComponents(Types.VideoComponents(images=frames, frame_rate=rate))
 
 
 def as_latent(latents: Tensor) -> Tensor:

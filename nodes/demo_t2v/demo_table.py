@@ -9,9 +9,9 @@ from comfy_api.latest import io
 
 from ..shared import compat, host
 from ..shared.sockets import DemoModel
+from ..shared.video_of import video_of
 from . import demo_files
 from .advice import OUT_OF_MEMORY
-from .demo_sample import as_video
 
 if TYPE_CHECKING:
     from ...dismo_core.demo_t2v import DemoTextToVideo
@@ -157,7 +157,7 @@ class DemoPromptTable(io.ComfyNode):
                 if isinstance(clip, DisMoError):
                     problems.append(f"{job.file}: {clip}")
                 else:
-                    videos.append(as_video(clip.float() / 255, fps or model.defaults.fps))
+                    videos.append(video_of(clip.float() / 255, fps or model.defaults.fps))
                     names.append(Path(job.file).stem)
         if not videos:
             raise DisMoError(f"No row of the table could be made: {'; '.join(problems)}.")

@@ -10,6 +10,7 @@ import comfy.utils
 import folder_paths
 
 from ..shared import files
+from ..shared.files import PACK
 from . import model_files
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 BASE = "CogVideoX-5b-I2V"  # the hub's one, in a folder of this name
 FROM_BASE = "from base"
-FOLDERS = ("diffusers", model_files.FOLDER, "CogVideo")  # the last is where CogVideoXWrapper puts diffusers folders
+FOLDERS = ("diffusers", PACK, "CogVideo")  # the last is where CogVideoXWrapper puts diffusers folders
 
 
 def register_folder() -> None:

@@ -8,11 +8,8 @@ from pathlib import Path
 import folder_paths
 
 from ..shared import files
-from ..shared.files import Progress
+from ..shared.files import PACK, Progress
 
-FOLDER = "dismo"
-MOTIONS = "motions"  # folder within, for motion files, which are no weights
-OTHERS = ("mimo",)  # folders within, for what belongs to other methods
 BUNDLED = ("tiny",)
 EXTRACTOR, ADAPTER = RELEASED = ("motion_extractor_large", "cogvideox5b_i2v_large")  # as in dismo_core/dismo/weights.py
 EXTENSIONS = (".safetensors", ".pt")
@@ -20,7 +17,7 @@ EXTENSIONS = (".safetensors", ".pt")
 
 def register_folder() -> None:
     """Make `models/dismo` known to ComfyUI."""
-    files.register(FOLDER, EXTENSIONS)
+    files.register(PACK, EXTENSIONS)
 
 
 def choices() -> list[str]:
@@ -34,9 +31,9 @@ def extractors() -> list[str]:
 
 
 def own_files() -> list[str]:
-    """The weight files in `models/dismo`, without motions, released files and what belongs to diffusers folders."""
-    others = {MOTIONS, *OTHERS} | {folder.name for folder in files.diffusers_folders(FOLDER)}
-    names = folder_paths.get_filename_list(FOLDER)
+    """The weight files in `models/dismo`, without what is released, of other methods, or part of a diffusers folder."""
+    others = files.folders_within() | {folder.name for folder in files.diffusers_folders(PACK)}
+    names = folder_paths.get_filename_list(PACK)
     return [name for name in names if Path(name).parts[0] not in others and os.path.splitext(name)[0] not in RELEASED]
 
 
@@ -51,11 +48,11 @@ def resolve(choice: str, download: bool = False, progress: Progress | None = Non
     if choice in BUNDLED:
         return choice
     if choice not in RELEASED:
-        return files.full_path(FOLDER, choice)
+        return files.full_path(PACK, choice)
     from ...dismo_core.dismo import weights  # noqa: F401, it registers what is released
     from ...dismo_core.weights.hub import require
 
-    return str(require(choice, folder_paths.get_folder_paths(FOLDER), download=download, progress=progress))
+    return str(require(choice, folder_paths.get_folder_paths(PACK), download=download, progress=progress))
 
 
 def fingerprint(choice: str | None) -> str:
@@ -69,6 +66,6 @@ def fingerprint(choice: str | None) -> str:
     if choice in BUNDLED:
         return choice
     if choice in RELEASED:
-        converted = files.fingerprint(f"{choice}.safetensors", FOLDER)
+        converted = files.fingerprint(f"{choice}.safetensors", PACK)
         return converted if "@" in converted else choice
-    return files.fingerprint(choice, FOLDER)
+    return files.fingerprint(choice, PACK)

@@ -10,24 +10,22 @@ import folder_paths
 from ...dismo_core import DisMoError
 from ...dismo_core.assets.examples import example_names
 from ..shared import files
-from . import model_files
+from ..shared.files import EXAMPLE_MARK, OUTPUT_MARK, inside
 
 LIBRARY = "dismo_motions"
+MOTIONS = "motions"  # folder within the pack's, and within the output folder
 SUFFIX = ".safetensors"
-EXAMPLE_MARK = " [example]"
-OUTPUT_MARK = " [output]"  # as ComfyUI marks files of its output folder
 
 
 def register_folder() -> None:
-    """Make `motions` in each of ComfyUI's `dismo` folders known; `extra_model_paths.yaml` may name more `dismo_motions`."""
-    for folder in folder_paths.get_folder_paths(model_files.FOLDER):
-        files.register(LIBRARY, [SUFFIX], os.path.join(folder, model_files.MOTIONS))
+    """Make the folder for motions known to ComfyUI."""
+    files.register_below(LIBRARY, [SUFFIX], MOTIONS)
 
 
 def choices() -> list[str]:
     """Examples first, then the library, then the output folder."""
-    files = [name for mark in ("", OUTPUT_MARK) for name in _listed(mark)]
-    return [*(f"{name}{EXAMPLE_MARK}" for name in example_names()), *files]
+    saved = [name for mark in ("", OUTPUT_MARK) for name in _listed(mark)]
+    return [*(f"{name}{EXAMPLE_MARK}" for name in example_names()), *saved]
 
 
 def example(choice: str) -> str | None:
@@ -43,7 +41,7 @@ def resolve(choice: str) -> Path:
     """
     mark = OUTPUT_MARK if choice.endswith(OUTPUT_MARK) else ""
     for folder in _folders(mark):
-        path = _inside(folder, choice.removesuffix(mark))
+        path = inside(folder, choice.removesuffix(mark))
         if path.suffix == SUFFIX and path.is_file():
             return path
     places = " or ".join(str(folder) for folder in _folders(mark))
@@ -63,7 +61,7 @@ def next_file(place: str, prefix: str) -> tuple[Path, str]:
     """
     mark = OUTPUT_MARK if place == "output" else ""
     base = _folders(mark)[0]
-    _inside(base, prefix)
+    inside(base, prefix)
     folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(prefix, str(base))
     file = f"{name}_{counter:05}_{SUFFIX}"
     return Path(folder) / file, (Path(subfolder) / file).as_posix() + mark
@@ -71,7 +69,7 @@ def next_file(place: str, prefix: str) -> tuple[Path, str]:
 
 def _folders(mark: str) -> list[Path]:
     if mark == OUTPUT_MARK:
-        return [Path(os.path.abspath(folder_paths.get_output_directory())) / model_files.MOTIONS]
+        return [Path(os.path.abspath(folder_paths.get_output_directory())) / MOTIONS]
     return [Path(os.path.abspath(folder)) for folder in folder_paths.get_folder_paths(LIBRARY)]
 
 
@@ -79,10 +77,3 @@ def _listed(mark: str) -> list[str]:
     """Relative names, with `/` on every system so that a shared graph finds them."""
     names = {file.relative_to(folder).as_posix() for folder in _folders(mark) for file in folder.rglob(f"*{SUFFIX}")}
     return [name + mark for name in sorted(names)]
-
-
-def _inside(folder: Path, name: str) -> Path:
-    path = Path(os.path.abspath(folder / name))
-    if not path.is_relative_to(folder):
-        raise DisMoError(f"{name!r} leads out of the folder for motions, {folder}. Use a name inside it.")
-    return path

@@ -7,11 +7,12 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from comfy_api.latest import InputImpl, Types, io
+from comfy_api.latest import io
 
 from ..shared import compat, host
 from ..shared.audio import cut
 from ..shared.sockets import Motion, VideoModel
+from ..shared.video_of import video_of
 
 if TYPE_CHECKING:
     from comfy_api.latest import Input
@@ -229,8 +230,7 @@ class MotionTransferSample(io.ComfyNode):
             own = replace(settings, seed=(seed + number * (seeds == "count up")) % 2**64)
             one_each = mask is not None and len(mask) == len(batch) > 1
             images = _moved(model, fitted, group, own, fit, mask[number : number + 1] if one_each else mask)
-            components = Types.VideoComponents(images=images, frame_rate=rate, audio=cut(audio, len(images) / rate))
-            videos.append(InputImpl.VideoFromComponents(components))
+            videos.append(video_of(images, rate, cut(audio, len(images) / rate)))
             all_frames.append(images)
         return io.NodeOutput(videos, all_frames)
 

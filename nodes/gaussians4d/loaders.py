@@ -10,18 +10,18 @@ import torch
 from comfy_api.latest import io
 
 from ..shared import compat, files, host
+from ..shared.files import PACK
 from ..shared.sockets import Guidance4D, Static4D
 
 log = logging.getLogger("dismo")
-FOLDER = "dismo"
-PLACES = ("diffusers", FOLDER)  # downloads go into the first
+PLACES = ("diffusers", PACK)  # downloads go into the first
 RELEASED = "lgm-big"
 KINDS = {"stable-zero123": "stable", "zero123-xl": "xl"}
 
 
 def static_models() -> list[str]:
     """The released one, then files in `models/dismo` that are called as one."""
-    return [RELEASED, *(name for name in folder_paths.get_filename_list(FOLDER) if "lgm" in name.lower())]
+    return [RELEASED, *(name for name in folder_paths.get_filename_list(PACK) if "lgm" in name.lower())]
 
 
 def _places() -> list[Path]:
@@ -80,7 +80,7 @@ class LoadStatic(io.ComfyNode):
         from ...dismo_core.gaussians4d.weights import LGM_FILE, find_folders
 
         lgm, imagedream = find_folders(RELEASED, _places(), download=download, progress=host.download_progress())
-        file = lgm / LGM_FILE if model == RELEASED else Path(files.full_path(FOLDER, model))
+        file = lgm / LGM_FILE if model == RELEASED else Path(files.full_path(PACK, model))
         with torch.inference_mode(False), host.advising_on_memory():
             static = load_static_lgm(
                 file, imagedream, device=host.runtime().device, dtype=host.DTYPES.get(precision), memory=memory

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 import folder_paths
 
 from ...dismo_core import DisMoError
+from ..shared.files import EXAMPLE_MARK, OUTPUT_MARK, inside
 
 if TYPE_CHECKING:
     from ...dismo_core.gaussians4d.posed import PosedGaussians
 
 GAUSSIANS, MODEL = ".ply", "4d.safetensors"  # how names end
-OUTPUT_MARK = " [output]"  # as ComfyUI marks files of its output folder
-EXAMPLE_MARK = " [example]"
 NONE = "none saved yet"
 SEQUENCE = 3  # digits of a file that is one moment of many
 
@@ -59,9 +58,7 @@ def resolve(choice: str) -> Path:
     output = choice.endswith(OUTPUT_MARK)
     folder = _folders()[OUTPUT_MARK if output else ""]
     name = choice.removesuffix(OUTPUT_MARK)
-    path = Path(os.path.abspath(folder / name))
-    if not path.is_relative_to(folder):
-        raise DisMoError(f"{name!r} leads out of the folder {folder}. Use a file inside it.")
+    path = inside(folder, name)
     if not path.is_file() or not path.name.endswith((GAUSSIANS, MODEL)):
         raise DisMoError(f"There is no file {name!r} in {folder}. Choose another one; R on the page lists them again.")
     return path

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import torch
-from comfy_api.latest import InputImpl, Types, io
+from comfy_api.latest import io
 from PIL import Image
 
 from ..shared import compat, host
 from ..shared.ranges import check_range
 from ..shared.sockets import Gaussians, Model4D
+from ..shared.video_of import video_of
 
 if TYPE_CHECKING:
     from ...dismo_core.gaussians4d import Gaussians4D
@@ -139,8 +139,7 @@ class Render(io.ComfyNode):
                 preview = Image.fromarray((rgb * 255).byte().numpy()) if number % PREVIEW_EVERY == 0 else None
                 runtime.progress(number + 1, len(shots), preview)
         picture, mask, depth = torch.stack(images), torch.stack(masks), torch.stack(depths)
-        rate = Fraction(fps or model4d.fps).limit_denominator(1001)
-        video = InputImpl.VideoFromComponents(Types.VideoComponents(images=picture, frame_rate=rate))
+        video = video_of(picture, fps or model4d.fps)
         if background == "transparent":
             alpha = mask[..., None]
             picture = torch.cat(

@@ -11,21 +11,21 @@ import folder_paths
 
 from ...dismo_core import DisMoError
 from ..shared import files
+from ..shared.files import EXAMPLE_MARK, inside
 
 if TYPE_CHECKING:
     from ...dismo_core.mimo import Template
 
 LIBRARY = "dismo_mimo_templates"
 PLACE = os.path.join("mimo", "templates")  # in each of ComfyUI's `dismo` folders
-EXAMPLE = "gym [example]"
+EXAMPLE = f"gym{EXAMPLE_MARK}"
 INPUT_MARK = " [input]"
 _PARTS = ("sdc.mp4", "mask.mp4")  # one of them makes a folder a template
 
 
 def register_folder() -> None:
-    """Make the folder for templates known; `extra_model_paths.yaml` may name more `dismo_mimo_templates`."""
-    for folder in folder_paths.get_folder_paths("dismo"):
-        files.register(LIBRARY, [".zip"], os.path.join(folder, PLACE))
+    """Make the folder for templates known to ComfyUI."""
+    files.register_below(LIBRARY, [".zip"], PLACE)
 
 
 def choices() -> list[str]:
@@ -69,15 +69,15 @@ def free_path(name: str, zipped: bool) -> Path:
     for number in range(1, 10_000):
         path = base / f"{name}{'' if number == 1 else f'_{number}'}{ending}"
         if not path.exists():
-            return _inside(base, path.relative_to(base).as_posix())
+            return inside(base, path.relative_to(base).as_posix())
     raise DisMoError(f"There are too many templates called {name!r} in {base}. Choose another name.")
 
 
 def _path(choice: str) -> Path:
     mark = INPUT_MARK if choice.endswith(INPUT_MARK) else ""
     for folder in _folders(mark):
-        path = _inside(folder, choice.removesuffix(mark))
-        if path.is_dir() or (path.suffix.lower() == ".zip" and path.is_file()):
+        path = inside(folder, choice.removesuffix(mark))
+        if (path.is_dir() and path != folder) or (path.suffix.lower() == ".zip" and path.is_file()):
             return path
     places = " or ".join(str(folder) for folder in _folders(mark))
     raise DisMoError(f"There is no template {choice!r} in {places}. Put its folder or zip file there, then press R.")
@@ -97,10 +97,3 @@ def _names(mark: str) -> set[str]:
         paths += [path.parent for part in _PARTS for path in folder.rglob(part)]
         found |= {path.relative_to(folder).as_posix() for path in paths if path != folder}
     return found
-
-
-def _inside(folder: Path, name: str) -> Path:
-    path = Path(os.path.abspath(folder / name))
-    if not path.is_relative_to(folder) or path == folder:
-        raise DisMoError(f"{name!r} leads out of the folder for templates, {folder}. Use a name inside it.")
-    return path

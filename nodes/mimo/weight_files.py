@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import folder_paths
 
 from ...dismo_core import DisMoError
 from ..shared import files
-from ..shared.files import Progress
+from ..shared.files import PACK, Progress, inside
 
 PLACE = "mimo"  # in each of ComfyUI's `dismo` folders
 TINY, RELEASED = "tiny", "MIMO"  # the second as in dismo_core/mimo/weights.py
@@ -38,7 +37,7 @@ def find(choice: str, download: bool, progress: Progress) -> str:
     """What `load_mimo` takes: a bundled name, or a path.
 
     Raises:
-        DisMoError: it is not there.
+        DisMoError: it is not there, or outside the folders for them.
     """
     if choice == TINY:
         return TINY
@@ -50,8 +49,8 @@ def find(choice: str, download: bool, progress: Progress) -> str:
         for part in RELEASED_FOLDERS:
             fetch_folder(part, places[0] / RELEASED / part.name, progress)
     for place in places:
-        path = Path(os.path.abspath(place / choice))
-        if path.is_relative_to(os.path.abspath(place)) and path.exists():
+        path = inside(place, choice)
+        if path.exists():
             return str(path)
     raise DisMoError(
         f"There are no weights {choice!r} in {' or '.join(map(str, places))}. Put the release's folder there, or choose another."
@@ -80,4 +79,4 @@ def fingerprint(model: str | None, lora: str | None) -> str:
 
 
 def _places() -> list[Path]:
-    return [Path(folder) / PLACE for folder in folder_paths.get_folder_paths("dismo")]
+    return [Path(folder) / PLACE for folder in folder_paths.get_folder_paths(PACK)]

@@ -8,9 +8,9 @@ from pathlib import Path
 import folder_paths
 
 from ..shared import files
+from ..shared.files import PACK, inside
 
-ROOT = "dismo"  # ComfyUI's folder, of which this pack's own are parts
-FOLDER = "motiondirector"  # within
+FOLDER = "motiondirector"  # within the pack's
 LIBRARY = "dismo_motiondirector"
 LORAS = "loras"
 EXTENSIONS = (".safetensors", ".pt")
@@ -19,9 +19,8 @@ LORA_MARK = " [loras]"
 
 
 def register_folder() -> None:
-    """Make `motiondirector` in each of ComfyUI's `dismo` folders known; `extra_model_paths.yaml` may name more `dismo_motiondirector`."""
-    for folder in folder_paths.get_folder_paths(ROOT):
-        files.register(LIBRARY, EXTENSIONS, os.path.join(folder, FOLDER))
+    """Make the folder for adapters known to ComfyUI."""
+    files.register_below(LIBRARY, EXTENSIONS, FOLDER)
 
 
 def choices() -> list[str]:
@@ -65,12 +64,9 @@ def next_file(prefix: str, suffix: str) -> Path:
     Raises:
         DisMoError: the prefix leads out of the folder.
     """
-    from ...dismo_core import DisMoError
-
-    root = Path(os.path.abspath(folder_paths.get_folder_paths(ROOT)[0]))
-    if not Path(os.path.abspath(root / prefix)).is_relative_to(root):
-        raise DisMoError(f"{prefix!r} leads out of the folder {root}. Use a name inside it, such as {FOLDER}/motion.")
-    folder, name, _, _, _ = folder_paths.get_save_image_path(prefix, str(root))
+    root = folder_paths.get_folder_paths(PACK)[0]
+    inside(root, prefix)
+    folder, name, _, _, _ = folder_paths.get_save_image_path(prefix, os.path.abspath(root))
     number = 1  # not ComfyUI's counter, which counts files of one suffix
     while any((path := Path(folder) / f"{name}_{number:05}_{end}").exists() for end in EXTENSIONS):
         number += 1
@@ -88,12 +84,7 @@ def run_folder(name: str, key: str, resume: bool) -> Path:
     Raises:
         DisMoError: the name leads out of the folder.
     """
-    from ...dismo_core import DisMoError
-
-    root = Path(os.path.abspath(folder_paths.get_output_directory())) / FOLDER
-    first = place = Path(os.path.abspath(root / f"{name}_{key}"))
-    if not place.is_relative_to(root) or place == root:
-        raise DisMoError(f"{name!r} leads out of the folder {root}. Use a name inside it.")
+    first = place = inside(os.path.join(folder_paths.get_output_directory(), FOLDER), f"{name}_{key}")
     number = 1
     while not resume and place.exists():
         number += 1

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import folder_paths
 import torch
-from comfy_api.latest import InputImpl, Types, io
+from comfy_api.latest import io
 
 from ..shared import compat, host
 from ..shared.sockets import MotionClips, MotionDirectorAdapter, TextToVideoBase
+from ..shared.video_of import video_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -211,8 +211,7 @@ class MotionDirectorSample(io.ComfyNode):
                     base.plan.release()
                     lora.remove()
         images = video.float().div_(255)
-        components = Types.VideoComponents(images=images, frame_rate=Fraction(fps).limit_denominator(1001))
-        return io.NodeOutput(InputImpl.VideoFromComponents(components), images)
+        return io.NodeOutput(video_of(images, fps), images)
 
 
 def required(part: str, adapter: AdapterFile) -> AdapterFile:

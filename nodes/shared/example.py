@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from comfy_api.latest import InputImpl, Types, io
+from comfy_api.latest import InputImpl, io
 
 from . import compat
+from .video_of import video_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -77,8 +77,7 @@ def _subject(name: str) -> tuple[Any, Tensor, Tensor]:
     rgba, fps = read_rgba_video(example_clip(name))
     color, alpha = rgba[..., :3].float() / 255, rgba[..., 3:].float() / 255
     images = color * alpha + 1 - alpha
-    components = Types.VideoComponents(images=images, frame_rate=Fraction(fps).limit_denominator(1001))
-    return InputImpl.VideoFromComponents(components), images[:1], alpha[..., 0]
+    return video_of(images, fps), images[:1], alpha[..., 0]
 
 
 def _tiles(sheet: Tensor, side: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Files in ComfyUI's model folders."""
+"""Files in ComfyUI's folders."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from typing import Any
 import folder_paths
 
 Progress = Callable[[int, int], None]
+PACK = "dismo"  # this pack's folder below `models`; each method has its own within
+OUTPUT_MARK = " [output]"  # behind a name: as ComfyUI marks files of its output folder
+EXAMPLE_MARK = " [example]"
 
 
 def register(name: str, extensions: Iterable[str] = (), folder: str | None = None) -> None:
@@ -21,6 +24,35 @@ def register(name: str, extensions: Iterable[str] = (), folder: str | None = Non
     """
     folder_paths.add_model_folder_path(name, folder or os.path.join(folder_paths.models_dir, name))
     folder_paths.folder_names_and_paths[name][1].update(extensions)
+
+
+def register_below(name: str, extensions: Iterable[str], below: str) -> None:
+    """Make a folder within each of the pack's folders known; `extra_model_paths.yaml` may name more of that name."""
+    for folder in folder_paths.get_folder_paths(PACK):
+        register(name, extensions, os.path.join(folder, below))
+
+
+def folders_within() -> set[str]:
+    """The first parts of what `register_below` was given: folders in the pack's folder that hold no weights of DisMo."""
+    roots = [Path(root) for root in folder_paths.get_folder_paths(PACK)]
+    others = [name for name in folder_paths.folder_names_and_paths if name.startswith(f"{PACK}_")]
+    places = [Path(place) for name in others for place in folder_paths.get_folder_paths(name)]
+    return {place.relative_to(root).parts[0] for place in places for root in roots if root in place.parents}
+
+
+def inside(folder: str | Path, name: str) -> Path:
+    """Absolute path of a name within a folder.
+
+    Raises:
+        DisMoError: it leads out of the folder.
+    """
+    from ...dismo_core import DisMoError
+
+    folder = Path(os.path.abspath(folder))
+    path = Path(os.path.abspath(folder / name))
+    if not path.is_relative_to(folder):
+        raise DisMoError(f"{name!r} leads out of the folder {folder}. Use a name inside it.")
+    return path
 
 
 def diffusers_folders(folder: str) -> list[Path]:

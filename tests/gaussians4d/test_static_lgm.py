@@ -69,13 +69,14 @@ def small(monkeypatch):
 
 def test_a_frame_becomes_gaussians(files, fish, small):
     static = load_static_lgm(*files)
-    seen = []
+    seen, asked = [], []
     runtime = static_lgm.Runtime.cpu()
-    runtime.stage = seen.append
+    runtime.stage, runtime.free_memory = seen.append, asked.append
     posed = static.pose(fish, 3, seed=1, runtime=runtime)
     assert posed.frame == 3 and posed.radius == 1.5 and posed.surface is None
     assert 0 < len(posed.gaussians) <= 4 * 8 * 8 and torch.isfinite(posed.gaussians.means).all()
     assert len(seen) == 3
+    assert asked == [static.plan.choice.bytes_needed] and asked[0] > 0
     picture = fish.frames(32)[0][3]
     same, again, other = (static.sides(picture, seed, runtime) for seed in (1, 1, 2))
     assert same.shape == (4, 3, 32, 32) and torch.equal(same, again) and not torch.equal(same, other)

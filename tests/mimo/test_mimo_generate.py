@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 
 from dismo_core import DisMoError, mimo
 from dismo_core.mimo.crops.square import crop_square
+from dismo_core.runtime import Runtime
 
 REFERENCE = pixels("sample.reference", (90, 70, 3))
 SMALL = dict(width=64, height=64, steps=1)
@@ -48,6 +49,14 @@ def test_animate_is_one_crop_on_white(pipe):
     poses = [mimo.pad_square(body[y0:y1, x0:x1], 0)[0] for body in template.sdc]
     made = pipe.sample(REFERENCE, poses, None, generator=torch.Generator().manual_seed(5), **SMALL)
     assert np.array_equal(found, made)
+
+
+def test_the_host_is_asked_for_memory(pipe):
+    runtime, asked = Runtime.cpu(), []
+    runtime.free_memory = asked.append
+    pipe.plan.release()
+    mimo.animate(pipe, REFERENCE, moving(), runtime=runtime, **SMALL)
+    assert asked == [pipe.plan.choice.bytes_needed] and asked[0] > pipe.plan.bytes_of_weights()
 
 
 def test_animate_makes_30_frames_a_second(pipe):

@@ -248,3 +248,29 @@ def test_scales_that_cannot_be(unet):
             lora.set_scales(**options)
     with pytest.raises(DisMoError, match="no Transformer2DModel"):
         DualPathLoRA(torch.nn.Linear(2, 2))
+
+
+def test_convolutions_over_frames_can_be_changed_too(unet, published, tmp_path):
+    before = run(unet, published)
+    lora = trained(unet, convolutions=True).eval()
+    published_names = lora.layers("motion")[: len(DualPathLoRA(toy_unet()).layers("motion"))]
+    ours = lora.layers("motion")[len(published_names) :]
+    assert published_names == DualPathLoRA(toy_unet()).layers("motion")
+    convolutions = [name for name, module in unet.named_modules() if isinstance(module, torch.nn.Conv3d)]
+    assert ours == convolutions and len(ours) >= 4
+    with_it = run(unet, published)
+    assert not torch.equal(with_it, before)
+    with lora.merged():
+        torch.testing.assert_close(run(unet, published), with_it, atol=1e-4, rtol=1e-4)
+    assert torch.equal(run(unet, published), with_it)
+    path = tmp_path / "motion.safetensors"
+    lora.save("motion", path)
+    with pytest.raises(DisMoError, match="Write it as .safetensors"):
+        lora.save("motion", tmp_path / "motion.pt")
+    lora.remove()
+    again = DualPathLoRA.from_files(unet, motion=path)
+    assert again.layers("motion") == [*published_names, *ours]
+    again.remove()
+    small = trained(toy_unet())
+    with pytest.raises(DisMoError, match="this base"):
+        small.load_tensors("motion", read_adapter(path).tensors)

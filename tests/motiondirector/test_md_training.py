@@ -1,6 +1,9 @@
 """Training on real files: what it writes, resuming, what it leaves alone."""
 
 import json
+import multiprocessing
+import signal
+import time
 from dataclasses import replace
 
 import pytest
@@ -13,6 +16,7 @@ from dismo_core.motiondirector.cache import CachedClip, read_cache
 from dismo_core.motiondirector.clips import Size, folder_clips, given_clip, picture_clips, readable_clips, video_chunks
 from dismo_core.motiondirector.config import Preview, RunConfig
 from dismo_core.motiondirector.runs import run_training
+from dismo_core.motiondirector.sampling import VideoSettings, sample_videos
 from dismo_core.motiondirector.training import TrainingSettings, train_adapters
 from dismo_core.runtime import Runtime
 from dismo_core.text_to_video import load_text_to_video
@@ -64,6 +68,33 @@ def test_a_stopped_run_ends_as_an_unbroken_one(base, tmp_path, stop):
         train_adapters(base, clips(), QUICK, tmp_path / "parts", runtime=stopping_at(stop))
     assert "low_rank_updates" not in "".join(base.unet.state_dict())  # the base is as it was
     assert same(whole, weights(train_adapters(base, clips(), QUICK, tmp_path / "parts")))
+
+
+def test_killed_five_times_it_ends_in_equal_files(base, tmp_path):
+    """kill -9 as soon as a further checkpoint is there; on a busy machine a run may have come further by then."""
+    settings = replace(QUICK, steps=14)
+    whole = train_adapters(base, clips(), settings, tmp_path / "whole")
+    forked = multiprocessing.get_context("fork")
+    for count in range(1, 6):
+        process = forked.Process(target=train_adapters, args=(base, clips(), settings, tmp_path / "killed"))
+        process.start()
+        while process.is_alive() and not (tmp_path / "killed" / f"checkpoint-{2 * count}" / "temporal").exists():
+            time.sleep(0.001)
+        process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL, count
+    ended = train_adapters(base, clips(), settings, tmp_path / "killed")
+    assert same(weights(whole), weights(ended))
+    assert not [path for path in (tmp_path / "killed").rglob(".*") if path.is_file()], "nothing half-written stays"
+
+
+def test_the_host_is_asked_for_memory(base, tmp_path):
+    runtime, asked = Runtime.cpu(), []
+    runtime.free_memory = asked.append
+    base.plan.release()
+    train_adapters(base, clips(), replace(QUICK, steps=1), tmp_path, runtime=runtime)
+    sample_videos(base, VideoSettings(prompt="a", width=16, height=16, frames=2, steps=1), runtime=runtime)
+    assert len(asked) == 2 and min(asked) >= base.plan.bytes_of_weights()
 
 
 def test_a_finished_run_is_not_trained_again(base, tmp_path):

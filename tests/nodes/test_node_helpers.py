@@ -122,8 +122,13 @@ def test_choices_are_bundled_names_and_files_on_disk(pack, tmp_path):
     folder.mkdir(parents=True)
     for name in ("mine.safetensors", "old.pt", "notes.txt"):
         (folder / name).touch()
-    model_files.register_folder()
-    assert model_files.choices() == ["tiny", "mine.safetensors", "old.pt"]
+    for place in ("motions", "motiondirector", "demo", "content_motion", "mimo/mine"):
+        (folder / place).mkdir(parents=True)
+        (folder / place / "other.safetensors").touch()
+    for method in pack("nodes.extension").METHODS:
+        for register in method.FOLDERS:
+            register()
+    assert model_files.choices() == ["tiny", "mine.safetensors", "old.pt"], "what other methods keep there is none"
     assert model_files.resolve("tiny") == "tiny"
     assert model_files.resolve("old.pt") == str(folder / "old.pt")
     assert model_files.fingerprint("tiny") == "tiny"

@@ -10,6 +10,7 @@ from toy_text_to_video import close, toy_scheduler, toy_text_encoder, toy_unet, 
 from dismo_core import DisMoError
 from dismo_core.text_to_video import decode_frames, invert_ddim, load_text_to_video, sample_ddim
 from dismo_core.text_to_video import weights as t2v_weights
+from dismo_core.text_to_video.pieces import feed_forward_by_frames
 
 
 @pytest.mark.parametrize("older", [False, True], ids=["today's names", "names of older libraries"])
@@ -133,6 +134,34 @@ def test_the_halves_of_the_guidance_give_the_same_in_turn(base, guidance):
     given = (base.unet, base.scheduler, latents, text[:1], text[1:])
     both, in_turn = (sample_ddim(*given, steps=2, guidance=guidance, in_turn=turn) for turn in (False, True))
     close(in_turn, both, 1e-5)
+
+
+def test_frame_by_frame_gives_the_same_and_leaves_nothing_behind(base):
+    x, text = torch.randn(2, 4, 3, 8, 8), base.encode_prompts(["a fox", "a dog"])
+    with torch.no_grad():
+        whole = base.unet(x, 300, text).sample
+        seen = []
+        forward = base.unet.transformer_in.transformer_blocks[0].ff
+        hook = forward.register_forward_pre_hook(lambda _, args: seen.append(args[0].shape[1]))
+        with feed_forward_by_frames(base.unet):
+            close(base.unet(x, 300, text).sample, whole, 1e-5)
+        assert seen == [1, 1, 1]
+        assert torch.equal(base.unet(x, 300, text).sample, whole) and seen[3:] == [3]
+    hook.remove()
+
+
+def test_a_plan_reckons_with_the_videos_that_are_asked_for(base):
+    needed = {}
+    for frames in (16, 32):
+        base.plan_for(16, 16, frames, 2)
+        needed[frames] = base.plan.parts["unet"].workspace
+    assert needed[32] == 2 * needed[16] > base.plan.parts["unet"].low_memory_workspace
+    base.plan.load()
+    held = base.plan.bytes_on_device()
+    base.plan_for(16, 16, 32, 2)
+    assert base.plan.bytes_on_device() == held > 0, "the same size moves nothing"
+    base.plan_for(16, 16, 16, 2)
+    assert base.plan.bytes_on_device() == 0
 
 
 def test_what_a_sampling_cannot_do_is_said(base):

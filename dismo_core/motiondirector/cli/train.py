@@ -26,7 +26,7 @@ TRAINING = {
     "steps": "steps", "lr": "learning_rate", "rank": "rank", "single_appearance": "single_appearance", "flip": "flip",
     "dropout": "dropout", "dropout_until": "dropout_until_step", "weight_decay": "weight_decay", "optimizer": "optimizer",
     "clip": "clip", "accumulation": "accumulation", "save_every": "save_every", "seed": "seed", "warm_start": "warm_start",
-    "offset_noise": "offset_noise", "checkpointing": "checkpointing",
+    "offset_noise": "offset_noise", "checkpointing": "checkpointing", "convolutions": "convolutions",
 }  # fmt: skip
 
 
@@ -67,6 +67,10 @@ def add_train(actions: Any) -> None:
     group.add_argument("--steps", type=int, help="in all (default 300)")
     group.add_argument("--lr", type=float, help="learning rate (default 5e-4)")
     group.add_argument("--rank", type=int, help="of the adapters (default 32)")
+    group.add_argument(
+        "--convolutions", action="store_true", default=None,
+        help="also change the convolutions over frames, which the published method does not",
+    )  # fmt: skip
     group.add_argument("--single-appearance", action="store_true", default=None, help="one appearance for all clips")
     group.add_argument(
         "--flip", type=float, metavar="SHARE", help="of the steps that see a mirrored picture (default 0)"
