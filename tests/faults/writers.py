@@ -51,14 +51,6 @@ def checkpoint(folder, version):
     return [save_checkpoint(folder, 1, {"step": 1, "weight": torch.full((BIG,), float(version))})]
 
 
-def content_motion_checkpoint(folder, version):
-    from dismo_core.content_motion.kinds import AUTOENCODER
-    from dismo_core.content_motion.training.run_files import PublishedCheckpoints
-
-    state = {"step": 1, "about": {}, "optimizer": {}, "model": {"weight": torch.full((BIG,), float(version))}}
-    return [PublishedCheckpoints(AUTOENCODER, 1).save(folder, 1, state, 2)]
-
-
 def models(version):
     from dismo_core.dismo.models.space_to_depth import SpaceToDepth
 
@@ -97,16 +89,5 @@ def converted(folder, version):
 
 WRITERS = {
     writer.__name__: writer
-    for writer in (
-        motion,
-        video,
-        gif,
-        picture,
-        report,
-        checkpoint,
-        content_motion_checkpoint,
-        trained,
-        trained_tiny,
-        converted,
-    )  # fmt: skip
+    for writer in (motion, video, gif, picture, report, checkpoint, trained, trained_tiny, converted)
 }
