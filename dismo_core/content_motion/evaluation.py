@@ -54,12 +54,11 @@ def reconstruction_scores(
         refine: steps of gradient descent for each clip.
         runtime: progress and cancel.
     """
-    weight = model.autoencoder.pre_xt.weight
     rows: dict[str, list[Tensor]] = {}
     for done, clip in enumerate(clips.split(1), 1):
         _go_on(runtime)
-        with torch.no_grad():
-            latents = model.autoencoder.encode(clip.to(weight))
+        with torch.no_grad(), model.using("autoencoder") as autoencoder:
+            latents = autoencoder.encode(clip.to(autoencoder.pre_xt.weight))
             content = latents.content.float().cpu()[:, :, None].expand_as(clip)
             made = {
                 "reconstruction": model.decode(*latents).cpu(),
@@ -69,7 +68,9 @@ def reconstruction_scores(
                 **{f"rank {rank}": low_rank(clip, rank) for rank in RANKS},
             }
         if refine:
-            made["refined"] = model.decode(*model.autoencoder.encode(clip.to(weight), refine=refine)).cpu()
+            with model.using("autoencoder") as autoencoder:
+                better = autoencoder.encode(clip.to(autoencoder.pre_xt.weight), refine=refine)
+                made["refined"] = model.decode(*better).cpu()
         for name, video in made.items():
             rows.setdefault(name, []).append(psnr(video, clip))
         _done(runtime, done, len(clips))
@@ -96,18 +97,19 @@ def exchange_scores(
         others: likewise, whose content is taken, and which are compared with.
         runtime: progress and cancel.
     """
-    weight = model.autoencoder.pre_xt.weight
     rows: dict[str, list[Tensor]] = {}
     for i in range(len(clips)):
         _go_on(runtime)
         other = others[i : i + 1]
-        content, own = model.autoencoder.encode(other.to(weight))
-        motions = {
-            "own motion": own,
-            "exchanged": model.autoencoder.encode(clips[i : i + 1].to(weight)).motion,
-            "motion zeroed": held_still(model.autoencoder, content, own.shape[2]),
-            "motion of a third clip": model.autoencoder.encode(clips[i - 1][None].to(weight)).motion,
-        }
+        with model.using("autoencoder") as autoencoder:
+            weight = autoencoder.pre_xt.weight
+            content, own = autoencoder.encode(other.to(weight))
+            motions = {
+                "own motion": own,
+                "exchanged": autoencoder.encode(clips[i : i + 1].to(weight)).motion,
+                "motion zeroed": held_still(autoencoder, content, own.shape[2]),
+                "motion of a third clip": autoencoder.encode(clips[i - 1][None].to(weight)).motion,
+            }
         made = {name: model.decode(content, motion).cpu() for name, motion in motions.items()}
         for name, video in (made | {"mean frame": mean_frame(other)}).items():
             rows.setdefault(name, []).append(psnr(video, other))
@@ -151,15 +153,14 @@ def motion_samples(
     runtime: Runtime | None = None,
 ) -> dict[str, Tensor]:
     """Predicted motion for the content of clips [N,C,L,H,W], and controls: still, of another clip, Gaussian; uint8 [N,T,H,W,3]."""
-    weight = model.autoencoder.pre_xt.weight
     contents, motions, stills = [], [], []
     for part in clips.split(batch):
         _go_on(runtime)
-        with torch.no_grad():
-            content, motion = model.autoencoder.encode(part.to(weight))
+        with torch.no_grad(), model.using("autoencoder") as autoencoder:
+            content, motion = autoencoder.encode(part.to(autoencoder.pre_xt.weight))
             contents.append(content)
             motions.append(motion)
-            stills.append(held_still(model.autoencoder, content, motion.shape[2]))
+            stills.append(held_still(autoencoder, content, motion.shape[2]))
     content, motion = torch.cat(contents), torch.cat(motions)
     generator = torch.Generator().manual_seed(seed)
     drawn = torch.randn(motion.shape, generator=generator).to(motion)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from ..diffusion.finite import require_finite
 from ..errors import DisMoError
+from ..memory.plan import MemoryPlan, Part
 from ..runtime import Runtime
 from ..video.picture import to_uint8
 from .diffusion import GaussianDiffusion
@@ -20,6 +22,7 @@ from .models.motion_dit import MotionDiT
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+ACTIVATIONS = 1 << 30  # bytes; more than any of the published sizes needs for one sample
 Seeds = int | Sequence[int]  # of a batch: sample i takes seed + i, so that it is the same drawn alone
 
 
@@ -30,6 +33,7 @@ class ContentMotionModel:
         autoencoder: takes clips apart and puts them together.
         motion_model: draws motion latents for a content frame.
         content_model: draws content frames; any picture can stand in for one.
+        device: where one of them at a time is, while it is used (see `using`); None = all stay where they are.
 
     Raises:
         DisMoError: models that do not fit the autoencoder, or each other.
@@ -40,8 +44,12 @@ class ContentMotionModel:
         autoencoder: ContentMotionAutoencoder,
         motion_model: MotionDiT | None = None,
         content_model: ContentDiT | None = None,
+        device: str | torch.device | None = None,
     ) -> None:
         self.autoencoder, self.motion_model, self.content_model = autoencoder, motion_model, content_model
+        found = {"autoencoder": autoencoder, "motion_model": motion_model, "content_model": content_model}
+        parts = {name: Part(part, workspace=ACTIVATIONS) for name, part in found.items() if part is not None}
+        self.plan = None if device is None else MemoryPlan(parts, device, "model offload")
         self.diffusion = GaussianDiffusion()
         if motion_model is not None:
             _require_fit(autoencoder, motion_model)
@@ -69,15 +77,34 @@ class ContentMotionModel:
         """Frames that the motion model was trained on; None where there is none."""
         return None if self.motion_model is None else self.motion_model.latent_size[0]
 
+    @contextlib.contextmanager
+    def using(self, part: str, runtime: Runtime | None = None) -> Iterator[Any]:
+        """A part, ready to run on the device; a model that was given a device must not be used otherwise.
+
+        Args:
+            part: "autoencoder", "motion_model" or "content_model".
+            runtime: is asked for room first.
+        """
+        if self.plan is None:
+            yield getattr(self, part)
+            return
+        if runtime is not None:
+            self.plan.make_room(runtime)
+        with self.plan.using(part) as module:
+            yield module
+
     @torch.no_grad()
     def reconstruct(self, clip: Tensor) -> Tensor:
         """Clips [B,C,L,H,W] taken apart and put together again; of any length and any size that the patch divides."""
-        return self.decode(*self.autoencoder.encode(clip.to(self._weight)))
+        with self.using("autoencoder") as autoencoder:
+            return self.decode(*autoencoder.encode(clip.to(autoencoder.pre_xt.weight)))
 
     @torch.no_grad()
     def decode(self, content: Tensor, motion: Tensor) -> Tensor:
         """Clips float32 [B,C,L,H,W] on the model's device; see `ContentMotionAutoencoder.decode`."""
-        frames = self.autoencoder.decode(content.to(self._weight), motion.to(self._weight)).float()
+        with self.using("autoencoder") as autoencoder:
+            weight = autoencoder.pre_xt.weight
+            frames: Tensor = autoencoder.decode(content.to(weight), motion.to(weight)).float()
         return require_finite(frames, "decoding")
 
     def predict_motion(
@@ -120,17 +147,19 @@ class ContentMotionModel:
                 "Resize them to the size of the training."
             )
         generators = _generators(seed, len(content))
-        noise = _noise(generators, (model.channels, *model.latent_size)).to(self._weight.device)
-        motion = self.diffusion.sample(
-            model,
-            noise,
-            steps,
-            sampler,
-            eta,
-            generator=generators,
-            runtime=runtime,
-            content=content.to(self._weight),
-        )
+        noise = _noise(generators, (model.channels, *model.latent_size))
+        with self.using("motion_model", runtime):
+            weight = model.final_layer.linear.weight
+            motion = self.diffusion.sample(
+                model,
+                noise.to(weight.device),
+                steps,
+                sampler,
+                eta,
+                generator=generators,
+                runtime=runtime,
+                content=content.to(weight),
+            )
         return require_finite(motion, "sampling the motion")
 
     def sample_content(
@@ -164,21 +193,23 @@ class ContentMotionModel:
             )
         labels = model.check_labels(torch.as_tensor(labels, dtype=torch.int64).flatten())
         generators = _generators(seed, len(labels))
-        noise = _noise(generators, (model.channels, *model.image_size)).to(self._weight.device)
+        noise = _noise(generators, (model.channels, *model.image_size))
         pixels = self.autoencoder.mode == "pixel"
-        content = self.diffusion.sample(
-            model.guided,
-            noise,
-            steps,
-            sampler,
-            eta,
-            clip=pixels,
-            generator=generators,
-            runtime=runtime,
-            preview=_preview if pixels and runtime is not None else None,
-            labels=labels.to(noise.device),
-            cfg=cfg,
-        )
+        with self.using("content_model", runtime):
+            device = model.final_layer.linear.weight.device
+            content = self.diffusion.sample(
+                model.guided,
+                noise.to(device),
+                steps,
+                sampler,
+                eta,
+                clip=pixels,
+                generator=generators,
+                runtime=runtime,
+                preview=_preview if pixels and runtime is not None else None,
+                labels=labels.to(device),
+                cfg=cfg,
+            )
         return require_finite(content, "sampling the content frame")
 
     def generate(
@@ -194,11 +225,6 @@ class ContentMotionModel:
         """Clips [B,C,L,H,W] of classes: content frames, then motion for them, decoded. See `sample_content`, `predict_motion`."""
         content = self.sample_content(labels, cfg, seed, steps, sampler, eta, runtime)
         return self.decode(content, self.predict_motion(content, seed, steps, sampler, eta, runtime=runtime))
-
-    @property
-    def _weight(self) -> Tensor:
-        """Of whose device and precision the inputs must be."""
-        return self.autoencoder.pre_xt.weight
 
 
 def _generators(seed: Seeds, count: int) -> list[torch.Generator]:

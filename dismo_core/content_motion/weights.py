@@ -104,7 +104,7 @@ def load_content_motion(
     Args:
         folder: "tiny" (bundled), or one that holds `autoencoder`, and `motion_model` and `content_model` where they are there, each as
             .safetensors or .pt; or the file of an autoencoder alone.
-        device: where they run.
+        device: where they run, one at a time: see `ContentMotionModel.using`.
         dtype: precision in which they run; float32 is the reference.
 
     Raises:
@@ -119,7 +119,7 @@ def load_content_motion(
             "docs/content-motion.md tells how to train them."
         )
     if place.is_file():
-        return ContentMotionModel(load_autoencoder(place, device, dtype))
+        return ContentMotionModel(load_autoencoder(place, dtype=dtype), device=device)
     if not place.is_dir():
         raise DisMoError(f"There is no folder {place} with a CMD model. Give one that holds {STEMS[0]}.safetensors.")
     files = {stem: next((f for end in ENDINGS if (f := place / f"{stem}{end}").is_file()), None) for stem in STEMS}
@@ -127,9 +127,10 @@ def load_content_motion(
     if autoencoder is None:
         raise DisMoError(f"{place} holds no autoencoder: there is none of {', '.join(STEMS[0] + e for e in ENDINGS)}.")
     return ContentMotionModel(
-        load_autoencoder(autoencoder, device, dtype),
-        None if motion is None else load_motion_model(motion, device, dtype),
-        None if content is None else load_content_model(content, device, dtype),
+        load_autoencoder(autoencoder, dtype=dtype),
+        None if motion is None else load_motion_model(motion, dtype=dtype),
+        None if content is None else load_content_model(content, dtype=dtype),
+        device,
     )
 
 

@@ -24,6 +24,7 @@ from .distributed import World, is_sharded, shared_out
 from .loggers import cut_rows, open_loggers
 
 log = logging.getLogger(__name__)
+COOLDOWN = 0.2  # of the steps; as good as a cosine to zero (Hagele et al. 2024, arXiv:2405.18392, section 3)
 ALONE = World()
 T = TypeVar("T")
 
@@ -36,7 +37,7 @@ class Schedule:
         steps: optimizer steps in all.
         lr: peak learning rate.
         warmup: steps of linear warm-up.
-        shape: of the rate after it: "cosine" to zero, or "constant".
+        shape: of the rate after it: "cosine" to zero, "constant", or "trapezoid", constant and in the last fifth down to zero.
         clip: largest global gradient norm; inf = none.
         betas: of AdamW.
         weight_decay: of AdamW.
@@ -70,6 +71,8 @@ class Schedule:
             return (step + 1) / self.warmup
         if self.shape == "constant":
             return 1.0
+        if self.shape == "trapezoid":
+            return min(1.0, (self.steps - step) / (COOLDOWN * self.steps))
         return 0.5 * (1 + math.cos(math.pi * (step - self.warmup) / max(1, self.steps - self.warmup)))
 
 

@@ -20,7 +20,7 @@ class Muon(torch.optim.Optimizer):
     A learning rate and a weight decay mean about what they mean to AdamW.
 
     Args:
-        weights: that are trained.
+        weights: that are trained, or groups of them.
         lr: learning rate.
         plain: weights that Adam trains whatever their shape: first and last layers, embeddings.
         momentum: of Muon.
@@ -30,7 +30,7 @@ class Muon(torch.optim.Optimizer):
 
     def __init__(
         self,
-        weights: Iterable[nn.Parameter],
+        weights: Iterable[nn.Parameter] | Iterable[dict[str, Any]],
         lr: float,
         plain: Iterable[nn.Parameter] = (),
         momentum: float = 0.95,

@@ -72,10 +72,11 @@ class CMDDecode(io.ComfyNode):
         host.bring_to_device(model)
         runtime = host.runtime(model)
         videos, batches = [], []
-        for number, frame in enumerate(contents, 1):
-            runtime.check_cancel()
-            images = decode_frames(model.autoencoder, scaled, frame).float().div_(255)
-            runtime.progress(number, len(contents), None)
-            videos.append(video_of(images, motion.fps))
-            batches.append(images)
+        with model.using("autoencoder", runtime) as autoencoder:
+            for number, frame in enumerate(contents, 1):
+                runtime.check_cancel()
+                images = decode_frames(autoencoder, scaled, frame).float().div_(255)
+                runtime.progress(number, len(contents), None)
+                videos.append(video_of(images, motion.fps))
+                batches.append(images)
         return io.NodeOutput(videos, batches)

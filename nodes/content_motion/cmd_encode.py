@@ -124,12 +124,15 @@ class CMDEncode(io.ComfyNode):
             )
         size = model.size or SIZE
         host.bring_to_device(model)
-        with torch.inference_mode(False):  # refining takes gradients, which tensors made in inference mode cannot give
-            frames = fitted(frames.clone(), size, fit)
-            motion = encode_frames(model.autoencoder, frames, size, fps, refine=refine, runtime=host.runtime(model))
-            clip = clip_tensor(frames, size)
-        weight = model.autoencoder.pre_xt.weight
-        shares = model.autoencoder.content_weights(clip[None].to(weight))[0].float().cpu()  # [C,L,H,W]
+        runtime = host.runtime(model)
+        with model.using("autoencoder", runtime) as autoencoder:
+            # Refining takes gradients, which tensors made in inference mode cannot give.
+            with torch.inference_mode(False):
+                frames = fitted(frames.clone(), size, fit)
+                motion = encode_frames(autoencoder, frames, size, fps, refine=refine, runtime=runtime)
+                clip = clip_tensor(frames, size)
+            weight = autoencoder.pre_xt.weight
+            shares = autoencoder.content_weights(clip[None].to(weight))[0].float().cpu()  # [C,L,H,W]
         moments = torch.linspace(-1, 1, shares.shape[1])[None, :, None, None]
         when = (shares * moments).sum(dim=1).mean(dim=0)
         assert motion.content is not None

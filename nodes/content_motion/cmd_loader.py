@@ -48,13 +48,12 @@ class CMDLoadModel(io.ComfyNode):
 
     @classmethod
     def execute(cls, model: str, precision: str) -> io.NodeOutput:
-        """Load on the offload device; ComfyUI brings the weights to the GPU when they are needed."""
+        """Load on the host; each part is on the GPU while it is used."""
         import torch
 
         from ...dismo_core.content_motion import load_content_motion
 
         with torch.inference_mode(False):  # prompts run in inference mode; weights made there take no gradients
-            loaded = load_content_motion(cmd_files.model_path(model), host.offload_device(), host.DTYPES[precision])
-        parts = (loaded.autoencoder, loaded.motion_model, loaded.content_model)
-        host.register(loaded, torch.nn.ModuleList([part for part in parts if part is not None]))
+            loaded = load_content_motion(cmd_files.model_path(model), host.runtime().device, host.DTYPES[precision])
+        host.register_plan(loaded, loaded.plan)
         return io.NodeOutput(loaded)

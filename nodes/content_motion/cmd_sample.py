@@ -166,10 +166,10 @@ class CMDSampleMotion(io.ComfyNode):
         size = model.size or SIZE
         frame = pictures.content_frames(content, size)
         host.bring_to_device(model)
-        values = model.predict_motion(
-            frame, seed, steps, sampler, eta if sampler == "ddim" else 0.0, frames, host.runtime(model)
-        )
-        still = held_still(model.autoencoder, frame.to(model.autoencoder.pre_xt.weight), values.shape[2])
+        runtime = host.runtime(model)
+        values = model.predict_motion(frame, seed, steps, sampler, eta if sampler == "ddim" else 0.0, frames, runtime)
+        with model.using("autoencoder", runtime) as autoencoder:
+            still = held_still(autoencoder, frame.to(autoencoder.pre_xt.weight), values.shape[2])
         latent = MotionLatent(
             values[0].float().cpu(), FPS, size, model.autoencoder.id, "drawn", frame[0], still[0].float().cpu()
         )

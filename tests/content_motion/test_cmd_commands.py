@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -90,6 +91,9 @@ def test_samples(run, clip, models):
         ("decode --motion nowhere.safetensors -o a.mp4", "no file nowhere.safetensors"),
         ("evaluate --what motion --material scenes", "leave --material out"),
         ("evaluate --what exchange --steps 3", "--steps is for sampled clips"),
+        ("evaluate --what exchange --material real", "of others none moves as another does"),
+        ("evaluate --what exchange --material scenes", "the model is made for (16, 16)"),
+        ("evaluate --what exchange --material scenes --clips 1", "at least 2 scenes, not 1"),
     ],
 )
 def test_what_cannot_be_is_refused(words, told, run, capsys):
@@ -163,3 +167,17 @@ def test_evaluations_on_drawn_clips_and_folders(run, tmp_path, capsys):
     run("evaluate --what generate --data-path videos --clips 4 --steps 2")
     assert "random latent" in capsys.readouterr().out
     run("evaluate --material scenes --clips 2 --refine 2")
+
+
+def test_motions_are_exchanged_between_scenes_of_another_generator(run, models, tmp_path):
+    shutil.copy(models / "autoencoder.safetensors", tmp_path)
+    run(
+        f"evaluate --what exchange --material scenes --clips 2 --model {tmp_path / 'autoencoder.safetensors'} -o s.json",
+        model=False,
+    )
+    found = json.loads((tmp_path / "s.json").read_text())
+    made = {"own motion", "exchanged", "motion zeroed", "motion of a third clip", "mean frame"}
+    cosines = found["displacement cosine, mean"]
+    assert found["scenes"] == 2 and found["psnr, mean"].keys() == made
+    assert cosines.keys() == {"exchanged", "motion zeroed", "motion of a third clip"}
+    assert abs(cosines["motion zeroed"]) < 0.5  # it stands still

@@ -75,14 +75,15 @@ def test_the_autoencoder_begins_as_the_mean_frame_and_looks_beside_itself(scenes
     torch.testing.assert_close(content, clips.mean(dim=2), atol=1e-5, rtol=0)
     made = model.decode(content, motion)
     assert psnr(made, mean_frame(clips)).min() > 24
-    attention = model.encoder.layers[0][0].fn  # head 1 looks at the next frame
-    q, k, _ = attention.qkv(torch.randn(1, 8, 64)).unflatten(-1, (3, 8, -1)).permute(2, 0, 3, 1, 4)
     from dismo_core.content_motion.models.rotary import rotate
 
-    angles = model.encoder.frame_rot_emb(8)
-    scores = rotate(q, angles) @ rotate(k, angles).transpose(-1, -2)
-    assert scores[0, 1, :7].argmax(-1).tolist() == list(range(1, 8))
-    assert (scores[0, 4].std(-1) < 1e-4).all()  # and one at all alike
+    for transformer in (model.encoder, model.decoder):
+        attention = transformer.layers[0][0].fn  # head 1 looks at the next frame
+        q, k, _ = attention.qkv(torch.randn(1, 8, 64)).unflatten(-1, (3, 8, -1)).permute(2, 0, 3, 1, 4)
+        angles = transformer.frame_rot_emb(8)
+        scores = rotate(q, angles) @ rotate(k, angles).transpose(-1, -2)
+        assert scores[0, 1, :7].argmax(-1).tolist() == list(range(1, 8))
+        assert (scores[0, 4].std(-1) < 1e-4).all()  # and one at all alike
 
 
 def test_exchange_decodes_the_motion_of_one_clip_on_the_content_of_the_other():
@@ -93,8 +94,10 @@ def test_exchange_decodes_the_motion_of_one_clip_on_the_content_of_the_other():
     (ca, za), (cb, zb) = model.encode(a), model.encode(b)
     expected = torch.stack([(model.decode(ca, zb) - a).abs(), (model.decode(cb, za) - b).abs()]).mean()
     torch.testing.assert_close(found["loss"], 4 * expected)
-    plain = AutoencoderObjective(model, squares=2.0)(a, None, torch.zeros(2, dtype=torch.long))
-    torch.testing.assert_close(plain["loss"], 0.075 * 4 * plain["l1"] + 2 * (model(a) - a).square().mean())
+    by_psnr = AutoencoderObjective(model, decibels=True)(a, None, torch.zeros(2, dtype=torch.long))
+    torch.testing.assert_close(by_psnr["psnr"], psnr(model(a), a).mean())
+    errors = (model(a) - a).square().flatten(1).mean(1)
+    torch.testing.assert_close(by_psnr["loss"], (errors + 4e-4).log().mean())
 
 
 def test_measures_beside_the_model(scenes):
@@ -110,7 +113,7 @@ def test_one_step_learns_from_a_batch(scenes):
     torch.manual_seed(0)
     model = cm.ContentMotionAutoencoder(width=64, depth=1, patch_size=4, positions="rotary")
     begin_as_mean(model, 8, 8, 8)
-    objective, frame = AutoencoderObjective(model, squares=4.0), torch.zeros(4, dtype=torch.long)
+    objective, frame = AutoencoderObjective(model, decibels=True), torch.zeros(4, dtype=torch.long)
     batch: Batch = next(source(scenes, lively=0.5).batches(0, 1))
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     losses = []

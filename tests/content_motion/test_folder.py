@@ -86,8 +86,12 @@ def test_a_damaged_video_is_unusable(tmp_path):
 def test_bad_folders(folder, tmp_path):
     with pytest.raises(DisMoError, match="no data folder .*nowhere"):
         cm.VideoFolder(tmp_path / "nowhere")
-    with pytest.raises(DisMoError, match="holds no videos"):
-        cm.VideoFolder(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "read.txt").touch()
+    for without in ("empty", "notes"):
+        with pytest.raises(DisMoError, match=f"{without} holds no videos"):
+            cm.VideoFolder(tmp_path / without)
     with pytest.raises(DisMoError, match="no fold 4"):
         cm.VideoFolder(folder, fold=4)
     with pytest.raises(DisMoError, match="at least 2 frames, not 1"):

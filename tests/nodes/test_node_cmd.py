@@ -84,10 +84,11 @@ def test_a_clip_taken_apart_is_put_together(nodes, model, parts):
     assert again[1].frames == FRAMES and not torch.equal(again[1].values, motion.values)
 
 
-def test_a_batch_of_pictures_of_any_size_moves_alike(nodes, model, parts):
+def test_a_batch_of_pictures_of_any_size_moves_alike(nodes, model, parts, caplog):
     _, motion, _, _ = parts
     videos, batches = nodes["CMDDecode"].execute(model, torch.rand(2, 40, 60, 4), motion, 0.0)
     assert len(videos) == 2 and all(images.shape == (FRAMES, SIDE, SIDE, 3) for images in batches)
+    assert f"The picture of 60x40 px was cut and scaled to {SIDE}x{SIDE} px" in caplog.text
 
 
 def test_what_is_drawn_depends_on_the_seed_alone(nodes, model):

@@ -178,6 +178,8 @@ def test_the_rate_warms_up_and_falls():
     schedule = Schedule(100, lr=1.0, warmup=10)
     rates = [schedule.rate(step) for step in range(101)]
     assert rates[0] == 0.1 and max(rates) == 1.0 and rates[100] < 1e-6
+    trapezoid = Schedule(100, lr=1.0, warmup=10, shape="trapezoid")
+    assert [trapezoid.rate(step) for step in (0, 10, 80, 90, 100)] == pytest.approx([0.1, 1, 1, 0.5, 0])
 
 
 def test_checkpoints_in_between_by_the_clock_in_a_layout_of_ones_own(tmp_path):

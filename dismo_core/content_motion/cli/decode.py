@@ -43,6 +43,7 @@ def run(arguments: argparse.Namespace) -> None:
         model = load(arguments)
         runtime.stage("decoding")
         content = None if arguments.content is None else read_content(arguments.content, motion.size)
-        frames = decode_frames(model.autoencoder, motion.scaled(arguments.strength), content)
+        with model.using("autoencoder", runtime) as autoencoder:
+            frames = decode_frames(autoencoder, motion.scaled(arguments.strength), content)
     write_video(arguments.out, frames, motion.fps, overwrite=arguments.overwrite)
     print(f"{arguments.out}: {len(frames)} frames of {frames.shape[2]}x{frames.shape[1]} px at {motion.fps:g} fps.")

@@ -45,21 +45,21 @@ def run(arguments: argparse.Namespace) -> None:
     with progress_runtime("Loading the model", arguments.device) as runtime:
         model = load(arguments)
         size = model.size or (64, 64)
-        clips, motions = [], []
-        for name in CLIPS:
-            runtime.stage(f"{name}: taking it apart")
-            frames = read_video(example(name)[0], fps=8.0, frames=16).frames
-            clips.append(to_uint8(clip_tensor(frames, size).permute(1, 2, 3, 0)))
-            motions.append(encode_frames(model.autoencoder, frames, size, 8.0, name))
-        runtime.stage("putting them together")
-        rows = []
-        for number, name in enumerate(CLIPS):
-            own, other = motions[number], motions[1 - number]
-            swapped = decode_frames(model.autoencoder, other, own.content)
-            rows += [clips[number], decode_frames(model.autoencoder, own), swapped]
-            save_content(own, out / f"{name}_content.png", overwrite=True)
-            own.save(out / f"{name}.safetensors", overwrite=True)
-            write_video(out / f"{name}_swapped.mp4", swapped, 8.0, overwrite=True)
+        clips, motions, rows = [], [], []
+        with model.using("autoencoder", runtime) as autoencoder:
+            for name in CLIPS:
+                runtime.stage(f"{name}: taking it apart")
+                frames = read_video(example(name)[0], fps=8.0, frames=16).frames
+                clips.append(to_uint8(clip_tensor(frames, size).permute(1, 2, 3, 0)))
+                motions.append(encode_frames(autoencoder, frames, size, 8.0, name))
+            runtime.stage("putting them together")
+            for number, name in enumerate(CLIPS):
+                own, other = motions[number], motions[1 - number]
+                swapped = decode_frames(autoencoder, other, own.content)
+                rows += [clips[number], decode_frames(autoencoder, own), swapped]
+                save_content(own, out / f"{name}_content.png", overwrite=True)
+                own.save(out / f"{name}.safetensors", overwrite=True)
+                write_video(out / f"{name}_swapped.mp4", swapped, 8.0, overwrite=True)
         save_picture(contact_sheet(rows), out / "contact_sheet.png", overwrite=True)
     print(
         f"Done. Open {out / 'contact_sheet.png'}: of each clip the clip, its reconstruction, and its content frame with the motion of the "

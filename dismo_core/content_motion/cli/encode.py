@@ -66,10 +66,11 @@ def run(arguments: argparse.Namespace) -> None:
         runtime.stage("reading the clip")
         frames = read_video(arguments.clip, fps=arguments.fps, start=arguments.start, frames=arguments.frames).frames
         runtime.stage("encoding")
-        motion = encode_frames(
-            model.autoencoder, fitted(frames, size, arguments.fit), size, arguments.fps, arguments.clip.name,
-            arguments.refine, runtime,
-        )  # fmt: skip
+        with model.using("autoencoder", runtime) as autoencoder:
+            motion = encode_frames(
+                autoencoder, fitted(frames, size, arguments.fit), size, arguments.fps, arguments.clip.name,
+                arguments.refine, runtime,
+            )  # fmt: skip
     if arguments.content is not None:
         save_content(motion, arguments.content, overwrite=arguments.overwrite)
     kept = replace(motion, content=None) if arguments.no_content else motion

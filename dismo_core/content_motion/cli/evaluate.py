@@ -66,10 +66,16 @@ def run(arguments: argparse.Namespace) -> None:
         check_free(arguments.out, overwrite=arguments.overwrite)
     with progress_runtime("Loading the model", arguments.device) as runtime:
         model = load(arguments)
-        runtime.stage("reading the clips")
-        batch = _clips(arguments, model)
-        runtime.stage("measuring")
-        result = _measured(arguments, model, batch, runtime)
+        if arguments.what == "exchange" and arguments.material == "scenes":
+            from .evaluate_scenes import scene_scores
+
+            runtime.stage("exchanging the motions of scenes")
+            result = scene_scores(model, arguments.clips, runtime)
+        else:
+            runtime.stage("reading the clips")
+            batch = _clips(arguments, model)
+            runtime.stage("measuring")
+            result = _measured(arguments, model, batch, runtime)
     result = {"what": arguments.what, "autoencoder": model.autoencoder.id} | result
     _print(result)
     if arguments.out is not None:
@@ -91,12 +97,13 @@ def _check(arguments: argparse.Namespace) -> None:
         refuse(arguments, ["cfg"], "is for --what generate.")
     if arguments.what != "reconstruct":
         refuse(arguments, ["refine"], "is for --what reconstruct.")
-    if arguments.what != "reconstruct" and (
-        arguments.material != "drawn" or (arguments.what == "exchange" and arguments.data_path)
-    ):
-        raise DisMoError(
-            f"--what {arguments.what} needs drawn clips{'' if arguments.what == 'exchange' else ' or a folder'}: leave --material out."
-        )
+    if arguments.what == "exchange":
+        if arguments.data_path is not None or arguments.material == "real":
+            raise DisMoError(
+                "--what exchange needs drawn clips or --material scenes: of others none moves as another does."
+            )
+    elif sampled and arguments.material != "drawn":
+        raise DisMoError(f"--what {arguments.what} needs drawn clips or a folder: leave --material out.")
     for name, low in (("clips", 1), ("refine", 0), ("batch", 1)):
         if getattr(arguments, name) < low:
             raise DisMoError(f"--{name} must be at least {low}, not {getattr(arguments, name)}.")

@@ -67,18 +67,19 @@ def run(arguments: argparse.Namespace) -> None:
         runtime.stage("drawing the motion")
         values = model.predict_motion(content, runtime=runtime, **how)
         size = (content.shape[2], content.shape[3])
-        still = held_still(model.autoencoder, content.to(values), values.shape[2])
-        motion = MotionLatent(
-            values[0].cpu(),
-            arguments.fps,
-            size,
-            model.autoencoder.id,
-            "drawn",
-            content[0].float().cpu(),
-            still[0].detach().cpu(),
-        )
         runtime.stage("decoding")
-        frames = decode_frames(model.autoencoder, motion)
+        with model.using("autoencoder", runtime) as autoencoder:
+            still = held_still(autoencoder, content.to(values), values.shape[2])
+            motion = MotionLatent(
+                values[0].cpu(),
+                arguments.fps,
+                size,
+                autoencoder.id,
+                "drawn",
+                content[0].float().cpu(),
+                still[0].detach().cpu(),
+            )
+            frames = decode_frames(autoencoder, motion)
     write_video(arguments.out, frames, arguments.fps, overwrite=arguments.overwrite)
     if arguments.motion is not None:
         motion.save(arguments.motion, overwrite=arguments.overwrite)

@@ -69,7 +69,7 @@ def train(arguments: argparse.Namespace) -> None:
             run = StageRun(
                 folder, source, share, schedule, arguments.global_seed, _options(arguments), world, autocast, scaled,
                 arguments.wandb, arguments.save_every_minutes,
-                partial(report, _name(stage)),
+                partial(report, _name(stage)), recipe.muon,
                 None if arguments.i3d is None else load_i3d(arguments.i3d).to(world.device),
             )  # fmt: skip
             if vae is not None:
@@ -95,7 +95,7 @@ def _train_autoencoder(
         perceptual = load_lpips(arguments.lpips, arguments.vgg16)
     else:
         refuse(arguments, ["vgg16"], "is for --lpips.")
-        if run.world.main and arguments.mode == "pixel":
+        if run.world.main and arguments.mode == "pixel" and not recipe.decibels:
             log.info("No --lpips is given: the loss is L1 alone.")
     latent = arguments.mode == "latent"
     sizes = {"motion_channels": arguments.embed_dim, "channels": 4 if latent else 3, "mode": arguments.mode}
@@ -111,7 +111,7 @@ def _train_autoencoder(
         model = _begin(model, load_autoencoder(arguments.autoencoder), arguments.autoencoder)
     elif recipe.begun:
         begin_as_mean(model, arguments.n_frames, size[0] // patch, size[1] // patch)
-    return train_autoencoder(run, model, perceptual, recipe.squares)
+    return train_autoencoder(run, model, perceptual, recipe.decibels)
 
 
 def _train_motion(

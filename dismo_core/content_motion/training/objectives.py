@@ -21,17 +21,17 @@ class AutoencoderObjective(nn.Module):
     Args:
         autoencoder: that is trained.
         perceptual: LPIPS; None = without.
-        squares: factor on the squared error, of pixels; 0 = the published loss alone (docs/methods/content_motion.md, 6.1). Else the
-            published loss counts with `SHARE`: a small model trained from nothing follows what moves sooner so (6.3).
+        decibels: whether the loss is minus the mean PSNR of the clips (docs/methods/content_motion.md, 6.3) and not the published one:
+            each clip counts alike, however little moves in it.
     """
 
-    SHARE = 0.075
+    LEAST = 4e-4  # squared error, of -1..1: better than 40 dB is hardly rewarded
 
     def __init__(
-        self, autoencoder: ContentMotionAutoencoder, perceptual: LPIPS | None = None, squares: float = 0.0
+        self, autoencoder: ContentMotionAutoencoder, perceptual: LPIPS | None = None, decibels: bool = False
     ) -> None:
         super().__init__()
-        self.autoencoder, self.perceptual, self.squares = autoencoder, perceptual, squares
+        self.autoencoder, self.perceptual, self.decibels = autoencoder, perceptual, decibels
 
     def forward(self, clips: Tensor, others: Tensor | None, frame: Tensor) -> dict[str, Tensor]:
         """Losses of a batch.
@@ -47,9 +47,10 @@ class AutoencoderObjective(nn.Module):
             motion = motion.roll(len(clips), 0)
         made = self.autoencoder.decode(content, motion)
         parts = reconstruction_loss(shown, made, self.autoencoder.mode, self.perceptual, frame)
-        if self.squares:
-            squared = (made - shown).square().mean()
-            parts |= {"squares": squared, "loss": self.SHARE * parts["loss"] + self.squares * squared}
+        if self.decibels:
+            squared = (made.float() - shown).square().flatten(1).mean(dim=1)
+            loss = (squared + self.LEAST).log().mean()
+            parts |= {"psnr": 10 * (4 / squared.detach().clamp(min=1e-10)).log10().mean(), "loss": loss}
         if others is None:
             return parts
         return {"loss": parts["loss"]} | {f"exchange_{name}": value for name, value in parts.items() if name != "loss"}

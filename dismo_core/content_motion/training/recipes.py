@@ -24,8 +24,9 @@ class Recipe:
         geometry: of the model, where it is not the released one.
         exchange: see `DrawnSource`.
         lively: likewise.
-        squares: see `AutoencoderObjective`.
+        decibels: see `AutoencoderObjective`.
         begun: whether an autoencoder begins as the mean frame, see `start`.
+        muon: see `StageRun`.
     """
 
     results: str
@@ -35,8 +36,9 @@ class Recipe:
     geometry: dict[str, Any] = field(default_factory=dict)
     exchange: float = 0.0
     lively: float = 1.0
-    squares: float = 0.0
+    decibels: bool = False
     begun: bool = False
+    muon: bool = False
 
 
 def _released(lr: float, every: int, betas: tuple[float, float], clip: float, average: float | None) -> Schedule:
@@ -46,8 +48,10 @@ def _released(lr: float, every: int, betas: tuple[float, float], clip: float, av
     )  # fmt: skip
 
 
-def _tiny(steps: int, lr: float, average: float | None) -> Schedule:
-    return Schedule(steps=steps, lr=lr, warmup=200, average=average, save_every=500, log_every=50, draw_every=500)
+def _tiny(steps: int, lr: float, average: float, shape: str = "cosine") -> Schedule:
+    return Schedule(
+        steps=steps, lr=lr, warmup=200, shape=shape, average=average, save_every=500, log_every=50, draw_every=500
+    )
 
 
 _INFINITE = float("inf")
@@ -56,12 +60,12 @@ PUBLISHED = {
     MOTION_MODEL: Recipe("results", 256, _released(1e-4, 50_000, (0.9, 0.999), 1.0, 0.9999), 1400),
     CONTENT_MODEL: Recipe("results", 256, _released(1e-4, 10_000, (0.9, 0.999), _INFINITE, 0.9999), 1400),
 }
-_SMALL = {"width": 256, "depth": 6, "heads": 4, "table": "grid"}
+_SMALL = {"width": 192, "depth": 6, "heads": 4, "table": "grid"}  # the three together below 24 MB in bfloat16
 DRAWN = {
     AUTOENCODER: Recipe(
-        "results", 8, _tiny(12_000, 1e-3, 0.998),
-        geometry={"width": 96, "depth": 2, "patch_size": 4, "positions": "rotary"},
-        exchange=0.5, lively=0.5, squares=4.0, begun=True,
+        "results", 8, _tiny(12_000, 2e-3, 0.999, "trapezoid"),
+        geometry={"width": 192, "depth": 2, "patch_size": 8, "positions": "rotary"},
+        exchange=0.5, lively=0.75, decibels=True, begun=True, muon=True,
     ),
     MOTION_MODEL: Recipe("results", 32, _tiny(15_000, 5e-4, 0.999), geometry=_SMALL),
     CONTENT_MODEL: Recipe("results", 32, _tiny(15_000, 5e-4, 0.999), geometry={**_SMALL, "patch_size": 4}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from ...evaluation.fvd import I3D
 from ...training.distributed import World
 from ...training.loop import ALONE, NumberedBatches, Schedule, TrainingRun, fit
+from ...training.muon import Muon
 from ...weights.kinds import Kind
 from ..checkpoints import save_model
 from ..kinds import AUTOENCODER, CONTENT_MODEL, MOTION_MODEL
@@ -28,6 +30,10 @@ from .run_files import STEMS, PublishedCheckpoints
 from .watch import Watch
 
 Model = ContentMotionAutoencoder | MotionDiT | ContentDiT
+INNER = re.compile(r"(^|\.)(layers|blocks)\.")  # names of what is between the first and the last layers
+OUTER_RATE = (
+    0.2  # of the rate of Muon: that of the first and last layers, which Adam trains; through them passes each pixel
+)
 SHOWN = 16  # clips that are looked at, at a checkpoint
 
 
@@ -52,6 +58,7 @@ class StageRun:
         wandb: Weights & Biases project.
         save_minutes: see `TrainingRun`.
         progress: likewise.
+        muon: whether the layers of the transformers are trained by Muon, and not by AdamW.
         i3d: for FVD at the checkpoints.
         to_latents: clips [B,3,L,H,W] of pixels to what the autoencoder takes; of latent mode.
         to_pixels: the way back.
@@ -69,6 +76,7 @@ class StageRun:
     wandb: str | None = None
     save_minutes: float | None = None
     progress: Callable[[int, int, dict[str, float]], None] | None = None
+    muon: bool = False
     i3d: I3D | None = None
     to_latents: Callable[[Tensor], Tensor] = _same
     to_pixels: Callable[[Tensor], Tensor] = _same
@@ -95,10 +103,17 @@ class StageRun:
         files = PublishedCheckpoints(stage, self.schedule.save_every, self.options, model.geometry)
         about: dict[str, Any] = {name: str(value) for name, value in model.geometry.items()}
         about |= {"global_seed": self.seed, "global_batch_size": self.share.batch, "lr": self.schedule.lr}
+        inner = {id(p) for name, p in model.named_parameters() if INNER.search(name)}
+
+        def muon(weights: list[nn.Parameter]) -> torch.optim.Optimizer:
+            within, outer = ([p for p in weights if (id(p) in inner) is part] for part in (True, False))
+            groups = [{"params": within}, {"params": outer, "peak": OUTER_RATE * self.schedule.lr}]
+            return Muon(groups, self.schedule.lr, outer, betas=self.schedule.betas)
+
         return TrainingRun(
             self.folder, self.schedule, about, self.progress, watch.numbers, watch.draw, boards=True, wandb=self.wandb,
             world=self.world, wrapped=wrapped, autocast=self.autocast, scaled=self.scaled, save_minutes=self.save_minutes,
-            save=files.save, latest=files.latest,
+            save=files.save, latest=files.latest, optimizer=muon if self.muon else None,
         )  # fmt: skip
 
     def finish(self, stage: Kind, model: Model) -> Path:
@@ -110,7 +125,7 @@ class StageRun:
 
 
 def train_autoencoder(
-    run: StageRun, autoencoder: ContentMotionAutoencoder, perceptual: LPIPS | None = None, squares: float = 0.0
+    run: StageRun, autoencoder: ContentMotionAutoencoder, perceptual: LPIPS | None = None, decibels: bool = False
 ) -> Path:
     """Train the autoencoder; returns its finished weights.
 
@@ -118,14 +133,14 @@ def train_autoencoder(
         run: where, on what, how long; an earlier run in its folder is resumed.
         autoencoder: that is trained, in place.
         perceptual: see `AutoencoderObjective`.
-        squares: likewise.
+        decibels: likewise.
 
     Raises:
         DisMoError: see `fit`; a clip that cannot be used.
     """
     device = run.world.device
     autoencoder.to(device).train()
-    objective = AutoencoderObjective(autoencoder, perceptual, squares).to(device)
+    objective = AutoencoderObjective(autoencoder, perceptual, decibels).to(device)
     wrapped = run.world.wrap(objective)
     batches = _numbered(run.source.batches, run.schedule)
 

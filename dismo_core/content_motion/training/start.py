@@ -25,8 +25,8 @@ PLACES = ((0, 1), (0, -1), (1, 0), (-1, 0))  # rows and columns of patches
 def begin_as_mean(model: ContentMotionAutoencoder, frames: int, rows: int, columns: int) -> None:
     """Initialise in place: the content frame is the mean frame and the decoder gives it back, whatever the motion.
 
-    With rotary positions half of the heads of the first encoder layer look at the frames and patches beside their own, and one looks at
-    the mean over time: what a token differs in from it is what moves.
+    With rotary positions half of the heads of every layer look at the frames and patches beside their own, and one looks at the mean over
+    time: what a token differs in from it is what moves, and what moves by less than a patch comes from the patches beside.
 
     Args:
         model: of pixels, whose patch has no more values than the width; else the decoder begins random.
@@ -52,9 +52,16 @@ def begin_as_mean(model: ContentMotionAutoencoder, frames: int, rows: int, colum
             _zero(layer)
             nn.init.normal_(layer.weight, std=0.02)
     if model.positions == "rotary":
-        over_time, over_space = (cast(SelfAttention, part.fn) for part in _parts(model.encoder)[:2])
-        times, places = model.encoder.frame_rot_emb(frames), model.encoder.image_rot_emb(rows, columns)
-        middle, centre = frames // 2, rows // 2 * columns + columns // 2
+        for transformer in (model.encoder, model.decoder):
+            _look_beside(transformer, frames, rows, columns)
+
+
+def _look_beside(transformer: SpaceTimeTransformer, frames: int, rows: int, columns: int) -> None:
+    times, places = transformer.frame_rot_emb(frames), transformer.image_rot_emb(rows, columns)
+    middle, centre = frames // 2, rows // 2 * columns + columns // 2
+    parts = [part.fn for part in _parts(transformer)]
+    for over_time, over_space in zip(parts[::3], parts[1::3], strict=True):
+        over_time, over_space = cast(SelfAttention, over_time), cast(SelfAttention, over_space)
         heads = over_time.heads // 2
         for head, offset in zip(range(heads), TIMES, strict=False):
             _aim(over_time, head, times[middle], times[middle + offset])
