@@ -38,7 +38,8 @@ class Muon(torch.optim.Optimizer):
         weight_decay: float = 0.01,
     ) -> None:
         options = {"lr": lr, "momentum": momentum, "betas": betas, "weight_decay": weight_decay}
-        super().__init__(list(weights), options)
+        groups: list[Any] = list(weights)
+        super().__init__(groups, options)
         self._plain = {id(p) for p in plain}
 
     @torch.no_grad()

@@ -107,11 +107,14 @@ class StageRun:
 
         def muon(weights: list[nn.Parameter]) -> torch.optim.Optimizer:
             within, outer = ([p for p in weights if (id(p) in inner) is part] for part in (True, False))
-            groups = [{"params": within}, {"params": outer, "peak": OUTER_RATE * self.schedule.lr}]
+            groups: list[dict[str, Any]] = [
+                {"params": within},
+                {"params": outer, "peak": OUTER_RATE * self.schedule.lr},
+            ]
             return Muon(groups, self.schedule.lr, outer, betas=self.schedule.betas)
 
         return TrainingRun(
-            self.folder, self.schedule, about, self.progress, watch.numbers, watch.draw, boards=True, wandb=self.wandb,
+            self.folder, self.schedule, about, self.progress, on_log=watch.numbers, draw=watch.draw, boards=True, wandb=self.wandb,
             world=self.world, wrapped=wrapped, autocast=self.autocast, scaled=self.scaled, save_minutes=self.save_minutes,
             save=files.save, latest=files.latest, optimizer=muon if self.muon else None,
         )  # fmt: skip

@@ -52,13 +52,13 @@ class ShardVideos(Sequence[CaptionedVideo]):
     """
 
     def __init__(self, paths: Sequence[str | os.PathLike[str]]) -> None:
-        shards = find_shards(paths)
-        if remote := [shard for shard in shards if is_remote(shard)]:
+        found = find_shards(paths)
+        if remote := [shard for shard in found if is_remote(shard)]:
             raise DisMoError(f"DEMO trains on local shards, not on {remote[0]}. Copy it here.")
-        self.index = ShardIndex(shards)
+        self.shards = ShardIndex(found)
 
     def __len__(self) -> int:
-        return len(self.index)
+        return len(self.shards)
 
     def __getitem__(self, number: int) -> CaptionedVideo:  # type: ignore[override]
         """Video `number`.
@@ -66,10 +66,10 @@ class ShardVideos(Sequence[CaptionedVideo]):
         Raises:
             Unusable: it cannot be read, or has no caption.
         """
-        entry = self.index.read(number)
+        entry = self.shards.read(number)
         if not entry.caption.strip():
             raise Unusable("no caption", "it has no caption")
-        return CaptionedVideo(entry.video, entry.caption.strip(), self.index.name(number))
+        return CaptionedVideo(entry.video, entry.caption.strip(), self.shards.name(number))
 
 
 def videos_of_table(path: Path, folder: Path) -> list[CaptionedVideo]:
