@@ -95,6 +95,10 @@ def main() -> None:
     sheet([vid, mask, one], THUMBNAILS / "mimo_template_sam3.jpg", 3, 96)  # with the example's own mask
     still = np.repeat(reference[None], 3, 0)
     sheet([still, sdc, bk], THUMBNAILS / "mimo_edit.jpg", 3, 96)  # what goes in: the released weights were never run
+    tiny = mimo.load_mimo("tiny")
+    sheet([still, vid, mimo.edit(tiny, reference, template)], THUMBNAILS / "mimo_edit_tiny.jpg", 3, 96)
+    alone = mimo.animate(tiny, reference, template)
+    sheet([still, sdc, alone], THUMBNAILS / "mimo_animate_tiny.jpg", 3, 96)
     clips = mimo.plan_crops(sdc)
     sheet([drawn_boxes(vid, clips), squares(sdc, clips, 0), squares(bk, clips, 255)], HELP / "mimo_crops.jpg")
     front = occ[OCCLUDED]

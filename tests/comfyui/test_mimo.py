@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from record import ROOT
 
-INSERT, BUILD, EDIT = (
+INSERT, BUILD, EDIT, EDIT_TINY, ANIMATE_TINY = (
     json.loads((ROOT / f"tests/comfyui/mimo_{name}.api.json").read_text("utf-8"))
-    for name in ("insert_character", "template_from_video", "edit")
+    for name in ("insert_character", "template_from_video", "edit", "edit_tiny", "animate_tiny")
 )
 
 
@@ -113,3 +113,13 @@ def test_animate_on_white_and_what_is_missing(server, weights):
     prompt["3"]["inputs"]["template"] = ["10", 0]
     error = server.run(prompt).events[-1]
     assert error["type"] == "execution_error" and "Lower start" in error["data"]["exception_message"]
+
+
+@pytest.mark.parametrize(("prompt", "size"), [(EDIT_TINY, (208, 320)), (ANIMATE_TINY, (64, 64))])
+def test_the_tiny_model_makes_a_character_of_one_picture_move(server, prompt, size):
+    """The workflow as it is: its own weights, all frames of the example."""
+    run = succeeded(server, prompt)
+    frames, rate = frames_of(server, run, "4")
+    assert frames.shape == (36, *size, 3) and rate == 30 and run.previews
+    steps = [event["value"] for event in run.data("progress") if event["node"] == "3"]
+    assert steps and frames.std((1, 2, 3)).min() > 5

@@ -37,11 +37,14 @@ def clips(scene, tmp_path_factory):
     return folder
 
 
-def test_demo(tmp_path, capsys):
+def test_demo(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("dismo_core.mimo.cli.demo.FRAMES", 2)
     assert main(["mimo", "demo", "-o", str(tmp_path / "demo")]) == 0
     assert "contact_sheet.png" in capsys.readouterr().out
     info = probe(tmp_path / "demo" / "inserted.mp4")
     assert (info.width, info.height, info.frames, info.fps) == (320, 208, 36, 30)
+    made = [probe(tmp_path / "demo" / f"{name}.mp4") for name in ("edited", "animated")]
+    assert [(one.width, one.height, one.frames) for one in made] == [(320, 208, 2), (64, 64, 2)]
 
 
 def test_build_check_zip_insert(clips, tmp_path, capsys, scene):
