@@ -31,6 +31,7 @@ TRAINED = [
     used("--steps 7", "steps=7"),
     used("--lr 0.5", "learning_rate=0.5"),
     used("--rank 7", "rank=7"),
+    used("--convolutions", "convolutions=True"),
     used("--single-appearance", "single_appearance=True"),
     used("--flip 0.5", "flip=0.5"),
     used("--dropout 0.5", "dropout=0.5"),
