@@ -9,10 +9,9 @@ from typing import Any
 
 import torch
 
-from ..evaluation.machine_report import folder_report, frame_numbers, machine_report, numbers
+from ..evaluation.machine_report import file_report, folder_report, frame_numbers, machine_report, numbers
 from ..runtime import Runtime
 from ..version import __version__
-from ..weights.files import sha256
 from ..weights.unwrapped import read_unwrapped
 from .model import DemoTextToVideo
 
@@ -49,7 +48,10 @@ def release_report(
         "report": "demo release",
         "dismo": __version__,
         "machine": machine_report(model.device, ("torch", "diffusers")),
-        "files": {part: folder_report(path) if path.is_dir() else _file_report(path) for part, path in paths.items()},
+        "files": {
+            part: folder_report(path) if path.is_dir() else file_report(path, read_unwrapped(path).tensors)
+            for part, path in paths.items()
+        },
         "text states": {name: numbers(value) for name, value in states.items()},
         "clip": {
             "prompt": PROMPT,
@@ -60,18 +62,5 @@ def release_report(
             "seconds": round(seconds, 1),
             "peak GPU bytes": torch.cuda.max_memory_reserved(model.device) if model.device.type == "cuda" else None,
             **frame_numbers(clip.float() / 255),
-        },
-    }
-
-
-def _file_report(path: Path) -> dict[str, Any]:
-    """Name, size, checksum and tensors, those within a published checkpoint, too."""
-    tensors = read_unwrapped(path).tensors
-    return {
-        "name": path.name,
-        "bytes": path.stat().st_size,
-        "sha256": sha256(path),
-        "tensors": {
-            name: f"{str(x.dtype).removeprefix('torch.')} {list(x.shape)}" for name, x in sorted(tensors.items())
         },
     }

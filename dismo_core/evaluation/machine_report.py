@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +41,14 @@ def frame_numbers(shown: Tensor) -> dict[str, Any]:
     }
 
 
-def file_report(path: Path) -> dict[str, Any]:
-    """Name, size, checksum, and the tensors in a weight file."""
-    tensors = read_weights(path).tensors
+def file_report(path: Path, tensors: Mapping[str, Tensor] | None = None) -> dict[str, Any]:
+    """Name, size, checksum, and the tensors in a weight file.
+
+    Args:
+        path: of the file.
+        tensors: those that count, where they lie within something else; None = as the file holds them.
+    """
+    tensors = read_weights(path).tensors if tensors is None else tensors
     return {
         "name": path.name,
         "bytes": path.stat().st_size,
