@@ -106,7 +106,7 @@ def model4d(folder, version):
     from dismo_core.gaussians4d.inflate import inflate_mesh
 
     picture = np.zeros((32, 32, 4), np.uint8)
-    picture[8:24, 8:24] = 100 + version
+    picture[8:24, 8:24] = (100 + version, 50, 50, 255)
     four = Gaussians4D(inflate_silhouette(picture), new_field(2, version), 2, surface=inflate_mesh(picture))
     paths = folder / "4d.safetensors", folder / "4d.glb"
     four.save(paths[0], overwrite=True)

@@ -84,7 +84,7 @@ def _loaded(kind: str, place: str, device: str) -> tuple[Any, Any]:
     if not hasattr(transformers, f"{kind}Model"):
         raise DisMoError(
             f"transformers {transformers.__version__} has no {kind}Model. Update it (pip install -U transformers), or give the person's "
-            "mask with --mask."
+            "mask."
         )
     try:
         model = getattr(transformers, f"{kind}Model").from_pretrained(place, local_files_only=True)
