@@ -92,11 +92,11 @@ def _loaded(kind: str, place: str, device: str) -> tuple[Any, Any]:
     except ImportError as error:  # its pictures are prepared by torchvision
         raise DisMoError(
             f"The segmenter {place} needs more than transformers: {first_line(error)}. Install it (pip install torchvision), or give the "
-            "person's mask with --mask."
+            "person's mask."
         ) from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DisMoError(
             f"The segmenter {place} does not load: {first_line(error)}. Download it (hf download {place}) after reading its licence, or "
-            "give the person's mask with --mask, made for example with the SAM nodes of ComfyUI."
+            "give the person's mask, made for example with the SAM nodes of ComfyUI."
         ) from error
     return model.eval().to(device), processor
