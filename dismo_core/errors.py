@@ -19,6 +19,7 @@ PYTHON = {
     "other base": "Allow the download: download=True.",
     "overwrite": "Or allow overwriting: overwrite=True.",
     "place": "{function} reads it.",
+    "port": "Set MASTER_PORT to another.",
     "skip bad": "With skip_bad=True the others are used.",
     "trim": "Or use the first {frames}: mode 'trim'.",
 }

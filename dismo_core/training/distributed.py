@@ -160,8 +160,8 @@ def joined(device: str, sharded: bool = False, offload: bool = False) -> Iterato
     except dist.DistNetworkError as error:
         where = ":".join(os.environ.get(name, "?") for name in ("MASTER_ADDR", "MASTER_PORT"))
         raise DisMoError(
-            f"The processes cannot meet at {where} ({first_line(error)}). Another program may have that port: let torchrun choose one "
-            "(standalone), or give it another."
+            f"The processes cannot meet at {where} ({first_line(error)}). Another program may have that port.",
+            hint="port",
         ) from error
     try:
         yield World(dist.get_rank(), dist.get_world_size(), here, sharded, offload)

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from dismo_core import DisMoError
+from dismo_core.cli.hints import HINTS as COMMAND_LINE
 from dismo_core.cli.main import main
 from dismo_core.mimo.templates.segment import segment_person
 from dismo_core.video import write_video
@@ -14,8 +15,9 @@ FRAMES = np.random.default_rng(0).integers(0, 255, (3, 48, 64, 3), dtype=np.uint
 
 def test_without_a_segmenter_the_error_says_how_to_give_a_mask(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(DisMoError, match="facebook/sam3 does not load.*hf download facebook/sam3.*--mask"):
+    with pytest.raises(DisMoError, match="facebook/sam3 does not load.*hf download facebook/sam3.*mask") as found:
         segment_person(FRAMES, "person")
+    assert "--mask" in str(found.value.spoken(COMMAND_LINE))
     with pytest.raises(DisMoError, match="sam2.1-hiera-small does not load"):
         segment_person(FRAMES, " 20, 30 ")
     with pytest.raises(DisMoError, match="64,10 lies outside of the clip, which is 64x48"):

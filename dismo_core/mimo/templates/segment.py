@@ -84,7 +84,8 @@ def _loaded(kind: str, place: str, device: str) -> tuple[Any, Any]:
     if not hasattr(transformers, f"{kind}Model"):
         raise DisMoError(
             f"transformers {transformers.__version__} has no {kind}Model. Update it (pip install -U transformers), or give the person's "
-            "mask."
+            "mask.",
+            hint="person mask",
         )
     try:
         model = getattr(transformers, f"{kind}Model").from_pretrained(place, local_files_only=True)
@@ -92,11 +93,13 @@ def _loaded(kind: str, place: str, device: str) -> tuple[Any, Any]:
     except ImportError as error:  # its pictures are prepared by torchvision
         raise DisMoError(
             f"The segmenter {place} needs more than transformers: {first_line(error)}. Install it (pip install torchvision), or give the "
-            "person's mask."
+            "person's mask.",
+            hint="person mask",
         ) from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DisMoError(
             f"The segmenter {place} does not load: {first_line(error)}. Download it (hf download {place}) after reading its licence, or "
-            "give the person's mask, made for example with the SAM nodes of ComfyUI."
+            "give the person's mask, made for example with the SAM nodes of ComfyUI.",
+            hint="person mask",
         ) from error
     return model.eval().to(device), processor
