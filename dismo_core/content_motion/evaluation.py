@@ -101,20 +101,33 @@ def exchange_scores(
     for i in range(len(clips)):
         _go_on(runtime)
         other = others[i : i + 1]
-        with model.using("autoencoder") as autoencoder:
-            weight = autoencoder.pre_xt.weight
-            content, own = autoencoder.encode(other.to(weight))
-            motions = {
-                "own motion": own,
-                "exchanged": autoencoder.encode(clips[i : i + 1].to(weight)).motion,
-                "motion zeroed": held_still(autoencoder, content, own.shape[2]),
-                "motion of a third clip": autoencoder.encode(clips[i - 1][None].to(weight)).motion,
-            }
-        made = {name: model.decode(content, motion).cpu() for name, motion in motions.items()}
+        made = exchanged(model, other, clips[i : i + 1], clips[i - 1][None])
         for name, video in (made | {"mean frame": mean_frame(other)}).items():
             rows.setdefault(name, []).append(psnr(video, other))
         _done(runtime, i + 1, len(clips))
     return {"pairs": len(clips), "psnr, mean": {name: _mean(torch.cat(values)) for name, values in rows.items()}}
+
+
+@torch.no_grad()
+def exchanged(model: ContentMotionModel, clip: Tensor, driver: Tensor, third: Tensor) -> dict[str, Tensor]:
+    """The content of a clip with the motion of another, and with those that it is held against; each [1,C,L,H,W] on the CPU.
+
+    Args:
+        model: its autoencoder is used.
+        clip: [1,C,L,H,W], whose content is taken.
+        driver: likewise, whose motion is taken.
+        third: likewise, one that has nothing to do with it.
+    """
+    with model.using("autoencoder") as autoencoder:
+        weight = autoencoder.pre_xt.weight
+        content, own = autoencoder.encode(clip.to(weight))
+        motions = {
+            "own motion": own,
+            "exchanged": autoencoder.encode(driver.to(weight)).motion,
+            "motion zeroed": held_still(autoencoder, content, own.shape[2]),
+            "motion of a third clip": autoencoder.encode(third.to(weight)).motion,
+        }
+        return {name: model.decode(content, motion).cpu() for name, motion in motions.items()}
 
 
 def distance_scores(real: Tensor, made: Mapping[str, Tensor], features: Features) -> dict[str, Any]:

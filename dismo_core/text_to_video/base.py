@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 
 log = logging.getLogger(__name__)
+FRAMES = 2 * 16  # reckoned with at first: of a clip, for both halves of the guidance
 # Numbers that the UNet's pass needs for each latent of a clip and channel of its widest transformer, whole and in pieces, counted by
 # `python -m benchmarks.text_to_video_memory`.
-FRAMES = 2 * 16  # reckoned with at first: of a clip, for both halves of the guidance
 SAMPLING, TRAINING = (21, 11), (118, 118)
 
 

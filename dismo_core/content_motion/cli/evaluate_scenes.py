@@ -9,11 +9,10 @@ from torch import Tensor
 
 from ...errors import DisMoError
 from ...evaluation.score import displacement_cosine, score
-from ...synthetic.held_out.scenes import SIZE, Scene, draw_scenes
+from ...synthetic.held_out.scenes import SIZE, draw_scenes
 from ...video.picture import to_uint8
 from ..clips import clip_tensor
-from ..evaluation import mean_frame, psnr
-from ..models.autoencoder import held_still
+from ..evaluation import exchanged, mean_frame, psnr
 
 if TYPE_CHECKING:
     from ...runtime import Runtime
@@ -50,7 +49,7 @@ def scene_scores(model: ContentMotionModel, count: int, runtime: Runtime | None 
         if runtime is not None:
             runtime.check_cancel()
         truth = _clip(scene.targets[COLUMN].truth)
-        made = _exchanged(model, scene, scenes[number - 1], truth)
+        made = exchanged(model, truth, _clip(scene.driver), _clip(scenes[number - 1].driver))
         for name, clip in (made | {"mean frame": mean_frame(truth)}).items():
             rows.setdefault(name, []).append(float(psnr(clip, truth)))
             if name in UNMEASURED:
@@ -65,19 +64,6 @@ def scene_scores(model: ContentMotionModel, count: int, runtime: Runtime | None 
         "psnr, mean": {name: sum(values) / len(values) for name, values in rows.items()},
         "displacement cosine, mean": {name: sum(values) / len(values) for name, values in cosines.items()},
     }
-
-
-def _exchanged(model: ContentMotionModel, scene: Scene, third: Scene, truth: Tensor) -> dict[str, Tensor]:
-    with model.using("autoencoder") as autoencoder:
-        weight = autoencoder.pre_xt.weight
-        content, own = autoencoder.encode(truth.to(weight))
-        motions = {
-            "own motion": own,
-            "exchanged": autoencoder.encode(_clip(scene.driver).to(weight)).motion,
-            "motion zeroed": held_still(autoencoder, content, own.shape[2]),
-            "motion of a third clip": autoencoder.encode(_clip(third.driver).to(weight)).motion,
-        }
-        return {name: model.decode(content, motion).cpu() for name, motion in motions.items()}
 
 
 def _clip(frames: Any) -> Tensor:
