@@ -13,18 +13,21 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from dismo_core.assets.examples import example  # noqa: E402
+from dismo_core.video import read_video  # noqa: E402
 from dismo_core.video.sheets import save_picture  # noqa: E402
 
 HEIGHT = 128
-BOXES = (("what is seen", "a dog in a park"), ("how it moves", "a dog runs to the left"))
+SEEN = ("what is seen", "a dog in a park")
+BOXES = (SEEN, ("how it moves", "a dog runs to the left"))
+Box = tuple[str, str]
 
 
-def boxes(width: int) -> np.ndarray:
-    """The two prompts, one below the other, uint8 [HEIGHT, width, 3]."""
+def boxes(width: int, texts: tuple[Box, ...] = BOXES) -> np.ndarray:
+    """Two texts with titles, one below the other, uint8 [HEIGHT, width, 3]."""
     picture = Image.new("RGB", (width, HEIGHT), (36, 36, 40))
     draw = ImageDraw.Draw(picture)
     small, large = ImageFont.load_default(11), ImageFont.load_default(15)
-    for number, (title, text) in enumerate(BOXES):
+    for number, (title, text) in enumerate(texts):
         top = 8 + number * 60
         draw.rounded_rectangle((8, top, width - 8, top + 52), 6, fill=(56, 58, 66))
         draw.text((16, top + 6), title, fill=(160, 170, 190), font=small)
@@ -34,11 +37,30 @@ def boxes(width: int) -> np.ndarray:
 
 def main() -> None:
     """Write them."""
-    save_picture(torch.from_numpy(boxes(384).copy()), ROOT / "workflows/demo_256.jpg", overwrite=True)
+    save("demo_256", boxes(384))
     picture = Image.open(example("cutout")[1]).convert("RGB")
     other = picture.resize((round(picture.width * HEIGHT / picture.height), HEIGHT))
     joined = np.hstack([boxes(220), np.asarray(other)])
-    save_picture(torch.from_numpy(joined.copy()), ROOT / "workflows/demo_to_motion_transfer.jpg", overwrite=True)
+    save("demo_to_motion_transfer", joined)
+    motions = ("a dog runs to the left", "a dog jumps up", "a dog lies still")
+    save("demo_swap_motion", np.hstack([boxes(180, (SEEN, ("how it moves", motion))) for motion in motions]))
+    scales = [tuple((f"guidance {down}", f"motion_guidance {right}") for down in (6, 12)) for right in (6, 12)]
+    save("demo_guidance_grid", np.hstack([boxes(190, texts) for texts in scales]))
+    frame = Image.fromarray(read_video(example("drawn")[0]).frames[0].numpy()).resize((HEIGHT, HEIGHT))
+    save(
+        "demo_reanimate",
+        np.hstack(
+            [
+                np.asarray(frame),
+                boxes(250, (("how it moves", "it goes round"), ("how it shall move", "it stands still"))),
+            ]
+        ),
+    )
+
+
+def save(name: str, picture: np.ndarray) -> None:
+    """The thumbnail of a workflow, uint8 [HEIGHT, width, 3]."""
+    save_picture(torch.from_numpy(picture.copy()), ROOT / f"workflows/{name}.jpg", overwrite=True)
 
 
 if __name__ == "__main__":
