@@ -1,4 +1,4 @@
-"""Thumbnails of DEMO's workflows: what goes in, as the published weights were never run here."""
+"""Thumbnails of workflows whose published weights were never run here: what goes in."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from dismo_core.assets.examples import example  # noqa: E402
+from dismo_core.assets.examples import TILE, example, example_batch  # noqa: E402
 from dismo_core.video import read_video  # noqa: E402
 from dismo_core.video.sheets import save_picture  # noqa: E402
 
@@ -46,16 +46,28 @@ def main() -> None:
     save("demo_swap_motion", np.hstack([boxes(180, (SEEN, ("how it moves", motion))) for motion in motions]))
     scales = [tuple((f"guidance {down}", f"motion_guidance {right}") for down in (6, 12)) for right in (6, 12)]
     save("demo_guidance_grid", np.hstack([boxes(190, texts) for texts in scales]))
-    frame = Image.fromarray(read_video(example("drawn")[0]).frames[0].numpy()).resize((HEIGHT, HEIGHT))
+    clip = read_video(example("drawn")[0]).frames
+    frame = small(clip[0].numpy())
     save(
         "demo_reanimate",
         np.hstack(
             [
-                np.asarray(frame),
+                frame,
                 boxes(250, (("how it moves", "it goes round"), ("how it shall move", "it stands still"))),
             ]
         ),
     )
+    shots = np.hstack([small(clip[k].numpy()) for k in (0, len(clip) // 2, len(clip) - 1)])
+    subject = boxes(200, (("of a clip", "it goes round"), ("another subject", "a toy robot")))
+    save("motiondirector_train", np.hstack([shots, subject]))
+    pictures = np.asarray(Image.open(example_batch("ten pictures")[1]).convert("RGB"))[:TILE, : 3 * TILE]
+    pictures = np.hstack([small(part) for part in np.split(pictures, 3, axis=1)])
+    save("motiondirector_appearance", np.hstack([shots[:, :HEIGHT], pictures, subject]))
+
+
+def small(picture: np.ndarray) -> np.ndarray:
+    """A picture uint8 [H, W, 3] as a square of the thumbnails' height."""
+    return np.asarray(Image.fromarray(picture).resize((HEIGHT, HEIGHT)))
 
 
 def save(name: str, picture: np.ndarray) -> None:
