@@ -15,9 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dismo_core.motiondirector.drawn import Make, learn_drawn, sampler
+from dismo_core.motiondirector.drawn import Make, learn_drawn, same_motion, sampler
 from dismo_core.motiondirector.sampling import VideoSettings
 from dismo_core.motiondirector.training import TrainingSettings
+from dismo_core.synthetic.captioned import CaptionedClips
 from dismo_core.text_to_video import load_text_to_video
 from dismo_core.text_to_video.gates import (
     TRANSFERRED,
@@ -46,6 +47,9 @@ def main() -> None:
     adapter.add_argument("--adapter-steps", type=int, default=150)
     adapter.add_argument("--adapter-rate", type=float, default=5e-4)
     adapter.add_argument("--adapter-rank", type=int, default=32)
+    adapter.add_argument(
+        "--adapter-clips", type=int, default=1, help="of one motion; with several the convolutions are learned, too"
+    )
     given = parser.parse_args()
     torch.set_num_threads(1)
     base, autoencoder, step = checkpointed(given.run)
@@ -77,7 +81,12 @@ def main() -> None:
 
 def _transferred(trained: TinyBase, autoencoder: Any, given: argparse.Namespace) -> dict[str, Number]:
     """Gate (c), with the base as it would ship: in half precision, out of its folder."""
+    several = given.adapter_clips > 1
     settings = TrainingSettings(
+        convolutions=several,
+        appearance=not several,
+        dropout=0.0 if several else 0.1,
+        accumulation=given.adapter_clips,
         steps=given.adapter_steps,
         learning_rate=given.adapter_rate,
         rank=given.adapter_rank,
@@ -91,10 +100,11 @@ def _transferred(trained: TinyBase, autoencoder: Any, given: argparse.Namespace)
         base = load_text_to_video(folder / "base")
         learned = 0
 
-        def adapted(frames: Tensor, caption: str) -> Make:
+        def adapted(clip: CaptionedClips) -> Make:
             nonlocal learned
             learned += 1
-            adapters = learn_drawn(base, frames, caption, settings, folder / str(learned))
+            clips = same_motion(clip, given.adapter_clips) if several else clip
+            adapters = learn_drawn(base, clips, settings, folder / str(learned))
             return sampler(base, videos, motion=adapters["motion"])
 
         def through(frames: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ _EXAMPLES = {
     "cutout": ("drawn_clip.mp4", "cutout_picture.jpg"),
 }
 _CLIPS = {"fish": "fish_clip.webp"}
+_ROWS = {"four clips": "four_clips.mp4"}
 _MASKS = {"cutout": "cutout_mask.png"}
 _BATCHES = {"ten pictures": ("drawn_clip.mp4", "ten_pictures.jpg", "ten_masks.png")}
 TILE = 256  # px, side of each picture of a batch; they lie in one file
@@ -36,8 +37,8 @@ def example(name: str) -> tuple[Path, Path]:
 
 
 def all_names() -> list[str]:
-    """Names of all examples: those with one picture, those with a batch of them, clips of a subject."""
-    return [*_EXAMPLES, *_BATCHES, *_CLIPS]
+    """Names of all examples: those with one picture, those with a batch of them, clips of a subject, clips in a row."""
+    return [*_EXAMPLES, *_BATCHES, *_CLIPS, *_ROWS]
 
 
 def example_batch(name: str) -> tuple[Path, Path, Path]:
@@ -71,3 +72,19 @@ def example_clip(name: str) -> Path:
     if name not in _CLIPS:
         raise DisMoError(f"There is no example clip {name!r}. Choose one of: {', '.join(_CLIPS)}.")
     return _FOLDER / _CLIPS[name]
+
+
+def row_names() -> list[str]:
+    """Names of the files that hold several clips, one after the other."""
+    return list(_ROWS)
+
+
+def example_row(name: str) -> Path:
+    """Clips one after the other: "four clips" of two seconds each move left, differ in appearance, and have 16 frames of 64 px.
+
+    Raises:
+        DisMoError: no such clips.
+    """
+    if name not in _ROWS:
+        raise DisMoError(f"There are no example clips {name!r}. Choose one of: {', '.join(_ROWS)}.")
+    return _FOLDER / _ROWS[name]

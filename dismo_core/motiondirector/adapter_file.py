@@ -94,7 +94,8 @@ def read_adapter(path: str | os.PathLike[str], unet: nn.Module | None = None, pa
 
 
 def write_adapter(file: AdapterFile, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-    """Write adapters: `.pt` as the published scripts read them (they read one appearance adapter alone), `.safetensors` with names.
+    """Write adapters: `.pt` as the published scripts read them (they read one appearance adapter alone; float32), `.safetensors` with
+    names, in the tensors' own format of numbers.
 
     Args:
         file: what to write.
@@ -113,11 +114,11 @@ def write_adapter(file: AdapterFile, path: str | os.PathLike[str], *, overwrite:
         raise DisMoError(
             f"{file.path} also changes convolutions, for which the published lists have no place. Write it as .safetensors."
         )
-    tensors = [tensor.detach().to("cpu", torch.float32).contiguous() for tensor in file.tensors]
+    tensors = [tensor.detach().cpu().contiguous() for tensor in file.tensors]
     with atomic_write(path, overwrite=overwrite) as temporary:
         if path.suffix == ".pt":
             try:
-                torch.save([tensor.clone() for tensor in tensors], temporary)
+                torch.save([tensor.float().clone() for tensor in tensors], temporary)
             except RuntimeError as error:  # how torch's own writer reports a full disk
                 raise OSError(f"only {temporary.stat().st_size} bytes of it were written") from error
         else:

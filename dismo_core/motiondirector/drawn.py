@@ -12,6 +12,8 @@ from torch import Tensor
 
 from ..diffusion.frame_vae import decode_frames, frame_posteriors
 from ..runtime import Runtime
+from ..synthetic.captioned import CaptionedClips, draw_captioned
+from ..synthetic.draws import Draws
 from .cache import CachedClip, encoded_clip
 from .clips import Size, given_clip
 from .dual_path import DualPathLoRA
@@ -21,36 +23,46 @@ from .training import TrainingSettings, train_adapters
 if TYPE_CHECKING:
     from ..text_to_video.base import TextToVideoBase
 
+APPEARANCES = 77  # seed
 Make = Callable[[Sequence[str], int], Tensor]  # captions and a seed -> frames [B, N, H, W, 3] in -1..1
+
+
+def same_motion(clip: CaptionedClips, count: int) -> CaptionedClips:
+    """Clips on the way of one clip, in other appearances; always the same ones."""
+    return draw_captioned(count, Draws(APPEARANCES), clip.trajectory.place.shape[1]).moving_as(clip)
 
 
 def learn_drawn(
     base: TextToVideoBase,
-    frames: Tensor,
-    caption: str,
+    clips: CaptionedClips,
     settings: TrainingSettings,
     folder: Path,
     runtime: Runtime | None = None,
+    metadata: dict[str, str] | None = None,
 ) -> dict[str, Path]:
-    """Adapters of one clip.
+    """Adapters of drawn clips, each with the caption of its look.
 
     Args:
         base: that they are for.
-        frames: of the clip, [N, H, W, 3] in -1..1.
-        caption: of the clip.
+        clips: one, or several of one motion.
         settings: of the training.
         folder: see `train_adapters`, which also says what is returned.
         runtime: stages and progress.
+        metadata: texts for the adapters' files.
     """
-    return train_adapters(base, [as_clip(base, frames, caption)], settings, folder, runtime=runtime)
+    given = [
+        replace(as_clip(base, frames, caption), name=f"drawn {number}")
+        for number, (frames, caption) in enumerate(zip(clips.rendered(), clips.captions(False), strict=True))
+    ]
+    return train_adapters(base, given, settings, folder, runtime=runtime, metadata=metadata)
 
 
 def sampler(
     base: TextToVideoBase,
     settings: VideoSettings,
     *,
-    motion: Path | None = None,
-    appearance: Path | None = None,
+    motion: Path | str | None = None,
+    appearance: Path | str | None = None,
     scale: float = 1.0,
     inversion: Tensor | None = None,
 ) -> Make:
@@ -59,7 +71,7 @@ def sampler(
     Args:
         base: without adapters.
         settings: of all videos; prompt and seed are put in.
-        motion: file of a motion adapter.
+        motion: file of a motion adapter, or the name of a bundled one.
         appearance: file of appearance adapters.
         scale: of both; an appearance of several adapters shares it.
         inversion: see `sample_videos`.

@@ -118,8 +118,8 @@ def _videos(
 ) -> dict[str, Tensor]:
     """Kind -> frames [prompts, N, 64, 64, 3] in -1..1."""
     captions, frames, caption = case.asked.captions(False), case.clip.rendered()[0], case.clip.captions(False)[0]
-    dual = learn_drawn(base, frames, caption, training, folder / "dual")
-    ordinary = learn_drawn(base, frames, caption, replace(training, together=True), folder / "ordinary")
+    dual = learn_drawn(base, case.clip, training, folder / "dual")
+    ordinary = learn_drawn(base, case.clip, replace(training, together=True), folder / "ordinary")
     made = {
         CHANCE: case.others.rendered(),
         CEILING: through_vae(base, case.asked.moving_as(case.clip).rendered()),

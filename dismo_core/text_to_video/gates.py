@@ -113,7 +113,7 @@ def words_gate(make: Make, clips: int = 56) -> dict[str, Number]:
 
 def transfer_gate(
     make: Make,
-    adapted: Callable[[Tensor, str], Make],
+    adapted: Callable[[CaptionedClips], Make],
     moves: Sequence[str] = TRANSFERRED,
     prompts: int = 4,
     through: Callable[[Tensor], Tensor] | None = None,
@@ -126,7 +126,7 @@ def transfer_gate(
 
     Args:
         make: samples of the base.
-        adapted: frames [N, 64, 64, 3] of a clip and the caption of its look -> samples with what was learned from it.
+        adapted: a clip -> samples with what was learned of its motion.
         moves: some of `MOVES`.
         prompts: samples of each, of colors, grounds and shapes that the clip does not have.
         through: encodes and decodes the clips of the ceiling, see `autoencoder_gate`; None = as they are drawn.
@@ -137,7 +137,7 @@ def transfer_gate(
         captions, likest = case.asked.captions(False), case.asked.moving_as(case.clip).rendered()
         others = case.others.rendered()
         before = make(captions, SEED + 3)
-        after = adapted(frames[0], case.clip.captions(False)[0])(captions, SEED + 3)
+        after = adapted(case.clip)(captions, SEED + 3)
         for measure, measured in (("way", ways), ("fidelity", fidelities)):
             chance, most = (
                 mean(measured(made, frames)) for made in (others, likest if through is None else through(likest))

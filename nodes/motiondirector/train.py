@@ -178,6 +178,25 @@ class TrainMotionDirector(io.ComfyNode):
                         tooltip="Go on with the same training where it was stopped. Off = begin again, in a folder of its own.",
                     )
                 ),
+                compat.advanced(
+                    io.Boolean.Input(
+                        "convolutions",
+                        default=False,
+                        optional=True,
+                        tooltip="Also change the convolutions over frames, which the published method leaves alone. The tiny base learns a "
+                        "motion only so. Such a file does not load in the published code.",
+                    )
+                ),
+                compat.advanced(
+                    io.Int.Input(
+                        "clips_per_step",
+                        default=1,
+                        min=1,
+                        max=64,
+                        optional=True,
+                        tooltip="Clips that each step learns from, one after the other: slower steps that are less led astray by one clip.",
+                    )
+                ),
             ],
             outputs=[
                 MotionDirectorAdapter.Output(
@@ -220,6 +239,8 @@ class TrainMotionDirector(io.ComfyNode):
         optimizer: str = "adamw",
         checkpointing: bool = True,
         resume: bool = True,
+        convolutions: bool = False,
+        clips_per_step: int = 1,
     ) -> io.NodeOutput:
         """Say what is trained, then leave it to `run_training`."""
         from ...dismo_core import DisMoError
@@ -245,6 +266,8 @@ class TrainMotionDirector(io.ComfyNode):
             weight_decay=weight_decay,
             optimizer=optimizer,
             checkpointing=checkpointing,
+            convolutions=convolutions,
+            accumulation=clips_per_step,
             save_every=save_every,
             seed=seed,
         )

@@ -33,7 +33,8 @@ class ExampleInputs(io.ComfyNode):
                     default="drawn",
                     tooltip="drawn = a moving drawn shape and a drawn scene; camera = a camera move and a photograph; cutout = the drawn "
                     "shape and a photograph of a flower, with its mask; ten pictures = the drawn shape and a batch of drawn scenes, with "
-                    "their masks; fish = a clip of one drawn subject on white, with a mask for each frame, for 4D.",
+                    "their masks; fish = a clip of one drawn subject on white, with a mask for each frame, for 4D; four clips = four drawn "
+                    "objects that move left one after the other, two seconds each, for MotionDirector.",
                 ),
             ],
             outputs=[
@@ -53,12 +54,24 @@ class ExampleInputs(io.ComfyNode):
         """Open the files of the example."""
         import torch
 
-        from ...dismo_core.assets.examples import TILE, clip_names, example_batch, example_mask, example_names
+        from ...dismo_core.assets.examples import (
+            TILE,
+            clip_names,
+            example_batch,
+            example_mask,
+            example_names,
+            example_row,
+            row_names,
+        )
         from ...dismo_core.assets.examples import example as files_of
-        from ...dismo_core.video import read_image
+        from ...dismo_core.video import read_image, read_video
 
         if example in clip_names():
             return io.NodeOutput(*_subject(example))
+        if example in row_names():
+            path = example_row(example)
+            first = read_video(path, frames=1).frames.float() / 255
+            return io.NodeOutput(InputImpl.VideoFromFile(str(path)), first, torch.ones(first.shape[:3]))
         if example not in example_names():
             clip, pictures, masks = example_batch(example)
             images, covered = (_tiles(read_image(file), TILE) for file in (pictures, masks))

@@ -249,6 +249,7 @@ MOTIONDIRECTOR = {
         {
             "dismo_core.motiondirector.cli.demo.load": SimpleNamespace(size=(64, 64), name="toy"),
             "dismo_core.motiondirector.drawn.learn_drawn": STOP,
+            "dismo_core.motiondirector.drawn.sampler": STOP,
         },
     ),
     "motiondirector inspect": Situation(

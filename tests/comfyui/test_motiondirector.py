@@ -203,6 +203,19 @@ def test_pictures_give_an_appearance_and_a_clip_its_noise(server, base):
     assert (kept != plain).any() and (frames(server, server.run(given)) != plain).any()
 
 
+@pytest.mark.parametrize("name", ["motiondirector_tiny", "motiondirector_train_tiny"])
+def test_workflows_of_the_bundled_base_run(server, name):
+    assert name in server.json("/workflow_templates")["dismo-pack"]
+    prompt = json.loads((ROOT / f"tests/comfyui/{name}.api.json").read_text("utf-8"))
+    few = {"DisMoTrainMotionDirector": {"steps": 2, "name": name}, "DisMoMotionDirectorSample": {"steps": 4}}
+    for node in prompt.values():
+        node["inputs"] |= few.get(node["class_type"], {})
+    run = server.run(prompt)
+    assert run.events[-1]["type"] == "execution_success", run.events[-1]
+    (save,) = (number for number, node in prompt.items() if node["class_type"] == "DisMoSaveVideo")
+    assert any(event["node"] == save and event["output"] for event in run.data("executed"))
+
+
 @pytest.mark.parametrize("name", ["motiondirector_train", "motiondirector_appearance"])
 def test_workflows_of_a_published_base_run_with_a_toy_in_its_place(server, base, name):
     assert name in server.json("/workflow_templates")["dismo-pack"]
@@ -229,18 +242,12 @@ REFUSED = {
     "multiple of 8": (SAMPLE, {"width": 20}),
     "acts from 0.6 until 0.5": (SAMPLE, {"motion_from": 0.6, "motion_until": 0.5}),
     "leads out of the folder": (TRAIN, {"name": "../../out"}),
-    "is not bundled with this version": (LOAD, {"model": "tiny"}),
 }
 
 
 @pytest.mark.parametrize("words", REFUSED)
 def test_what_cannot_be_is_said(server, base, words):
     at, inputs = REFUSED[words]
-    if words.startswith("is not bundled"):
-        from dismo_core.text_to_video.weights import TINY
-
-        if TINY.is_dir():
-            pytest.skip("the base tiny is bundled")
     node, text = error(server.run(changed(**{f"n{at}": inputs})))
     assert node == at and words in text, text
 

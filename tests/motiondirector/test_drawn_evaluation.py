@@ -8,6 +8,9 @@ import torch
 from dismo_core import DisMoError
 from dismo_core.cli.main import main
 from dismo_core.motiondirector import DualPathLoRA
+from dismo_core.motiondirector.adapter_file import read_adapter
+from dismo_core.motiondirector.bundled import bundled_adapters
+from dismo_core.motiondirector.drawn import sampler
 from dismo_core.motiondirector.drawn_evaluation import (
     BASE,
     CEILING,
@@ -24,10 +27,10 @@ from dismo_core.motiondirector.losses import draw_step, together_loss
 from dismo_core.motiondirector.sampling import VideoSettings
 from dismo_core.motiondirector.training import TrainingSettings, check_training
 from dismo_core.text_to_video import load_text_to_video
+from dismo_core.text_to_video.gates import SEED, mean, see_objects, transfer_cases, ways
 from dismo_core.text_to_video.training.autoencoder import new_autoencoder
 from dismo_core.text_to_video.training.export import export_base
 from dismo_core.text_to_video.training.parts import TinyBase
-from dismo_core.text_to_video.weights import TINY
 
 
 @pytest.fixture(scope="module")
@@ -106,5 +109,24 @@ def test_an_ordinary_lora_has_both_parts():
 def test_a_base_says_how_it_is_sampled(tiny_folder, toy_base_folder):
     assert load_text_to_video(tiny_folder).sampling == (1, 1.0)
     assert load_text_to_video(toy_base_folder).sampling == (30, 12.0)
-    if TINY.is_dir():
-        assert "sampling" in json.loads((TINY / "model_index.json").read_text("utf-8"))
+    assert load_text_to_video("tiny").sampling == (25, 3.0)
+
+
+def test_the_bundled_motion_moves_what_a_prompt_names():
+    (case,) = transfer_cases(["moving left"], SEED + 3, prompts=2)
+    captions, clip = case.asked.captions(False), case.clip.rendered()
+    base = load_text_to_video("tiny")
+    few = VideoSettings(steps=12)
+    moved = sampler(base, few, motion="moving-left")(captions, 0)
+    alone = sampler(base, few)(captions, 0)
+    assert mean(ways(moved, clip)) > 0.6 > 0.3 > mean(ways(alone, clip))
+    seen = see_objects(moved)
+    assert (seen.main_color() == case.asked.color).all() and (seen.main_ground() == case.asked.ground).all()
+
+
+def test_bundled_motions_are_small_and_of_the_bundled_base():
+    files = bundled_adapters()
+    assert "moving-left" in files
+    for path in files.values():
+        assert path.stat().st_size <= 200_000
+        assert read_adapter(path, load_text_to_video("tiny").unet, "motion").metadata["base"] == "tiny"

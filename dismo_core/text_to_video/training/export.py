@@ -20,7 +20,7 @@ CLASSES = {
     "tokenizer": ("transformers", "CLIPTokenizer"),
     "scheduler": ("diffusers", "DDIMScheduler"),
 }
-SAMPLING = {"steps": 25, "guidance": 1.0}  # that suit it, for `TextToVideoBase.sampling`
+SAMPLING = {"steps": 25, "guidance": 3.0}  # that suit it, for `TextToVideoBase.sampling`
 
 
 def export_base(base: TinyBase, vae: Any, folder: Path) -> list[Path]:

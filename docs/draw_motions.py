@@ -1,0 +1,79 @@
+"""Drawn clips of one motion each, and the adapters that learn them: `python docs/draw_motions.py`.
+
+Writes `dismo_core/assets/media/four_clips.mp4`, and with `--train` (about a quarter of an hour of one core for each motion) the motions
+of `dismo_core/assets/motiondirector/`. Each is learned from drawn clips that move alike and differ in color, ground and shape.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from dismo_core.motiondirector.adapter_file import read_adapter, write_adapter  # noqa: E402
+from dismo_core.motiondirector.bundled import FOLDER  # noqa: E402
+from dismo_core.motiondirector.drawn import learn_drawn, pixels, same_motion  # noqa: E402
+from dismo_core.motiondirector.merge import merge_adapters  # noqa: E402
+from dismo_core.motiondirector.training import TrainingSettings  # noqa: E402
+from dismo_core.synthetic.captioned import CaptionedClips  # noqa: E402
+from dismo_core.text_to_video import load_text_to_video  # noqa: E402
+from dismo_core.text_to_video.gates import SEED, transfer_cases  # noqa: E402
+from dismo_core.video import write_video  # noqa: E402
+from dismo_core.weights.load import write_checksums  # noqa: E402
+
+MOTIONS = {"moving-left": "moving left", "moving-up": "moving up", "circling": "circling clockwise"}
+LEARNED = TrainingSettings(
+    steps=200,
+    rank=32,
+    learning_rate=2e-3,
+    convolutions=True,
+    appearance=False,
+    accumulation=4,
+    dropout=0.0,
+    checkpointing=False,
+    save_every=40,
+)
+RANK = 2  # of the file: the motion needs no more
+
+
+def clips(move: str, count: int) -> CaptionedClips:
+    """Clips of one way in several appearances."""
+    (case,) = transfer_cases([move], SEED + 3, 1)
+    return same_motion(case.clip, count)
+
+
+def learn(name: str, runs: Path) -> Path:
+    """Train a motion and write its file."""
+    base = load_text_to_video("tiny")
+    whole = learn_drawn(base, clips(MOTIONS[name], 4), LEARNED, runs / name, metadata={"license": "CC0-1.0"})["motion"]
+    small = merge_adapters([read_adapter(whole, base.unet, "motion")], [1.0], RANK).file
+    FOLDER.mkdir(exist_ok=True)
+    path = FOLDER / f"{name}.safetensors"
+    write_adapter(replace(small, tensors=[half.half() for half in small.tensors]), path, overwrite=True)
+    return path
+
+
+def main() -> None:
+    """Write what is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--train", nargs="*", choices=MOTIONS, default=[], metavar="MOTION", help="motions to learn")
+    parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "motions", help="folder of the trainings")
+    given = parser.parse_args()
+    four = pixels(clips("moving left", 4).rendered()).flatten(0, 1)
+    write_video(ROOT / "dismo_core/assets/media/four_clips.mp4", four, 8, crf=8, overwrite=True)
+    print(clips("moving left", 4).captions())
+    torch.set_num_threads(1)
+    for name in given.train:
+        print(learn(name, given.runs))
+    if given.train:
+        write_checksums(sorted(FOLDER.glob("*.safetensors")))
+
+
+if __name__ == "__main__":
+    main()
