@@ -26,6 +26,8 @@ from dismo_core.gaussians4d.posed import inflated  # noqa: E402
 from dismo_core.gaussians4d.refine import refine_texture  # noqa: E402
 from dismo_core.gaussians4d.textured import Surface, draw_textured, texture_places  # noqa: E402
 from dismo_core.gaussians4d.views import Shot, plan, render  # noqa: E402
+from dismo_core.motiondirector.sampling import VideoSettings, sample_videos  # noqa: E402
+from dismo_core.text_to_video.base import load_text_to_video  # noqa: E402
 from dismo_core.video import read_image  # noqa: E402
 from dismo_core.video.sheets import contact_sheet, save_picture  # noqa: E402
 
@@ -69,6 +71,14 @@ def moved_flower() -> Clip4D:
     return prepare_clip(opaque.numpy(), motion.fps, crop="union")
 
 
+def clip_of_a_sentence() -> Clip4D:
+    """A red disc on white, by the base that is kept for training on."""
+    base = load_text_to_video(ROOT / "benchmarks/milestones/text_to_video_tiny")
+    settings = VideoSettings(prompt="a red disc, on white", steps=30, guidance=3.0)
+    frames = sample_videos(base, settings)[0]
+    return prepare_clip(torch.nn.functional.pad(frames, (0, 1), value=255).numpy(), 8.0)
+
+
 def save(picture: Tensor, path: Path) -> None:
     """Write it in place of the old one."""
     save_picture(picture, path, overwrite=True)
@@ -107,10 +117,10 @@ def main() -> None:
     after = mesh_views(refine_texture(mesh, one), 0, [0])
     save(contact_sheet([torch.cat((before[:1], after))], 2, 2 * SIDE), HELP / "4d_refine.jpg")
 
-    flower = moved_flower()
-    moved = fit_clip(flower)
-    sides = [views_of(moved, [Shot(t, azimuth) for t in range(moved.frames)]) for azimuth in (0, 40)]
-    save(contact_sheet([frames_of(flower), *sides], 4, 128), THUMBNAILS / "4d_moved_picture_tiny.jpg")
+    for name, given in (("4d_moved_picture_tiny", moved_flower()), ("4d_text", clip_of_a_sentence())):
+        moved = fit_clip(given)
+        sides = [views_of(moved, [Shot(t, azimuth) for t in range(moved.frames)]) for azimuth in (0, 40)]
+        save(contact_sheet([frames_of(given), *sides], 4, 128), THUMBNAILS / f"{name}.jpg")
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ def drive(
         raise DisMoError(f"size must be 64 to 1024 px, a multiple of 64, not {size}.")
     runtime = runtime or Runtime.cpu()
     runtime.stage("loading Stable Video Diffusion")
-    pipeline = load_svd(folder, runtime.device)
+    video = load_svd(folder, runtime.device)
     picture, left = _picture(rgba, background, size, pad)
 
     def after_step(pipe: Any, step: int, time: Any, values: dict[str, Any]) -> dict[str, Any]:
@@ -63,22 +63,24 @@ def drive(
         return values
 
     runtime.stage("making the clip")
-    made = pipeline(
-        picture,
-        height=picture.height,
-        width=picture.width,
-        num_frames=frames,
-        num_inference_steps=steps,
-        fps=FPS,
-        motion_bucket_id=MOTION,
-        noise_aug_strength=NOISE,
-        decode_chunk_size=2,
-        generator=torch.Generator().manual_seed(seed),
-        callback_on_step_end=after_step,
-        output_type="np",
-    ).frames[0]
-    video = torch.from_numpy((np.asarray(made) * 255).round().clip(0, 255).astype(np.uint8))
-    return video[:, :, left : left + picture.height].contiguous()
+    video.plan.make_room(runtime)
+    with video.running() as pipeline:
+        made = pipeline(
+            picture,
+            height=picture.height,
+            width=picture.width,
+            num_frames=frames,
+            num_inference_steps=steps,
+            fps=FPS,
+            motion_bucket_id=MOTION,
+            noise_aug_strength=NOISE,
+            decode_chunk_size=2,
+            generator=torch.Generator().manual_seed(seed),
+            callback_on_step_end=after_step,
+            output_type="np",
+        ).frames[0]
+    clip = torch.from_numpy((np.asarray(made) * 255).round().clip(0, 255).astype(np.uint8))
+    return clip[:, :, left : left + picture.height].contiguous()
 
 
 def _picture(rgba: NDArray[np.uint8], background: str, size: int, pad: bool) -> tuple[Image.Image, int]:

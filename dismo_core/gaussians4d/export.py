@@ -12,12 +12,12 @@ import torch
 from ..errors import DisMoError
 from ..files import atomic_folder
 from .cameras import FOV_Y
+from .choices import ENDS
 from .mesh import Mesh, read_mesh, write_mesh
 from .model4d import Gaussians4D
 from .moving_mesh import MovingMesh
 from .ply import write_ply
 
-ENDS = ("clamp", "loop", "extrapolate")
 Progress = Callable[[int, int], None]
 
 

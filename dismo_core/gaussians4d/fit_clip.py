@@ -182,6 +182,7 @@ def fit_clip(
         least_weight=settings.least_weight,
         guidance_weight=settings.weight,
         priors=settings.priors,
+        chunk="auto" if zero123 is None else zero123.chunk,
         generator=generator,
     )
     about = _fingerprint(clip, settings, start)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.nn import functional as F
 
 from ..errors import DisMoError
@@ -17,6 +18,7 @@ RIM = 0.02  # of the sides: what counts as the border
 PLAIN = 0.06  # spread of the border's colors up to which a background is plain
 NEAR, FAR = 0.06, 0.16  # distance of a color from the background's: still background, surely not
 COARSE = 128  # px, at which background is followed in from the border
+SPECK = 0.01  # of the largest part's area: what is smaller is noise of the background
 
 
 def matte(rgba: NDArray[np.uint8], method: str = "auto", number: int = 0) -> NDArray[np.uint8]:
@@ -89,17 +91,33 @@ def _keyed(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
     open_ = (F.adaptive_max_pool2d(alpha[None, None], coarse)[0, 0] < 0.5).float()
     reached = torch.zeros_like(open_)
     reached[0], reached[-1], reached[:, 0], reached[:, -1] = open_[0], open_[-1], open_[:, 0], open_[:, -1]
-    for _ in range(sum(coarse) * 2):
-        grown = F.max_pool2d(reached[None, None], 3, 1, 1)[0, 0] * open_
-        if torch.equal(grown, reached):
-            break
-        reached = grown
+    reached = _spread_within(reached, open_)
     near = F.max_pool2d(reached[None, None], 5, 1, 2)
     outside = F.interpolate(near, (h, w), mode="nearest")[0, 0] > 0
-    alpha = torch.where(outside, alpha, torch.ones_like(alpha))[..., None]
+    alpha = _without_specks(torch.where(outside, alpha, torch.ones_like(alpha)))[..., None]
     straight = ((color - (1 - alpha) * behind) / alpha.clamp_min(1e-3)).clamp(0, 1)
     both = torch.cat((straight, alpha), dim=-1)
     return (both * 255).round().to(torch.uint8).numpy()
+
+
+def _without_specks(alpha: Tensor) -> Tensor:
+    """`alpha` [h,w] without parts that are very small beside the largest: noise, which would widen the crop."""
+    h, w = alpha.shape
+    taken = F.adaptive_max_pool2d(alpha[None, None], (min(h, COARSE), min(w, COARSE)))[0, 0] > 0
+    numbers = torch.arange(1, taken.numel() + 1, dtype=torch.float32).view_as(taken) * taken
+    part = _spread_within(numbers, taken.float()).long()
+    sizes = part[taken].bincount(minlength=taken.numel() + 1)
+    large = (sizes >= SPECK * sizes.max())[part] & taken
+    return alpha * F.interpolate(large[None, None].float(), (h, w), mode="nearest")[0, 0]
+
+
+def _spread_within(values: Tensor, within: Tensor) -> Tensor:
+    """Each place of `within` [h,w], 0 or 1, takes the largest of the values that reach it from place to place."""
+    while True:
+        wider = F.max_pool2d(values[None, None], 3, 1, 1)[0, 0] * within
+        if torch.equal(wider, values):
+            return values
+        values = wider
 
 
 def _by_rembg(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DisMoError
+from .choices import ENDS
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ _FIT: dict[str, Any] = {
     "invert_bg_prob": 0.0, "stable_zero123": True, "lambda_zero123": 1.0, "optimize_gaussians": True, "mesh_format": "frames",
     "density_thresh": 0.5, "save_model": False, "gui": False, "plane_tv_weight": 0.0, "time_smoothness_weight": 0.0,
     "l1_time_planes": 0.0, "load": "", "frame": 0, "rigid": 0.0, "smooth": 0.0, "depth": 0.0, "least_weight": 0.0, "frames_per_step": 0,
-    "count": 1500, "thickness": 0.7,
+    "count": 1500, "thickness": 0.7, "end": "clamp",
 }  # fmt: skip
 PRESETS: dict[str, dict[str, Any]] = {
     "inflate": {
@@ -72,7 +73,7 @@ FIT = Table(
         **_NOT_OFFERED,
         "lambda_svd": "that guidance is not offered",
     },
-    choices={"mesh_format": ("frames", "obj", "glb"), "data_mode": ("svd", "c4d")},
+    choices={"mesh_format": ("frames", "obj", "glb"), "data_mode": ("svd", "c4d"), "end": ENDS},
     least={
         **{
             "batch_size": 2,

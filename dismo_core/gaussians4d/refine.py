@@ -19,6 +19,7 @@ from .textured import FACING, Places, Surface, draw_textured, look_up, texture_p
 
 OPAQUE = 0.99  # of the mask, from which a pixel of the clip is compared
 SIDE = 512  # px, of the pictures of other sides
+GEOMETRY_RATE = 1e-4  # of the vertices, as published, where they are fitted
 TURN = 10.0  # degrees a frame of the clip of other sides
 WINDOW = 8  # frames of it that are redrawn together where memory is short
 # (frames, first picture, noise, cancel) -> the frames drawn again; see `svd.Redrawing`

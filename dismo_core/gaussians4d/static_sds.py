@@ -77,6 +77,7 @@ class BallFit:
         condition: [1,4,h,w] of it.
         settings: of the fit.
         generator: of the judge's noise.
+        chunk: pictures that are judged at once.
     """
 
     def __init__(
@@ -88,7 +89,9 @@ class BallFit:
         condition: Tensor,
         settings: BallSettings,
         generator: torch.Generator | None = None,
+        chunk: int = AUTO_CHUNK,
     ) -> None:
+        self.chunk = chunk
         self.picture, self.mask, self.guidance = picture, mask, guidance
         self.embedding, self.condition, self.settings, self.generator = embedding, condition, settings, generator
         self.rng = np.random.RandomState(settings.seed)
@@ -147,8 +150,8 @@ class BallFit:
             shape = (s.views, *self.condition.shape[1:])
             noise = torch.randn(shape, generator=self.generator, dtype=torch.float32).to(self.condition)
         total = 0.0
-        for begin in range(0, s.views, AUTO_CHUNK):
-            part = slice(begin, min(begin + AUTO_CHUNK, s.views))
+        for begin in range(0, s.views, self.chunk):
+            part = slice(begin, min(begin + self.chunk, s.views))
             total += self._judged(drawn, part, novel_view_size(number, s.steps), number, noise[part].to(device))
         return total
 
@@ -242,7 +245,7 @@ def gaussians_from_ball(
     rgb, mask = (value[frame : frame + 1].to(runtime.device) for value in clip.frames(KNOWN))
     zero123.plan.make_room(runtime)
     embedding, condition = zero123.conditions(rgb, generator)
-    fit = BallFit(rgb[0], mask[0], zero123.guidance, embedding, condition, settings, generator)
+    fit = BallFit(rgb[0], mask[0], zero123.guidance, embedding, condition, settings, generator, zero123.chunk)
     with zero123.judging():
         while fit.steps_done < settings.steps:
             fit.step()

@@ -21,7 +21,8 @@ from .guidance import SIDE, Zero123Guidance, zero123_alphas_cumprod
 
 PARTS = ("unet", "vae", "image_encoder", "clip_camera_projection")
 JUDGE, TOWER = "judge", "image_encoder"  # parts of the plan
-WORKSPACE = 3_500_000_000  # bytes that eight pictures take at once, counted by benchmarks/gaussians4d.py
+TOGETHER, FEW = 8, 2  # pictures that are judged at once; where memory is short
+WORKSPACE = 3_500_000_000  # bytes that eight take, counted by benchmarks/gaussians4d.py
 CAMERA_NUMBERS, TOKEN = 4, 768
 FILES = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin", "model.safetensors")
 
@@ -45,6 +46,11 @@ class Zero123:
     def judging(self) -> AbstractContextManager[Any]:
         """While it judges, its U-Net and its VAE lie on the device; the image tower need not."""
         return self.plan.using(JUDGE)
+
+    @property
+    def chunk(self) -> int:
+        """How many pictures to judge at once, by the memory that is free."""
+        return FEW if JUDGE in self.plan.choice.low_memory else TOGETHER
 
     @torch.no_grad()
     def conditions(self, frames: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
@@ -122,7 +128,8 @@ def load_zero123(
         )
     vae, tower = part(AutoencoderKL.from_pretrained, "vae"), part(CLIPVisionModelWithProjection.from_pretrained, TOWER)
     projection = _projection(path / "clip_camera_projection").to(dtype)
-    parts = {JUDGE: Part(nn.ModuleList((unet, vae, projection)), None, WORKSPACE), TOWER: Part(tower, None, 1 << 27)}
+    judge = Part(nn.ModuleList((unet, vae, projection)), None, WORKSPACE, WORKSPACE * FEW // TOGETHER)
+    parts = {JUDGE: judge, TOWER: Part(tower, None, 1 << 27, 1 << 27)}
     guidance = Zero123Guidance(
         unet, vae, projection, zero123_alphas_cumprod().to(where), kind, base_elevation=base_elevation
     )

@@ -112,22 +112,37 @@ class Refine(io.ComfyNode):
                     control_after_generate=True,
                     tooltip="Of the noise of svd and of the sides it sees; without one nothing here is random.",
                 ),
+                compat.advanced(
+                    io.Boolean.Input(
+                        "train_geo",
+                        optional=True,
+                        default=False,
+                        tooltip="Move the vertices, too, a little, where the colors of the frames fit better then. Off = only the texture "
+                        "changes.",
+                    )
+                ),
             ],
             outputs=[Mesh4D.Output("refined", display_name="refined", tooltip="Goes into Save 4D.")],
             **compat.aliases("dismo", "4d", "texture"),
         )
 
     @classmethod
-    def execute(cls, mesh: MovingMesh, clip: Clip, steps: int, svd: str, seed: int) -> io.NodeOutput:
+    def execute(
+        cls, mesh: MovingMesh, clip: Clip, steps: int, svd: str, seed: int, train_geo: bool = False
+    ) -> io.NodeOutput:
         """Leave it to `refine_texture`."""
-        from ...dismo_core.gaussians4d.refine import RefineSettings, refine_texture
-        from ...dismo_core.gaussians4d.svd import BYTES, Redrawing, load_svd
+        from ...dismo_core.gaussians4d.refine import GEOMETRY_RATE, RefineSettings, refine_texture
+        from ...dismo_core.gaussians4d.svd import Redrawing, load_svd
 
-        runtime = host.runtime()
+        video = redraw = None
         with host.advising_on_memory(), torch.inference_mode(False), torch.enable_grad():
-            redraw = None
             if svd != NONE:
-                runtime.free_memory(BYTES)
-                redraw = Redrawing(load_svd(svd_folder(svd), runtime.device))
-            settings = RefineSettings(steps=steps, seed=seed)
+                video = load_svd(svd_folder(svd), host.runtime().device)
+                host.register_plan(video, video.plan)
+                host.bring_to_device(video)
+                redraw = Redrawing(video)
+            runtime = host.runtime(video)
+            if video is not None:
+                video.plan.make_room(runtime)
+            settings = RefineSettings(steps=steps, geometry_rate=GEOMETRY_RATE if train_geo else 0.0, seed=seed)
             return io.NodeOutput(refine_texture(mesh, clip, settings, redraw=redraw, runtime=runtime))

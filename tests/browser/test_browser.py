@@ -121,6 +121,23 @@ def test_other_workflows_run_in_the_page(page, name):
     page.picture(f"docs/screens/{name}.jpg")
 
 
+@pytest.mark.parametrize("name", ["4d_video_tiny", "4d_moved_picture_tiny"])
+def test_a_moving_object_is_made_in_the_page(page, name):
+    """By a fit of few steps; the 3D preview is given the file that was saved."""
+    graph = json.loads((ROOT / f"workflows/{name}.json").read_text("utf-8"))
+    for node in graph["nodes"]:
+        if node["type"] == "DisMo4DFit":
+            node["widgets_values"][1] = 8
+    page.drop(f"{name}.json", json.dumps(graph).encode())
+    page.wait_until_open(name, len(graph["nodes"]))
+    page.run()
+    page.wait_for_videos(1)
+    page.tab.wait_for_function(
+        "app.graph.nodes.some(n => n.type == 'Preview3D' && n.widgets.some(w => String(w.value).endsWith('.glb')))"
+    )
+    assert not any(node["red"] for node in page.nodes())
+
+
 def test_every_widget_says_what_it_is_for(page):
     file = ROOT / "workflows/motion_transfer_cogvideox.json"
     page.drop(file.name, file.read_bytes())

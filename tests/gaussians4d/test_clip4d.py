@@ -58,6 +58,17 @@ def test_a_plain_background_is_keyed():
     assert red[:, 0].quantile(0.1) > 200
 
 
+def test_specks_of_a_plain_background_are_no_subject():
+    frames = moving(background=(250, 250, 250))
+    frames[:, 0, 0] = frames[:, -1, 50] = (225, 235, 230, 255)
+    speckled = prepare_clip(frames, 10, size=100)
+    clean = prepare_clip(moving(background=(250, 250, 250)), 10, size=100)
+    assert torch.equal(speckled.rgba, clean.rgba) and speckled.notes == clean.notes
+    frames[:, 2:9, 2:9] = (255, 0, 0, 255)  # an eighth of the square: a part of its own
+    keyed = matte(frames[0])[..., 3]
+    assert keyed[2:9, 2:9].min() == 255 and keyed[-1, 50] == 0
+
+
 def test_masks_take_the_place_of_alpha():
     frames = moving(background=(30, 60, 200))
     masks = moving()[..., 3]

@@ -10,6 +10,7 @@ from PIL import Image
 from dismo_core.cli.main import main
 from dismo_core.errors import DisMoError
 from dismo_core.gaussians4d import Gaussians4D, animated_glb, read_mesh, read_ply
+from dismo_core.gaussians4d.clip import read_rgba
 from dismo_core.gaussians4d.presets import PRESETS, settings_of
 from dismo_core.video import probe, read_image
 
@@ -53,8 +54,10 @@ def test_from_frames_to_the_published_names(frames, monkeypatch):
     assert four.frames == 3 and four.surface is not None
     assert main(["4d", "fit", "input=fish.png", "iters=2", "batch_size=3"]) == 2  # nothing is replaced unasked
     (frames / "logs/fish_model.ply").unlink()
-    run("fit", "input=fish_frames", "save_path=two", "iters=1", "ref_size=32", "batch_size=3", "count=300")
+    run("fit", "input=fish_frames", "save_path=two", "iters=1", "ref_size=32", "batch_size=3", "count=300", "end=loop")
     assert len(list((frames / "logs/two_frames").glob("*.ply"))) == 12
+    back = Gaussians4D.load("logs/two_4d.safetensors").at(0.5)  # on the way from the last frame to the first
+    assert torch.equal(read_ply("logs/two_frames/011.ply").means, back.means)
 
 
 def test_a_clip_to_files(frames, capsys):
@@ -64,6 +67,11 @@ def test_a_clip_to_files(frames, capsys):
     assert "inferred from the outline" in capsys.readouterr().out
     assert len(read_mesh("out/model.glb").faces) > 1000
     assert read_image("out/contact_sheet.png").std() > 0.05
+    few = ("--steps", "1", "--count", "300", "--fit-size", "32", "--camera", "still", "--background", "transparent")
+    run("video", "fish_frames", "-o", "clear", *few)
+    rgba, fps = read_rgba("clear/turntable.webm")
+    assert rgba.shape == (3, 256, 256, 4) and fps == 7 and not (frames / "clear/turntable.mp4").exists()
+    assert rgba[:, 0, 0, 3].max() < 20 and rgba[..., 3].max() > 200
 
 
 def test_prepare_a_clip_and_a_picture(frames):

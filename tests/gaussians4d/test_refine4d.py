@@ -93,13 +93,13 @@ def test_a_window_of_frames_where_memory_is_short(grey, three):
 
 
 def test_stable_video_diffusion_redraws_from_halfway(toy_svd, grey, three):
-    pipeline = load_svd(toy_svd, torch.device("cpu"))
-    times = []
+    video, times = load_svd(toy_svd, torch.device("cpu")), []
+    pipeline = video.pipeline
     forward = pipeline.unet.forward
     pipeline.unet.forward = lambda x, time, *given, **more: (
         times.append(float(time)) or forward(x, time, *given, **more)
     )
-    redraw = Redrawing(pipeline)
+    redraw = Redrawing(video)
     whole = pipeline.scheduler.__class__.__bases__[0].from_config(pipeline.scheduler.config)
     whole.set_timesteps(25)
     frames, picture = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0)), torch.ones(3, 64, 64)
@@ -115,20 +115,50 @@ def test_stable_video_diffusion_redraws_from_halfway(toy_svd, grey, three):
 
 def test_redrawing_begins_at_the_clip(toy_svd):
     """A U-Net that predicts no change of direction: with no noise left to remove, the clip comes back but for the VAE."""
-    pipeline = load_svd(toy_svd, torch.device("cpu"))
-    redraw = Redrawing(pipeline, 25, 0.99)
+    video = load_svd(toy_svd, torch.device("cpu"))
+    redraw, vae = Redrawing(video, 25, 0.99), video.pipeline.vae
     frames = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    latents = redraw._encoded(frames)
+    with torch.no_grad():
+        latents = vae.encode(2 * frames - 1).latent_dist.mode() * vae.config.scaling_factor
     asked = []
 
     def answer(x, *given, **more):
         asked.append(x[:1, :, :4])
         return (torch.zeros_like(x[:, :, :4]),)
 
-    pipeline.unet.forward = answer
+    video.pipeline.unet.forward = answer
     redraw(frames, frames[0], torch.Generator().manual_seed(0), lambda: None)
     assert len(asked) == 1  # the last step, whose noise is 0.002
     torch.testing.assert_close(asked[0][0], latents, atol=0.02, rtol=0)
+
+
+def test_one_part_at_a_time_is_brought_to_the_device(toy_svd):
+    """The plan's own count while each part runs; a host counts as a device here."""
+    video = load_svd(toy_svd, torch.device("cpu"), memory="model offload")
+    parts = {name: part.module for name, part in video.plan.parts.items()}
+    size = {name: sum(t.nbytes for t in (*part.parameters(), *part.buffers())) for name, part in parts.items()}
+    seen = []
+    vae = parts["vae"]
+    for name, part in [*parts.items(), ("vae", vae.encoder), ("vae", vae.decoder)]:
+        part.register_forward_hook(lambda *_, name=name: seen.append((name, video.plan.bytes_on_device())))
+    frames = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+
+    def drawn(video, check_cancel=lambda: None):
+        return Redrawing(video)(frames, frames[0], torch.Generator().manual_seed(0), check_cancel)
+
+    made = drawn(video)
+    assert {name for name, _ in seen} == set(parts) and all(size[name] == held for name, held in seen)
+    assert video.plan.bytes_on_device() == 0
+
+    def cancel():
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        drawn(video, cancel)
+    assert video.plan.bytes_on_device() == 0
+    assert torch.equal(made, drawn(video))
+    whole = load_svd(toy_svd, torch.device("cpu"), memory="full")
+    assert torch.equal(made, drawn(whole)) and whole.plan.bytes_on_device() == sum(size.values())
 
 
 def test_gradients_of_the_vertices(grey):

@@ -15,6 +15,7 @@ from dismo_core.errors import DisMoError
 from dismo_core.gaussians4d import DynamicFit, HexPlaneDeformation, Zero123Guidance
 from dismo_core.gaussians4d.fit_clip import FitSettings, fit_clip
 from dismo_core.gaussians4d.zero123 import load_zero123
+from dismo_core.runtime import Runtime
 
 
 def test_conditions_and_a_judged_step(toy_zero123):
@@ -41,6 +42,16 @@ def test_a_whole_fit_with_a_judge(toy_zero123, fish):
     plain = fit_clip(fish, settings)
     assert torch.equal(fits[0].gaussians.means, fits[1].gaussians.means)
     assert not torch.equal(fits[0].gaussians.means, plain.gaussians.means)
+
+
+def test_fewer_are_judged_at_once_where_memory_is_short(toy_zero123, fish):
+    settings = FitSettings(steps=1, count=200, size=32, views=4)
+    for free, wanted in ((100e9, [16, 8]), (1e9, [4] * 6)):  # both halves of the guidance; twelve pictures
+        judge, seen = load_zero123(toy_zero123), []
+        judge.guidance.unet.register_forward_pre_hook(lambda unet, given, seen=seen: seen.append(len(given[0])))
+        runtime = replace(Runtime.cpu(), available_memory=lambda free=free: free)
+        fit_clip(replace(fish, rgba=fish.rgba[:3]), settings, zero123=judge, runtime=runtime)
+        assert seen == wanted
 
 
 def test_folders_that_are_refused(toy_zero123, tmp_path):

@@ -189,6 +189,9 @@ def test_a_mesh_of_each_frame_is_no_animation(pack, nodes, fitted):
         nodes.Save.execute(fitted[1], "3d/c", "glb", mesh=alone)
     (refined,) = nodes.Refine.execute(whole, fitted[0], steps=2, svd="none", seed=0)
     assert (refined.rest.texture != whole.rest.texture).any()
+    assert (refined.rest.vertices == whole.rest.vertices).all()
+    (moved,) = nodes.Refine.execute(whole, fitted[0], steps=2, svd="none", seed=0, train_geo=True)
+    assert 0 < abs(moved.rest.vertices - whole.rest.vertices).max() < 3e-4
     (file,) = nodes.Save.execute(fitted[1], "3d/c", "glb", mesh=refined)
     assert file.endswith(".glb")
 

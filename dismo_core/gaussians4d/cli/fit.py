@@ -208,7 +208,7 @@ def _write(four: Gaussians4D, out: Path, name: str, s: dict[str, Any], runtime: 
         runtime.progress(done, total, None)
 
     if s["mesh_format"] == "frames":
-        write_ply_sequence(out / _sequence(s, name), four, overwrite=overwrite, progress=progress)
+        write_ply_sequence(out / _sequence(s, name), four, end=s["end"], overwrite=overwrite, progress=progress)
     else:
         moving = moving_mesh(four, threshold=s["density_thresh"])
         folder = out / _sequence(s, name)

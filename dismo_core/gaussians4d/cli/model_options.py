@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ...cli.options import add_device, check_range
 from .clip_options import add_shape_options, check_shape
-from .results import check_results, write_results
+from .results import TRANSPARENT, check_results, write_results
 
 if TYPE_CHECKING:
     from ...runtime import Runtime
@@ -29,7 +29,12 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--smooth", type=float, default=1.0, help="how even its motion is; 0 = not at all (default 1)")
     parser.add_argument("--seed", type=int, default=0, help="of all random numbers (default 0)")
     parser.add_argument("--camera", choices=CAMERAS, default="turntable", help="of the video (default turntable)")
-    parser.add_argument("--background", default="white", metavar="COLOR", help="of the pictures (default white)")
+    parser.add_argument(
+        "--background",
+        default="white",
+        metavar="COLOR",
+        help=f"of the pictures, or {TRANSPARENT}, which makes the video a WebM with transparency (default white)",
+    )
     add_device(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace results that are there")
 
@@ -43,7 +48,8 @@ def check_model_options(arguments: argparse.Namespace) -> None:
     check_range(arguments, "fit_size", 16, 512)
     check_range(arguments, "rigid", 0, 100)
     check_range(arguments, "smooth", 0, 100)
-    background_rgb(arguments.background)
+    if arguments.background != TRANSPARENT:
+        background_rgb(arguments.background)
     check_results(arguments.out, arguments.overwrite)
 
 
