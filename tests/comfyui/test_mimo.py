@@ -89,6 +89,7 @@ def test_a_character_of_one_picture_with_toy_weights(server, weights):
     planned = {"template": ["10", 0], "size": 64, "overlap": 4, "min_area": 0.5, "as_released": False}
     options = {"steps": 2, "guidance": 0.0, "seed": 0, "window": 24, "overlap": 4, "closed_loop": True}
     sampled = {"model": ["2", 0], "reference": ["1", 1], "poses": ["11", 1], "backgrounds": ["11", 2], **options}
+    sampled["occlusions"] = ["11", 4]  # weights of 8 channels leave it out
     composed = {"frames": ["12", 0], "crops": ["11", 0], "template": ["10", 0], "feather": 0.08, "blend_masks": ""}
     single["11"] = {"class_type": "DisMoMimoPlanCrops", "inputs": planned}
     single["12"] = {"class_type": "DisMoMimoSample", "inputs": sampled}

@@ -19,7 +19,7 @@ from ...errors import DisMoError
 from ...files import atomic_write
 from ...synthetic.draws import Draws
 from ..crops.clips import MIN_AREA, plan_crops
-from ..crops.square import BLACK, WHITE, crop_square, front_squares, prepare_reference
+from ..crops.square import BLACK, WHITE, Squares, crop_square, prepare_reference
 from ..network_inputs import picture_for_pose
 from ..templates.template import Template
 from .examples import Encoders
@@ -92,7 +92,7 @@ def _encoded(path: Path, encoders: Encoders, reading: Reading, occlusions: bool)
             person = _reference(clip[index], masks[index])
             latents = encoders.latents([target, background, white if person is None else person])
             if occlusions:
-                front = black if opened.occ is None else front_squares(clip, opened.occ, crop)[0]
+                front = black if opened.occ is None else Squares(clip, crop, BLACK, opened.occ)[0]
                 parts["occlusions"].append(encoders.latents([front])[0].half())
             shown = picture_for_pose(body, encoders.size, encoders.size)
             parts["targets"].append(latents[0].half())
