@@ -173,7 +173,15 @@ MIMO = {
         {"dismo_core.mimo.templates.build.build_template": STOP},
         more=True,
     ),
-    "mimo template info": Situation("mimo template info {template}", []),
+    "mimo template info": Situation(
+        "mimo template info {template}",
+        [
+            used("--sheet {video}", "exists already"),
+            used("--overwrite", "overwrite=True", beside="--sheet {video}"),
+            refused("--overwrite", "there is no --sheet"),
+        ],
+        {"dismo_core.video.sheets.save_picture": STOP},
+    ),
     "mimo template check": Situation("mimo template check {template}", []),
     "mimo template zip": Situation(
         "mimo template zip {template}",

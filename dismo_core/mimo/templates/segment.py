@@ -44,7 +44,13 @@ def segment_person(
         raise DisMoError('There are no words that say what to segment. Give some, such as "person", or a point "x,y".')
     kind = "Sam2Video" if point else "Sam3Video"
     model, processor = _loaded(kind, place or (SAM2 if point else SAM3), device)
-    session = processor.init_video_session(video=frames, inference_device=device, dtype=model.dtype)
+    session = processor.init_video_session(
+        video=frames,
+        inference_device=device,
+        processing_device="cpu",  # 150 frames of 1024x1024 px in float32 are 1.9 GB
+        video_storage_device="cpu",
+        dtype=model.dtype,
+    )
     found = _by_point(model, processor, session, point) if point else _by_words(model, processor, session, prompt)
     masks: list[dict[int, NDArray[np.bool_]]] = [{} for _ in frames]
     areas: Counter[int] = Counter()
@@ -88,6 +94,10 @@ def _loaded(kind: str, place: str, device: str) -> tuple[Any, Any]:
             hint="person mask",
         )
     try:
+        found = transformers.AutoConfig.from_pretrained(place, local_files_only=True).model_type
+        if not found.startswith(kind[:4].lower()):
+            needs = "A point needs SAM 2" if kind == "Sam2Video" else "Words need SAM 3; SAM 2 takes a point, x,y"
+            raise DisMoError(f"The segmenter {place} is of another kind, {found}. {needs}.")
         model = getattr(transformers, f"{kind}Model").from_pretrained(place, local_files_only=True)
         processor = getattr(transformers, f"{kind}Processor").from_pretrained(place, local_files_only=True)
     except ImportError as error:  # its pictures are prepared by torchvision
