@@ -261,13 +261,18 @@ def test_a_mesh_is_painted(pack, mimo, tmp_path):
     assert node.execute(mesh, 64, 48, 0.0, "release file")[0][0, 24, 32].min() > 0.97
 
 
-def small_pipeline(pack, mimo, in_channels):
+def small_networks(pack, mimo, in_channels=8):
     """Networks that know nothing, small enough for a test."""
     parts = pack("dismo_core.mimo.training.tiny_parts")
     torch.manual_seed(0)
     sizes = dict(channels=(32, 32, 32, 32), cross_attention_dim=parts.CONTEXT, heads=4, layers=1, groups=8)
     denoising = mimo.DenoisingUNet(**sizes, in_channels=in_channels)
-    networks = mimo.ReferenceUNet(**sizes), denoising, mimo.PoseGuider(32, channels=(4, 8, 8, 16))
+    return mimo.ReferenceUNet(**sizes), denoising, mimo.PoseGuider(32, channels=(4, 8, 8, 16))
+
+
+def small_pipeline(pack, mimo, in_channels):
+    parts = pack("dismo_core.mimo.training.tiny_parts")
+    networks = small_networks(pack, mimo, in_channels)
     return mimo.MimoPipeline(*networks, parts.new_vae(), parts.new_image_encoder(), defaults=(2, 1.5, (64, 64)))
 
 
@@ -347,3 +352,26 @@ def test_weights_are_listed_found_and_refused(pack, mimo, tmp_path):
         files.find("MIMO", False, print)
     with pytest.raises(error, match="leads out of the folder"):
         files.find("../../..", False, print)
+
+
+def test_a_model_is_loaded_with_a_lora_of_one_character(pack, mimo, tmp_path):
+    parts, lora = (pack(f"dismo_core.mimo.{name}") for name in ("training.tiny_parts", "lora"))
+    networks = pack("dismo_core.mimo.training.networks").Networks(*small_networks(pack, mimo))
+    encoders = pack("dismo_core.mimo.training.examples").Encoders(parts.new_vae(), parts.new_image_encoder(), 64)
+    pack("dismo_core.mimo.training.export").export_whole(networks, encoders, tmp_path / "models/dismo/mimo/mine")
+    lora.add_lora(networks, 2)
+    for weight in networks.parameters():
+        if weight.requires_grad:
+            torch.nn.init.normal_(weight, std=0.3)
+    (tmp_path / "models/loras").mkdir(parents=True, exist_ok=True)
+    lora.save_lora(networks, tmp_path / "models/loras/hero.safetensors")
+    load = pack("nodes.mimo.load_model").LoadModel.execute
+    plain, hero = (load("mine", "fp32", "full", False, lora=name)[0] for name in ("none", "hero.safetensors"))
+    body = [np.full((64, 64, 3), 90, np.uint8)] * 2
+    made = [
+        model.sample(body[0], body, None, width=64, height=64, steps=1, generator=torch.Generator().manual_seed(0))
+        for model in (plain, hero)
+    ]
+    assert made[0].shape == made[1].shape and not np.array_equal(*made)
+    with pytest.raises(pack("dismo_core").DisMoError, match="no file gone.safetensors"):
+        load("mine", "fp32", "full", False, lora="gone.safetensors")

@@ -87,6 +87,7 @@ def _by_point(model: Any, processor: Any, session: Any, point: re.Match[str]) ->
 def _loaded(kind: str, place: str, device: str) -> tuple[Any, Any]:
     with importing("transformers"):
         import transformers
+        from transformers.utils import is_torchvision_available
     if not hasattr(transformers, f"{kind}Model"):
         raise DisMoError(
             f"transformers {transformers.__version__} has no {kind}Model. Update it (pip install -U transformers), or give the person's "
@@ -99,14 +100,14 @@ def _loaded(kind: str, place: str, device: str) -> tuple[Any, Any]:
             needs = "A point needs SAM 2" if kind == "Sam2Video" else "Words need SAM 3; SAM 2 takes a point, x,y"
             raise DisMoError(f"The segmenter {place} is of another kind, {found}. {needs}.")
         model = getattr(transformers, f"{kind}Model").from_pretrained(place, local_files_only=True)
+        if not is_torchvision_available():
+            raise DisMoError(
+                f"The segmenter {place} needs torchvision, which prepares its pictures. Install it (pip install torchvision), or give the "
+                "person's mask.",
+                hint="person mask",
+            )
         processor = getattr(transformers, f"{kind}Processor").from_pretrained(place, local_files_only=True)
-    except ImportError as error:  # its pictures are prepared by torchvision
-        raise DisMoError(
-            f"The segmenter {place} needs more than transformers: {first_line(error)}. Install it (pip install torchvision), or give the "
-            "person's mask.",
-            hint="person mask",
-        ) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ImportError, OSError, ValueError, KeyError, TypeError) as error:
         raise DisMoError(
             f"The segmenter {place} does not load: {first_line(error)}. Download it (hf download {place}) after reading its licence, or "
             "give the person's mask, made for example with the SAM nodes of ComfyUI.",
