@@ -87,7 +87,7 @@ def _by_point(model: Any, processor: Any, session: Any, point: re.Match[str]) ->
 def _loaded(kind: str, place: str, device: str) -> tuple[Any, Any]:
     with importing("transformers"):
         import transformers
-        from transformers.utils import is_torchvision_available
+        from transformers.utils.import_utils import is_torchvision_available
     if not hasattr(transformers, f"{kind}Model"):
         raise DisMoError(
             f"transformers {transformers.__version__} has no {kind}Model. Update it (pip install -U transformers), or give the person's "
