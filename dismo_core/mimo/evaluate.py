@@ -145,7 +145,7 @@ def _row(seed: int, scene: DrawnScene) -> Row:
 
 def _stored(template: TemplateFrames) -> TemplateFrames:
     """A template as it comes back from its files."""
-    frames = {name: np.asarray(getattr(template, name)) for name in NAMES}
+    frames: dict[str, Any] = {name: np.asarray(getattr(template, name)) for name in NAMES}
     with tempfile.TemporaryDirectory() as folder:
         Template(**frames, fps=template.fps).save(folder)
         return Template.load(folder).read(None)
