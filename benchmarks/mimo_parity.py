@@ -18,10 +18,14 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from mimo_goldens import cases, draw, golden, goldens, painted, pixels  # noqa: E402
 from mimo_toy import networks, pipeline  # noqa: E402
+from test_mimo_compose import scene  # noqa: E402
+from test_mimo_networks import faint, loss_inputs  # noqa: E402
+from test_mimo_occlusion import fragment_masks, occlusion_inputs  # noqa: E402
 from test_mimo_sampling import CASES, REFERENCE, options, pictures  # noqa: E402
 
 from benchmarks.report import OUT, table, write_json  # noqa: E402
 from dismo_core import mimo  # noqa: E402
+from dismo_core.mimo.compositing.blend import CASES as CASES_OF_BORDERS  # noqa: E402
 
 
 def largest(found: Any, name: str) -> float:
@@ -40,12 +44,18 @@ def _tokens() -> dict[str, torch.Tensor]:
 
 
 def reference_unet() -> float:
-    """Its sixteen outputs."""
-    return max(largest(value, f"reference.tokens.{name}") for name, value in _tokens().items())
+    """Its sixteen outputs; three of them where its residual streams are small."""
+    errors = [largest(value, f"reference.tokens.{name}") for name, value in _tokens().items()]
+    small = faint(mimo.ReferenceUNet, "reference.")(
+        draw("reference.latent", (1, 4, 9, 10)), draw("context", (1, 1, 24))
+    )
+    for place in cases("reference.faint.", ""):
+        errors.append(largest(small[f"{place}.transformer_blocks.0"], f"reference.faint.{place}"))
+    return max(errors)
 
 
 def denoising_unet() -> float:
-    """Alone, with pose, with the reference, guided, one frame and a whole window."""
+    """Alone, with pose, with the reference, guided, with small residual streams, one frame and a whole window."""
     unet, context = networks()[1], draw("context", (1, 1, 24))
     sample, pose = draw("denoise.sample", (1, 8, 3, 9, 10)), draw("denoise.pose", (1, 32, 3, 9, 10))
     rows = torch.cat((torch.zeros_like(context), context))
@@ -56,9 +66,16 @@ def denoising_unet() -> float:
         "reference": unet(sample, 640, context, pose=pose, reference=_tokens()),
         "guided": unet(twice[0], 640, rows, pose=twice[1], reference=_tokens(), reference_rows=[False, True]),
         "frame1": unet(draw("denoise.one", (1, 8, 1, 9, 10)), 999, context),
+        "faint": faint(mimo.DenoisingUNet, "denoising.")(sample, 640, context),
         "frames32": unet(draw("denoise.long", (1, 8, 32, 9, 10)), 1, context)[:, :, [0, 1, 15, 31]],
     }
     return max(largest(value, f"denoise.{name}") for name, value in found.items())
+
+
+def loss() -> float:
+    """The training loss, with and without weights."""
+    plain = mimo.training_loss(*networks(), **loss_inputs(), snr_gamma=None)
+    return max(largest(plain, "loss.plain"), largest(mimo.training_loss(*networks(), **loss_inputs()), "loss.min_snr"))
 
 
 def schedule() -> float:
@@ -75,8 +92,13 @@ def schedule() -> float:
 
 
 def sampling() -> float:
-    """Latents and a frame of whole samplings."""
-    pipe, errors = pipeline(), []
+    """The picture's embedding, a background's latent; latents and a frame of whole samplings."""
+    pipe = pipeline()
+    background = pipe.encode_background(pictures("background", 1)[0], width=96, height=80)
+    errors = [
+        largest(pipe.encode_picture(REFERENCE)[0], "sample.clip"),
+        largest(background, "sample.background_latent"),
+    ]
     for case in CASES:
         frames = CASES[case][0]
         shown = [pictures(kind, frames) for kind in ("pose", "background")]
@@ -98,6 +120,50 @@ def crops() -> float:
     return max(errors)
 
 
+def numbers() -> float:
+    """Windows, frame numbers of other rates, padding, the box of animate, border cases."""
+    errors = [
+        largest(mimo.context_windows(*map(int, case.split("."))), f"windows.{case}") for case in cases("windows.", "")
+    ]
+    for case in cases("resample.", ""):
+        errors.append(largest(mimo.resample_indices(*map(int, case.split("."))), f"resample.{case}"))
+    added = [mimo.pad_square(np.zeros((h, w, 3), np.uint8), 0)[1] for h, w in golden("pad.sizes")]
+    errors.append(largest(added, "pad.expected"))
+    for case in cases("union.", ".box"):
+        frames, height, width, _ = (int(n) for n in golden(f"crop.{case}.size"))
+        video = painted(golden(f"crop.{case}.rects"), frames, height, width)
+        errors.append(largest(mimo.union_box(video), f"union.{case}.box"))
+    for x0, x1, y0, y1, case in golden("border.cases"):
+        errors.append(float(mimo.border_case((x0, x1, y0, y1), width=40, height=30) != CASES_OF_BORDERS[case]))
+    return max(errors)
+
+
+def pictures_around() -> float:
+    """Silhouettes, the reference picture, what the network gets of a crop, composites; in levels of 255."""
+    frames, height, width, _ = (int(n) for n in golden("crop.specks.size"))
+    raw = mimo.silhouette(painted(golden("crop.specks.rects"), frames, height, width)[:2])
+    body, clips, made, source, background, occlusion, masks = scene()
+    front = {"source": source, "occlusion": occlusion[..., 0]}
+    found = {
+        "silhouette.raw": raw,
+        "silhouette.clean": [mimo.clean_silhouette(mask) for mask in raw],
+        "prepare.out": mimo.prepare_reference(pixels("prepare.picture", (61, 47, 3)), golden("prepare.alpha")),
+        "compose.occluded": mimo.compose(made, clips, background, masks=masks, **front),
+        "compose.plain": mimo.compose(made, clips, background, masks=masks)[3:6],
+        "compose.pose_input": mimo.crop_square(body, clips, 0)[-1],
+        "compose.background_input": mimo.crop_square(background, clips, 255)[-1],
+    }
+    return max(largest(value, name) for name, value in found.items())
+
+
+def in_front() -> float:
+    """Which segments stand in front, and which frames are looked at."""
+    kept, front = mimo.occluders(*occlusion_inputs())
+    frames = mimo.occlusion_frames(fragment_masks(), 5, 4)
+    found = {"occlusion.kept": kept, "occlusion.union": front, "occlusion.frames": frames}
+    return max(largest(value, name) for name, value in found.items())
+
+
 def area() -> float:
     """Masks resized by area."""
     errors = []
@@ -112,9 +178,13 @@ PARTS: dict[str, tuple[Callable[[], float], float]] = {
     "pose guider": (pose_guider, 5e-5),
     "reference UNet": (reference_unet, 5e-5),
     "denoising UNet": (denoising_unet, 5e-5),
+    "training loss": (loss, 5e-5),
     "schedule": (schedule, 1e-6),
     "sampled latents and frames": (sampling, 2e-4),
     "crop plans": (crops, 0.0),
+    "windows, frame numbers, boxes": (numbers, 0.0),
+    "silhouettes, crops, composites": (pictures_around, 0.0),
+    "what stands in front": (in_front, 0.0),
     "resizing by area": (area, 1e-6),
 }
 

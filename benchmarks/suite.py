@@ -111,9 +111,27 @@ BENCHMARKS = (
         (
             Figure("MIMO at 512 px: on the card, counted, GiB", "sizes/512/on the card, smallest", 5.5, at_most=True),
             Figure("MIMO at 784 px: on the card, counted, GiB", "sizes/784/on the card, smallest", 7.5, at_most=True),
-            Figure("MIMO at 512 px: work, of the published", "sizes/512/share of the published work", 0.88, at_most=True),
-            Figure("MIMO at 784 px: work, of the published", "sizes/784/share of the published work", 0.82, at_most=True),
         ),
+    ),
+    Benchmark(
+        "mimo_flops",
+        (
+            Figure("MIMO at 512 px: work, of the published", "sizes/512/share", 0.88, at_most=True),
+            Figure("MIMO at 784 px: work, of the published", "sizes/784/share", 0.82, at_most=True),
+        ),
+    ),
+    Benchmark(
+        "mimo_train_step",
+        (
+            Figure("MIMO: a step of stage 1: share of its parts alone", "stages/stage1/share", 0.6, limit="stages/stage1/share"),
+            Figure("MIMO: a step of stage 2: share of its parts alone", "stages/stage2/share", 0.6, limit="stages/stage2/share"),
+        ),
+        ("--turns", "1"),
+    ),
+    Benchmark(
+        "mimo_template_memory",
+        (Figure("MIMO: a template of 300 frames of 1080p, host memory, GiB", "largest", 2.0, at_most=True),),
+        ("--frames", "12", "--size", "480", "272"),
     ),
     Benchmark(
         "demo_t2v",

@@ -141,10 +141,10 @@ def device(arguments: argparse.Namespace) -> str:
 
 
 def precision(arguments: argparse.Namespace, where: torch.device) -> torch.dtype | None:
-    """Dtype of matrix products; with bf16 what stays float32 may be rounded to TF32 on a GPU, as published."""
+    """Dtype of matrix products; with 16 bits what stays float32 may be rounded to TF32 on a GPU, as published."""
     import torch
 
     if arguments.precision == "fp32" or (arguments.precision == "auto" and where.type != "cuda"):
         return None
     torch.set_float32_matmul_precision("high")
-    return torch.bfloat16
+    return torch.float16 if arguments.precision == "fp16" else torch.bfloat16

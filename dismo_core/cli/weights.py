@@ -43,8 +43,9 @@ def add_parser(subparsers: Any) -> None:
 
     change = actions.add_parser(
         "convert",
-        help="write a .pt file as safetensors",
-        description="Write the tensors of a .pt file as safetensors, unchanged; code in the file is never run.",
+        help="write a .pt file as safetensors, or back",
+        description="Write the tensors of a .pt, .pth or .bin file as safetensors, unchanged; code in the file is never run. Safetensors "
+        "are written as .pt, .pth or .bin likewise.",
     )
     change.add_argument("source", type=Path, metavar="IN.pt")
     change.add_argument("target", type=Path, metavar="OUT.safetensors")
@@ -151,7 +152,7 @@ def verify(arguments: argparse.Namespace) -> None:
 
 
 def convert(arguments: argparse.Namespace) -> None:
-    """Write a .pt file as safetensors."""
+    """Write a file in the other format."""
     from ..weights.convert import convert as write
 
     check_input(arguments.source, "weights")

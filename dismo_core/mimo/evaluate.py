@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from statistics import fmean
@@ -15,12 +16,12 @@ from .crops.silhouette import silhouette
 from .drawn.drawn_scenes import DrawnScene, draw_scene
 from .insertion.insert import insert_character
 from .templates.background import fill_background
-from .templates.template import TemplateFrames
+from .templates.template import NAMES, Frames, Template, TemplateFrames
 
 FIRST_SEED = 100_000  # of the scenes; training and examples draw others
 _THERE = 12  # levels of an area from which it counts
 # Camera -> the least mean PSNR of the inserted character, dB; gains and levels as in `goals`.
-STATIC_PSNR, GAIN, BACKGROUND_LEVELS, PAN_PSNR, FLICKER = 38.0, 15.0, 1, 32.0, 0.5
+STATIC_PSNR, GAIN, BACKGROUND_LEVELS, PAN_PSNR, FLICKER, STORED = 38.0, 15.0, 1, 32.0, 0.5, 1.0
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Row:
         inserted: around the figures, with the background filled and what stands in front.
         on_video: the same on the clip instead of the background.
         unhidden: the same without what stands in front.
+        stored: as inserted, through a template that was saved and loaded.
+        codec: of the clip itself in that template, at the same places.
         background: where a frame covers the person and another shows the scene.
         levels: largest error there, of 255.
         flicker: mean change from frame to frame of the error of a still character, levels.
@@ -47,6 +50,8 @@ class Row:
     inserted: float
     on_video: float
     unhidden: float
+    stored: float
+    codec: float
     background: float
     levels: int
     flicker: float
@@ -91,6 +96,9 @@ def goals(found: dict[str, dict[str, float]]) -> dict[str, bool]:
         }
     if pan:
         reached[f"pan: background {PAN_PSNR:g} dB"] = pan["background"] >= PAN_PSNR
+    reached[f"a stored template: within {STORED:g} dB of what the codec leaves"] = all(
+        values["stored"] >= values["codec"] - STORED for values in found.values()
+    )
     reached["no figure cut by the repaired plan"] = all(values["cut_repaired"] == 0 for values in found.values())
     return reached
 
@@ -108,6 +116,8 @@ def _row(seed: int, scene: DrawnScene) -> Row:
         found = insert_character(scene.character, scene.alpha, replace(template, **change))
         return psnr(found, scene.truth, there)
 
+    stored = _stored(template)
+    assert stored.vid is not None
     plans = [plan_crops(scene.sdc, as_released=released) for released in (True, False)]
     cuts, pixels = [], []
     for plan in plans:
@@ -121,6 +131,8 @@ def _row(seed: int, scene: DrawnScene) -> Row:
         inserted=made(),
         on_video=made(bk=scene.vid),
         unhidden=made(occ=None),
+        stored=psnr(insert_character(scene.character, scene.alpha, stored), scene.truth, there),
+        codec=psnr(stored.vid, scene.vid, there),
         background=psnr(background, scene.bk, known),
         levels=int(difference.max()) if len(difference) else 0,
         flicker=_flicker(scene),
@@ -131,9 +143,17 @@ def _row(seed: int, scene: DrawnScene) -> Row:
     )
 
 
-def psnr(found: NDArray[np.uint8], truth: NDArray[np.uint8], where: NDArray[np.bool_]) -> float:
+def _stored(template: TemplateFrames) -> TemplateFrames:
+    """A template as it comes back from its files."""
+    frames: dict[str, Any] = {name: np.asarray(getattr(template, name)) for name in NAMES}
+    with tempfile.TemporaryDirectory() as folder:
+        Template(**frames, fps=template.fps).save(folder)
+        return Template.load(folder).read(None)
+
+
+def psnr(found: Frames, truth: NDArray[np.uint8], where: NDArray[np.bool_]) -> float:
     """In dB, over the pixels [F, H, W] that count; 100 where nothing differs."""
-    error = float(((found.astype(np.float64) - truth)[where] ** 2).mean()) if where.any() else 0.0
+    error = float(((np.asarray(found, np.float64) - truth)[where] ** 2).mean()) if where.any() else 0.0
     return min(100.0, 10 * float(np.log10(255**2 / max(error, 1e-12))))
 
 

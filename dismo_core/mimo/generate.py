@@ -16,7 +16,7 @@ from .compositing.blend import RAMP
 from .compositing.compose import composed_frames
 from .crops.boxes import union_box
 from .crops.clips import MIN_AREA, OVERLAP, Clip, frame_box, plan_crops
-from .crops.square import BLACK, WHITE, crop_square, front_squares, pad_square
+from .crops.square import BLACK, WHITE, Squares
 from .job_store import JobStore
 from .pipeline import MimoPipeline
 from .templates.config import CONFIG_FPS, resample_indices
@@ -124,9 +124,8 @@ def animated_frames(
         body = body[resample_indices(len(body), template.fps, CONFIG_FPS)]
     poses = Template(sdc=body, name=template.name).open(max_frames).sdc
     assert poses is not None
-    x0, x1, y0, y1 = union_box(poses)
-    squares = [pad_square(pose[y0:y1, x0:x1], BLACK)[0] for pose in poses]
-    clips = [Clip(list(range(len(squares))), (x0, x1, y0, y1))]
+    clips = [Clip(list(range(len(poses))), union_box(poses))]
+    squares = Squares(poses, clips, BLACK)
     latents = pipeline.sample_latents(picture, squares, None, runtime=runtime, **options.arguments(pipeline, clips))
     return pipeline.decoded_frames(latents, runtime, options.store)
 
@@ -217,13 +216,10 @@ def edited_frames(
             "Check that sdc.mp4 is a body on a black background."
         )
     arguments = options.arguments(pipeline, clips)
-    poses = crop_square(bodies, clips, BLACK)
-    scenes = crop_square(opened.bk, clips, WHITE)
-    fronts = None
+    poses, scenes, fronts = Squares(bodies, clips, BLACK), Squares(opened.bk, clips, WHITE), None
     if pipeline.takes_occlusions and opened.occ is not None and opened.vid is not None:
-        fronts = front_squares(opened.vid, opened.occ, clips)
+        fronts = Squares(opened.vid, clips, BLACK, opened.occ)
     latents = pipeline.sample_latents(picture, poses, scenes, fronts, runtime=runtime, **arguments)
-    del poses, scenes, fronts
     runtime.stage("decoding and composing")
     made = _Decoded(pipeline.decoded_frames(latents, runtime, options.store), latents.shape[2])
     return composed_frames(

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..errors import DisMoError
 from ..files import atomic_write
 
 GAP = 4  # px of white between panels
@@ -57,4 +58,9 @@ def save_picture(picture: Tensor, path: str | os.PathLike[str], *, overwrite: bo
     from PIL import Image
 
     with atomic_write(path, overwrite=overwrite) as temporary:
-        Image.fromarray(picture.numpy()).save(temporary)
+        try:
+            Image.fromarray(picture.numpy()).save(temporary)
+        except ValueError as error:  # a suffix of no kind of picture
+            raise DisMoError(
+                f"{os.fspath(path)} cannot be written as a picture. Give a name that ends in .png or .jpg."
+            ) from error

@@ -1,4 +1,4 @@
-"""From torch's zip format to safetensors: same names, shapes, dtypes and bytes."""
+"""Between torch's zip format and safetensors: same names, shapes, dtypes and bytes."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from ..errors import DisMoError
 from ..files import atomic_write, check_free, save_tensors
-from .files import PICKLED, sha256
+from .files import PICKLED, SAFE, read_weights, sha256
 from .manifest import SOURCE
 from .released import check_released
 from .unwrapped import read_unwrapped
@@ -26,11 +27,12 @@ def convert(
     """Write the tensors of a `.pt`, `.pth` or `.bin` file as safetensors; the metadata hold the source's name and sha256.
 
     The source is read by the weights-only unpickler and stays memory-mapped, so memory does not grow with it. Of a training
-    checkpoint the weights under `state_dict` are taken, or what a method says of its own checkpoints.
+    checkpoint the weights under `state_dict` are taken, or what a method says of its own checkpoints. Safetensors become a `.pt`, `.pth`
+    or `.bin` file likewise, for programs that read nothing else.
 
     Args:
-        source: the `.pt`, `.pth` or `.bin` file.
-        target: the `.safetensors` file to make.
+        source: the `.pt`, `.pth` or `.bin` file, or the `.safetensors` file.
+        target: the file of the other kind to make.
         overwrite: replace an existing file.
         progress: of the checksum, called with (bytes done, bytes in all).
 
@@ -42,9 +44,12 @@ def convert(
             no room.
     """
     source, target = Path(source), Path(target)
+    if source.suffix in SAFE and target.suffix in PICKLED:
+        check_free(target, overwrite=overwrite)
+        return _pickled(source, target, overwrite)
     if source.suffix not in PICKLED:
         raise DisMoError(f"{source.name} is not a {' or '.join(PICKLED)} file. Only those are converted.")
-    if target.suffix not in (".safetensors", ".sft"):
+    if target.suffix not in SAFE:
         raise DisMoError(f"{target.name} has the suffix {target.suffix!r}. Give a name that ends in .safetensors.")
     check_free(target, overwrite=overwrite)
     check_released(source, progress)
@@ -53,6 +58,16 @@ def convert(
     metadata = {"format": "pt", "source": source.name, SOURCE: sha256(source, progress), **file.metadata}
     with atomic_write(target, overwrite=overwrite) as temporary:
         save_tensors(_separate(tensors), temporary, metadata)
+    return tensors
+
+
+def _pickled(source: Path, target: Path, overwrite: bool) -> dict[str, Tensor]:
+    tensors = read_weights(source).tensors
+    with atomic_write(target, overwrite=overwrite) as temporary:
+        try:
+            torch.save(tensors, temporary)
+        except RuntimeError as error:  # how torch's own writer reports a full disk
+            raise OSError(f"only {temporary.stat().st_size} bytes were written") from error
     return tensors
 
 

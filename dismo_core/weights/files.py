@@ -19,6 +19,7 @@ from torch import Tensor
 from ..errors import DisMoError, first_line
 
 PICKLED = (".pt", ".pth", ".bin")
+SAFE = (".safetensors", ".sft")
 MOST_PICKLED = 4_000_000  # bytes that name the tensors in torch's zip format, some 200 for each
 # what zipfile and torch raise on bad data
 _DAMAGED = (
@@ -48,7 +49,7 @@ def read_weights(path: str | os.PathLike[str], *, unwrap: bool = False) -> Weigh
     """
     path = Path(path)
     _require_file(path)
-    if path.suffix in (".safetensors", ".sft"):
+    if path.suffix in SAFE:
         return _read_safetensors(path)
     if path.suffix in PICKLED:
         return WeightFile(path, read_pickle(path, unwrap=unwrap), {})

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from comfy_api.latest import io
 from PIL import Image
 
@@ -83,6 +84,9 @@ class PlanCrops(io.ComfyNode):
                 io.Image.Output("poses", display_name="poses", tooltip="The body in each square, on black."),
                 io.Image.Output("backgrounds", display_name="backgrounds", tooltip="The scene in each square."),
                 io.Image.Output("boxes", display_name="boxes", tooltip="The clip with the crops drawn into it."),
+                io.Image.Output(
+                    "occlusions", display_name="occlusions", tooltip="What stands in front in each square, on black."
+                ),
             ],
             **compat.aliases("dismo", "mimo", "crop person"),
         )
@@ -90,8 +94,8 @@ class PlanCrops(io.ComfyNode):
     @classmethod
     def execute(cls, template: Template, size: int, overlap: int, min_area: float, as_released: bool) -> io.NodeOutput:
         """Plan, cut, resize, draw."""
-        from ...dismo_core.mimo import crop_square, plan_crops
-        from ...dismo_core.mimo.crops.square import BLACK, WHITE
+        from ...dismo_core.mimo import plan_crops
+        from ...dismo_core.mimo.crops.square import BLACK, WHITE, Squares
         from ...dismo_core.mimo.network_inputs import check_size
 
         side = size or DEFAULT_SIZE
@@ -101,13 +105,17 @@ class PlanCrops(io.ComfyNode):
         clips = plan_crops(opened.person, overlap, min_area, as_released)
         whole: Sequence[NDArray[np.uint8]] = _Colored(opened.person) if opened.sdc is None else opened.sdc
         poses, backgrounds = (
-            to_images(_sized(square, side) for square in crop_square(frames, clips, color))
+            to_images(_sized(square, side) for square in Squares(frames, clips, color))
             for frames, color in ((whole, BLACK), (opened.bk, WHITE))
         )
+        if opened.occ is None or opened.vid is None:
+            occlusions = torch.zeros_like(poses)
+        else:
+            occlusions = to_images(_sized(square, side) for square in Squares(opened.vid, clips, BLACK, opened.occ))
         shown = opened.bk if opened.vid is None else opened.vid
         boxes = {index: clip.box for clip in reversed(clips) for index in clip.frames}
         drawn = to_images(np.asarray(_with_box(shown[index], boxes[index])) for index in sorted(boxes))
-        return io.NodeOutput(Crops(clips, overlap), poses, backgrounds, drawn)
+        return io.NodeOutput(Crops(clips, overlap), poses, backgrounds, drawn, occlusions)
 
 
 class _Colored:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from comfy_api.latest import io
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from comfy_api.latest import Input
 
     from ...dismo_core.mimo import MimoPipeline
+
+log = logging.getLogger("dismo")
 
 
 class Sample(io.ComfyNode):
@@ -75,6 +78,12 @@ class Sample(io.ComfyNode):
                     default=True,
                     tooltip="Join the end of the clip to its beginning, as the published software does.",
                 ),
+                io.Image.Input(
+                    "occlusions",
+                    optional=True,
+                    tooltip="What stands in front of each pose, on black, from MIMO Plan Crops; for weights of 12 input channels, as "
+                    "the paper has them. The released weights have 8 and are not shown it. Without it nothing stands in front.",
+                ),
             ],
             outputs=[io.Image.Output("frames", display_name="frames", tooltip="For MIMO Compose.")],
             **compat.aliases("dismo", "mimo", "animate anyone"),
@@ -93,10 +102,14 @@ class Sample(io.ComfyNode):
         overlap: int,
         closed_loop: bool,
         backgrounds: Input.Image | None = None,
+        occlusions: Input.Image | None = None,
     ) -> io.NodeOutput:
         """Leave it to the pipeline."""
         import torch
 
+        if occlusions is not None and not model.takes_occlusions:
+            log.info("DisMo: the weights have no channels for what stands in front: occlusions is left out.")
+            occlusions = None
         runtime = host.runtime(model)
         with host.advising_on_memory(OUT_OF_MEMORY):
             host.bring_to_device(model)
@@ -104,6 +117,7 @@ class Sample(io.ComfyNode):
                 one_picture(reference, "reference"),
                 to_frames(poses),
                 None if backgrounds is None else to_frames(backgrounds),
+                occlusions=None if occlusions is None else to_frames(occlusions),
                 width=poses.shape[2],
                 height=poses.shape[1],
                 steps=steps or model.steps,

@@ -61,7 +61,9 @@ STAGE = [
     used("--save-every 40", "save_every=40"),
     used("--log-every 40", "log_every=40"),
     used("--precision bf16", "torch.bfloat16"),
+    used("--precision fp16", "torch.float16"),
     used("--optimizer adamw8bit", "adamw8bit"),
+    used("--samples", "template_example("),
     used("--device cpu:0", "cpu:0"),
 ]
 
@@ -78,10 +80,11 @@ STAGE_TRACED = {
     "dismo_core.training.optimizers.check_optimizer": None,
     "dismo_core.mimo.weight_layout.find_layout": Layout({"denoising_unet_path": Path("x")}),
     "dismo_core.mimo.training.template_files.find_templates": [],
-    "dismo_core.mimo.training.template_files.usable": [],
+    "dismo_core.mimo.training.template_files.usable": [Path("x")],
     "dismo_core.mimo.load_pipeline.load_networks": (nn.Identity(), Unet(), nn.Identity()),
     "dismo_core.mimo.load_pipeline.load_encoders": (nn.Identity(),) * 2,
     "dismo_core.mimo.training.template_latents.encode_templates": [],
+    "dismo_core.mimo.training.template_latents.template_example": None,
     "dismo_core.mimo.training.on_templates.train_stage": STOP,
 }
 
@@ -173,7 +176,15 @@ MIMO = {
         {"dismo_core.mimo.templates.build.build_template": STOP},
         more=True,
     ),
-    "mimo template info": Situation("mimo template info {template}", []),
+    "mimo template info": Situation(
+        "mimo template info {template}",
+        [
+            used("--sheet {video}", "exists already"),
+            used("--overwrite", "overwrite=True", beside="--sheet {video}"),
+            refused("--overwrite", "there is no --sheet"),
+        ],
+        {"dismo_core.video.sheets.save_picture": STOP},
+    ),
     "mimo template check": Situation("mimo template check {template}", []),
     "mimo template zip": Situation(
         "mimo template zip {template}",

@@ -9,6 +9,7 @@ import json
 import numpy as np
 import pytest
 from record import ROOT
+from server import Refused
 
 INSERT, BUILD, EDIT, EDIT_TINY, ANIMATE_TINY = (
     json.loads((ROOT / f"tests/comfyui/mimo_{name}.api.json").read_text("utf-8"))
@@ -89,6 +90,7 @@ def test_a_character_of_one_picture_with_toy_weights(server, weights):
     planned = {"template": ["10", 0], "size": 64, "overlap": 4, "min_area": 0.5, "as_released": False}
     options = {"steps": 2, "guidance": 0.0, "seed": 0, "window": 24, "overlap": 4, "closed_loop": True}
     sampled = {"model": ["2", 0], "reference": ["1", 1], "poses": ["11", 1], "backgrounds": ["11", 2], **options}
+    sampled["occlusions"] = ["11", 4]  # weights of 8 channels leave it out
     composed = {"frames": ["12", 0], "crops": ["11", 0], "template": ["10", 0], "feather": 0.08, "blend_masks": ""}
     single["11"] = {"class_type": "DisMoMimoPlanCrops", "inputs": planned}
     single["12"] = {"class_type": "DisMoMimoSample", "inputs": sampled}
@@ -96,6 +98,49 @@ def test_a_character_of_one_picture_with_toy_weights(server, weights):
     single["4"] = {"class_type": "DisMoSaveVideo", "inputs": prompt["4"]["inputs"] | {"video": ["13", 0]}}
     steps, _ = frames_of(server, succeeded(server, single), "4")
     assert np.array_equal(steps, frames)
+
+
+def test_another_model_takes_the_crops_and_its_pictures_go_back(server):
+    """The documented graph with an image model of the core: all of it fits, and only the models are missing. Then the same way round
+    with a core node that needs none."""
+    planned = {"template": ["1", 0], "size": 512, "overlap": 4, "min_area": 0.5, "as_released": False}
+    composed = {"frames": ["10", 0], "crops": ["2", 0], "template": ["1", 0], "feather": 0.08, "blend_masks": ""}
+    guided = {"positive": ["4", 0], "negative": ["5", 0], "control_net": ["6", 0], "image": ["2", 1]}
+    sampled = {"model": ["3", 0], "positive": ["7", 0], "negative": ["7", 1], "latent_image": ["8", 0]}
+    nodes = {
+        "1": ("DisMoMimoLoadTemplate", {"file": "gym [example]", "max_frames": 3, "start": 0}),
+        "2": ("DisMoMimoPlanCrops", planned),
+        "3": ("CheckpointLoaderSimple", {"ckpt_name": "an SD 1.5 that is not here"}),
+        "4": ("CLIPTextEncode", {"clip": ["3", 1], "text": "an astronaut"}),
+        "5": ("CLIPTextEncode", {"clip": ["3", 1], "text": ""}),
+        "6": ("ControlNetLoader", {"control_net_name": "one that is not here"}),
+        "7": ("ControlNetApplyAdvanced", {**guided, "strength": 1.0, "start_percent": 0.0, "end_percent": 1.0}),
+        "8": ("VAEEncode", {"pixels": ["2", 2], "vae": ["3", 2]}),
+        "9": (
+            "KSampler",
+            {
+                **sampled,
+                "seed": 0,
+                "steps": 20,
+                "cfg": 6.0,
+                "sampler_name": "euler",
+                "scheduler": "normal",
+                "denoise": 0.8,
+            },
+        ),
+        "10": ("VAEDecode", {"samples": ["9", 0], "vae": ["3", 2]}),
+        "11": ("DisMoMimoCompose", composed),
+        "12": ("DisMoSaveVideo", copy.deepcopy(EDIT["4"]["inputs"]) | {"video": ["11", 0]}),
+    }
+    prompt = {node: {"class_type": name, "inputs": inputs} for node, (name, inputs) in nodes.items()}
+    with pytest.raises(Refused) as refusal:
+        server.run(prompt)
+    assert refusal.value.kinds == {"3": "value_not_in_list", "6": "value_not_in_list"}
+    scaled = {"image": ["2", 2], "upscale_method": "area", "width": 256, "height": 256, "crop": "disabled"}
+    around = {node: prompt[node] for node in ("1", "2", "11", "12")}
+    around["10"] = {"class_type": "ImageScale", "inputs": scaled}
+    frames, _ = frames_of(server, succeeded(server, around), "12")
+    assert frames.shape == (3, 208, 320, 3)
 
 
 def test_animate_on_white_and_what_is_missing(server, weights):

@@ -5,6 +5,7 @@ import pytest
 from mimo_goldens import cases, golden, painted, pixels
 
 from dismo_core import DisMoError, mimo
+from dismo_core.mimo.crops.square import Squares
 
 PLANS = cases("crop.", ".boxes")
 
@@ -90,6 +91,27 @@ def test_padding_to_squares():
         assert side % 16 == 0 and np.array_equal(square[top : side - bottom, left : side - right], frame)
         square[top : side - bottom, left : side - right] = (1, 2, 3)
         assert (square == (1, 2, 3)).all()
+
+
+def test_squares_are_made_when_they_are_asked_for():
+    """One frame in memory at a time; with a mask only what stands in front, on black."""
+    frames, masks = pixels("scene", (6, 40, 60, 3)), pixels("front", (6, 40, 60))
+    clips = [mimo.Clip([0, 1, 2], (4, 30, 2, 30)), mimo.Clip([1, 2, 3, 4, 5], (0, 60, 0, 40))]
+    asked = []
+
+    class Stored:
+        def __getitem__(self, index):
+            asked.append(index)
+            return frames[index]
+
+    squares = Squares(Stored(), clips, 255)
+    assert len(squares) == 8 and asked == []
+    wanted = mimo.crop_square(frames, clips, 255)
+    assert all(np.array_equal(a, b) for a, b in zip(squares, wanted, strict=True)) and asked == [0, 1, 2, 1, 2, 3, 4, 5]
+    assert np.array_equal(squares[2:4][1], wanted[3])
+    front = Squares(frames, clips, 0, masks)[3]
+    pasted = (frames[1] * (masks[1][..., None] / 255)).astype(np.uint8)
+    assert np.array_equal(front, mimo.pad_square(pasted, 0)[0])
 
 
 def test_reference_picture():

@@ -120,6 +120,19 @@ def test_stretch_loop_and_trim():
     assert numbers_shown(time="trim") == [0, 1, 2]
 
 
+def test_several_characters_one_after_the_other():
+    """The first result is the scene of the second template, for the network as for this."""
+    template = flat_template()
+    frames, alpha = box_character()
+    first = mimo.insert_character(frames, alpha, template)
+    other = np.zeros_like(template.mask)
+    other[:, 8:28, 60:68] = 255
+    second = mimo.insert_character(frames, alpha, replace(template, bk=first, mask=other))
+    alone = mimo.insert_character(frames, alpha, replace(template, mask=other))
+    there = (alone != template.bk).any(-1)
+    assert there.any() and np.array_equal(second, np.where(there[..., None], alone, first))
+
+
 def test_flip_mirrors_the_character():
     frames, alpha = box_character(width=20)
     frames[:, :, :25] = 180  # left half darker

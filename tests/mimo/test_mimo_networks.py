@@ -1,6 +1,7 @@
 """Networks and loss against the published ones, and names and sizes of the full ones."""
 
 import hashlib
+import re
 import threading
 
 import filling
@@ -127,18 +128,17 @@ def test_keys_of_the_reference_are_projected_once(context, tokens, sample, monke
     assert once == 2 and calls.count(attention) == 3  # the frames' own, the reference's; then the frames' own
 
 
-def test_small_residual_streams_show_each_epsilon(context, sample):
-    import re
-
+def faint(make, prefix):
+    """A network whose residual streams are small, so that each norm's epsilon shows."""
+    module = filled(make(**CONFIG), prefix)
     small = re.compile(r"(conv_in|conv2|proj_out)\.(weight|bias)$|(conv_shortcut|samplers\.0\.conv)\.bias$")
-    faint = []
-    for make, prefix in ((mimo.ReferenceUNet, "reference."), (mimo.DenoisingUNet, "denoising.")):
-        module = filled(make(**CONFIG), prefix)
-        state = {n: v * 1e-3 if small.search(n) else v for n, v in module.state_dict().items()}
-        module.load_state_dict(state)
-        faint.append(module)
-    assert_golden(faint[1](sample, 640, context), "denoise.faint")
-    tokens = faint[0](draw("reference.latent", (1, 4, 9, 10)), context)
+    module.load_state_dict({n: v * 1e-3 if small.search(n) else v for n, v in module.state_dict().items()})
+    return module
+
+
+def test_small_residual_streams_show_each_epsilon(context, sample):
+    assert_golden(faint(mimo.DenoisingUNet, "denoising.")(sample, 640, context), "denoise.faint")
+    tokens = faint(mimo.ReferenceUNet, "reference.")(draw("reference.latent", (1, 4, 9, 10)), context)
     for place in ("down_blocks.0.attentions.0", "mid_block.attentions.0", "up_blocks.3.attentions.2"):
         assert_golden(tokens[f"{place}.transformer_blocks.0"], f"reference.faint.{place}")
 

@@ -8,7 +8,8 @@ from dismo_core import DisMoError, mimo
 from dismo_core.mimo.templates.fragments import count_fragments, largest_fragment
 
 
-def test_the_published_choice():
+def occlusion_inputs():
+    """Person, segments, depth and body of the golden choice."""
     person = golden("occlusion.person")
     segments = np.zeros((len(golden("occlusion.segments")), *person.shape), bool)
     for segment, (y0, y1, x0, x1) in zip(segments, golden("occlusion.segments"), strict=True):
@@ -16,7 +17,23 @@ def test_the_published_choice():
     body = np.zeros(person.shape, bool)
     y0, y1, x0, x1 = golden("occlusion.body_box")
     body[y0:y1, x0:x1] = True
-    kept, front = mimo.occluders(person, segments, golden("occlusion.depth"), body)
+    return person, segments, golden("occlusion.depth"), body
+
+
+def fragment_masks():
+    """Masks of as many fragments as the golden frames have."""
+    masks = []
+    for count in golden("occlusion.fragments"):
+        mask = np.zeros((120, 140), np.uint8)
+        for j in range(count):
+            y, x = 3 + 12 * (j // 11), 3 + 12 * (j % 11)
+            mask[y : y + 4, x : x + 4] = 255
+        masks.append(mask)
+    return np.stack(masks)
+
+
+def test_the_published_choice():
+    kept, front = mimo.occluders(*occlusion_inputs())
     assert kept == golden("occlusion.kept").tolist()
     assert np.array_equal(front, golden("occlusion.union"))
 
@@ -57,14 +74,7 @@ def test_the_person_is_not_in_front_of_itself():
 
 
 def test_frames_with_most_fragments():
-    masks = []
-    for count in golden("occlusion.fragments"):
-        mask = np.zeros((120, 140), np.uint8)
-        for j in range(count):
-            y, x = 3 + 12 * (j // 11), 3 + 12 * (j % 11)
-            mask[y : y + 4, x : x + 4] = 255
-        masks.append(mask)
-    assert mimo.occlusion_frames(np.stack(masks), 5, 4) == golden("occlusion.frames").tolist()
+    assert mimo.occlusion_frames(fragment_masks(), 5, 4) == golden("occlusion.frames").tolist()
 
 
 def test_fragments_are_those_of_opencv():

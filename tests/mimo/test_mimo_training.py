@@ -1,5 +1,6 @@
 """Training: which weights learn, from which frames, from which templates; runs that were stopped; what is written."""
 
+import json
 import shutil
 from dataclasses import replace
 
@@ -8,6 +9,7 @@ import pytest
 import torch
 from mimo_goldens import CONFIG
 from mimo_toy import make_image_encoder, make_vae
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from dismo_core import DisMoError, mimo
@@ -20,13 +22,16 @@ from dismo_core.mimo.training.examples import Encoders
 from dismo_core.mimo.training.export import export_whole
 from dismo_core.mimo.training.networks import Networks
 from dismo_core.mimo.training.on_templates import RECIPES, StageRun, train_stage
+from dismo_core.mimo.training.sheet import SampleSheet
 from dismo_core.mimo.training.stage import StageObjective
 from dismo_core.mimo.training.template_files import STAGE1, STAGE2, Reading, find_templates, problems, usable
-from dismo_core.mimo.training.template_latents import TemplateBatches, encode_templates
+from dismo_core.mimo.training.template_latents import TemplateBatches, encode_templates, template_example
 from dismo_core.mimo.training.tiny import TinyRecipe, train_tiny
 from dismo_core.mimo.weight_layout import find_layout
 from dismo_core.synthetic.draws import Draws
+from dismo_core.training.checkpoint import latest_checkpoint
 from dismo_core.training.loop import Schedule
+from dismo_core.video import read_image
 from dismo_core.weights.files import sha256
 from dismo_core.weights.verify import verify
 
@@ -207,6 +212,28 @@ def test_encoded_templates_are_kept_until_something_changes(templates, encoders,
     assert first[0].stat().st_mtime_ns == time
     other = Encoders(make_vae(), make_image_encoder(), 24)
     assert encode_templates(paths, other, READINGS["stage1"], tmp_path) != first
+
+
+@pytest.mark.parametrize("stage", ["stage1", "stage2"])
+def test_a_sample_sheet_is_drawn_at_every_checkpoint(stage, templates, files, encoders, tmp_path):
+    example = template_example(templates / "a", READINGS[stage])
+    shown = READINGS[stage].frames
+    assert len(example.targets) == len(example.bodies) == len(example.backgrounds) == shown and example.fronts is None
+    plain = trained(a_run(stage, files, tmp_path / "plain", steps=2)).state_dict()
+    run = replace(a_run(stage, files, tmp_path / "run", steps=2), sheet=SampleSheet(encoders, [example]))
+    state = trained(run).state_dict()
+    assert all(torch.equal(x, plain[name]) for name, x in state.items()), "drawing changes nothing"
+    sheet = read_image(tmp_path / "run" / "samples.png")
+    assert sheet.shape == (2 * SIZE, (1 + shown) * SIZE, 3)
+    wanted = Image.fromarray(example.targets[0]).resize((SIZE, SIZE), Image.Resampling.LANCZOS)
+    assert torch.allclose(sheet[:SIZE, SIZE : 2 * SIZE], torch.from_numpy(np.array(wanted)) / 255)
+    rows = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert all("sample_psnr" in row for row in rows[-2:])
+
+
+def test_products_of_16_bits_have_a_scaled_loss(files, tmp_path):
+    trained(replace(a_run("stage1", files, tmp_path, steps=1), autocast=torch.float16))
+    assert latest_checkpoint(tmp_path)["scaler"]["scale"] > 1
 
 
 def test_the_loss_falls(files, tmp_path):

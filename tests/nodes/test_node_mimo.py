@@ -261,18 +261,29 @@ def test_a_mesh_is_painted(pack, mimo, tmp_path):
     assert node.execute(mesh, 64, 48, 0.0, "release file")[0][0, 24, 32].min() > 0.97
 
 
-@pytest.fixture
-def pipeline(pack, mimo):
+def small_networks(pack, mimo, in_channels=8):
     """Networks that know nothing, small enough for a test."""
     parts = pack("dismo_core.mimo.training.tiny_parts")
     torch.manual_seed(0)
     sizes = dict(channels=(32, 32, 32, 32), cross_attention_dim=parts.CONTEXT, heads=4, layers=1, groups=8)
-    networks = mimo.ReferenceUNet(**sizes), mimo.DenoisingUNet(**sizes), mimo.PoseGuider(32, channels=(4, 8, 8, 16))
+    denoising = mimo.DenoisingUNet(**sizes, in_channels=in_channels)
+    return mimo.ReferenceUNet(**sizes), denoising, mimo.PoseGuider(32, channels=(4, 8, 8, 16))
+
+
+def small_pipeline(pack, mimo, in_channels):
+    parts = pack("dismo_core.mimo.training.tiny_parts")
+    networks = small_networks(pack, mimo, in_channels)
     return mimo.MimoPipeline(*networks, parts.new_vae(), parts.new_image_encoder(), defaults=(2, 1.5, (64, 64)))
 
 
+@pytest.fixture
+def pipeline(pack, mimo):
+    """As the release has them."""
+    return small_pipeline(pack, mimo, 8)
+
+
 def test_single_steps_give_what_edit_gives(pack, mimo, template, scene, pipeline):
-    crops, poses, backgrounds, boxes = pack("nodes.mimo.plan_crops").PlanCrops.execute(template, **PLAN)
+    crops, poses, backgrounds, boxes, _ = pack("nodes.mimo.plan_crops").PlanCrops.execute(template, **PLAN)
     assert poses.shape[1:] == (64, 64, 3) and poses.shape == backgrounds.shape and boxes.shape[0] == 10
     reference = image(mimo.prepare_reference(scene.character[0], scene.alpha[0])[None])
     options = dict(steps=0, guidance=0.0, seed=5, window=24, overlap=4, closed_loop=True)
@@ -286,15 +297,38 @@ def test_single_steps_give_what_edit_gives(pack, mimo, template, scene, pipeline
     assert read_back(alone).shape == (3, 32, 32, 3)
 
 
+def test_weights_of_12_channels_are_shown_what_stands_in_front(pack, mimo, template, scene, pipeline, caplog):
+    """In single steps as in MIMO Edit; weights of 8 channels leave it out and say so."""
+    crops, poses, backgrounds, _, occlusions = pack("nodes.mimo.plan_crops").PlanCrops.execute(template, **PLAN)
+    assert occlusions.shape == poses.shape and occlusions.max() > 0 and occlusions.min() == 0
+    sample, told = pack("nodes.mimo.sample").Sample, small_pipeline(pack, mimo, 12)
+    reference = image(mimo.prepare_reference(scene.character[0], scene.alpha[0])[None])
+    given = dict(steps=1, guidance=1.0, seed=5, window=24, overlap=4, closed_loop=True, backgrounds=backgrounds)
+    (frames,) = sample.execute(told, reference, poses, occlusions=occlusions, **given)
+    (video,) = pack("nodes.mimo.compose").Compose.execute(frames, crops, template, 0.08, "")
+    edit = pack("nodes.mimo.generate").Edit
+    (whole,) = edit.execute(told, reference, template, 0, 1, 1.0, 5, 150, 0.08)
+    assert np.array_equal(read_back(video), read_back(whole))
+    assert not torch.equal(frames, sample.execute(told, reference, poses, **given)[0])
+    with pytest.raises(pack("dismo_core").DisMoError, match="10 body pictures and 9 of what stands in front"):
+        sample.execute(told, reference, poses, occlusions=occlusions[:9], **given)
+    with caplog.at_level("INFO"):
+        (blind,) = sample.execute(pipeline, reference, poses, occlusions=occlusions, **given)
+    assert "occlusions is left out" in caplog.text
+    assert torch.equal(blind, sample.execute(pipeline, reference, poses, **given)[0])
+
+
 def test_crops_without_a_body_follow_the_mask(pack, mimo, scene):
-    _, poses, backgrounds, _ = pack("nodes.mimo.plan_crops").PlanCrops.execute(mimo.Template(mask=scene.mask), **PLAN)
+    planned = pack("nodes.mimo.plan_crops").PlanCrops.execute(mimo.Template(mask=scene.mask), **PLAN)
+    _, poses, backgrounds, _, occlusions = planned
     assert poses.max() == 1 and torch.equal(poses[..., 0], poses[..., 2]) and backgrounds.min() == 1
+    assert occlusions.shape == poses.shape and occlusions.max() == 0
     with pytest.raises(pack("dismo_core").DisMoError, match="multiples of 8"):
         pack("nodes.mimo.plan_crops").PlanCrops.execute(mimo.Template(mask=scene.mask), **PLAN | {"size": 65})
 
 
 def test_squares_that_do_not_belong_to_the_template(pack, mimo, template, scene):
-    crops, poses, _, _ = pack("nodes.mimo.plan_crops").PlanCrops.execute(template, **PLAN)
+    crops, poses, *_ = pack("nodes.mimo.plan_crops").PlanCrops.execute(template, **PLAN)
     node, error = pack("nodes.mimo.compose").Compose, pack("dismo_core").DisMoError
     with pytest.raises(error, match="Give one picture for each"):
         node.execute(poses[:-1], crops, template, 0.08, "")
@@ -318,3 +352,26 @@ def test_weights_are_listed_found_and_refused(pack, mimo, tmp_path):
         files.find("MIMO", False, print)
     with pytest.raises(error, match="leads out of the folder"):
         files.find("../../..", False, print)
+
+
+def test_a_model_is_loaded_with_a_lora_of_one_character(pack, mimo, tmp_path):
+    parts, lora = (pack(f"dismo_core.mimo.{name}") for name in ("training.tiny_parts", "lora"))
+    networks = pack("dismo_core.mimo.training.networks").Networks(*small_networks(pack, mimo))
+    encoders = pack("dismo_core.mimo.training.examples").Encoders(parts.new_vae(), parts.new_image_encoder(), 64)
+    pack("dismo_core.mimo.training.export").export_whole(networks, encoders, tmp_path / "models/dismo/mimo/mine")
+    lora.add_lora(networks, 2)
+    for weight in networks.parameters():
+        if weight.requires_grad:
+            torch.nn.init.normal_(weight, std=0.3)
+    (tmp_path / "models/loras").mkdir(parents=True, exist_ok=True)
+    lora.save_lora(networks, tmp_path / "models/loras/hero.safetensors")
+    load = pack("nodes.mimo.load_model").LoadModel.execute
+    plain, hero = (load("mine", "fp32", "full", False, lora=name)[0] for name in ("none", "hero.safetensors"))
+    body = [np.full((64, 64, 3), 90, np.uint8)] * 2
+    made = [
+        model.sample(body[0], body, None, width=64, height=64, steps=1, generator=torch.Generator().manual_seed(0))
+        for model in (plain, hero)
+    ]
+    assert made[0].shape == made[1].shape and not np.array_equal(*made)
+    with pytest.raises(pack("dismo_core").DisMoError, match="no file gone.safetensors"):
+        load("mine", "fp32", "full", False, lora="gone.safetensors")

@@ -32,6 +32,17 @@ def test_dtypes_strides_and_shared_memory_survive(tmp_path):
     assert all(torch.equal(found[k], v) and found[k].dtype == v.dtype for k, v in tensors.items())
 
 
+def test_there_and_back_nothing_changes(tmp_path):
+    tensors = {"half": torch.arange(6).reshape(2, 3).half(), "whole": torch.ones(2), "empty": torch.empty(0, 2)}
+    save_file(tensors, tmp_path / "a.safetensors")
+    assert convert(tmp_path / "a.safetensors", tmp_path / "a.pth").keys() == tensors.keys()
+    found = torch.load(tmp_path / "a.pth", weights_only=True)
+    assert found.keys() == tensors.keys()
+    assert all(torch.equal(found[k], v) and found[k].dtype == v.dtype for k, v in tensors.items())
+    convert(tmp_path / "a.pth", tmp_path / "b.safetensors")
+    assert all(torch.equal(x, tensors[k]) for k, x in load_file(tmp_path / "b.safetensors").items())
+
+
 def test_of_a_training_checkpoint_the_weights_are_taken(tmp_path):
     torch.save({"state_dict": {"a": torch.ones(2)}, "step": 7}, tmp_path / "a.pt")
     convert(tmp_path / "a.pt", tmp_path / "a.safetensors")
@@ -42,6 +53,7 @@ REFUSED = {
     "not a pickle": ("a.safetensors", "b.safetensors", "not a .pt or .pth or .bin file"),
     "to a pickle": ("a.pt", "b.pt", "ends in .safetensors"),
     "existing target": ("a.pt", "a.safetensors", "exists already"),
+    "existing target back": ("a.safetensors", "a.pt", "exists already"),
     "missing source": ("no.pt", "b.safetensors", "no weight file"),
     "damaged source": ("bad.pt", "b.safetensors", "damaged"),
 }

@@ -1,6 +1,5 @@
 """Checks without loading: files, and the folder of a base model."""
 
-import json
 import shutil
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import pytest
 import torch
 from hub_server import hub_file
 from safetensors.torch import save_file
+from sparse_files import sparse
 
 import dismo_core as dismo
 from dismo_core.dismo.geometry import describe
@@ -94,19 +94,6 @@ def sparse_adapter(path, drop="", reshape=""):
     if reshape:
         shapes[reshape] = [7]
     sparse(path, shapes)
-
-
-def sparse(path, shapes):
-    """A safetensors file of these shapes; its zeros take no room on the disk."""
-    header, at = {}, 0
-    for name, shape in shapes.items():
-        size = torch.Size(shape).numel()
-        header[name] = {"dtype": "F8_E4M3", "shape": shape, "data_offsets": [at, at + size]}
-        at += size
-    text = json.dumps(header).encode()
-    with path.open("wb") as file:
-        file.write(len(text).to_bytes(8, "little") + text)
-        file.truncate(8 + len(text) + at)
 
 
 def adapter_shapes():

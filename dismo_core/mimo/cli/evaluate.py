@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 COLUMNS = (
-    *("inserted", "on_video", "unhidden", "background", "levels", "flicker"),
+    *("inserted", "on_video", "unhidden", "stored", "codec", "background", "levels", "flicker"),
     *("cut_released", "cut_repaired", "pixels_released", "pixels_repaired"),
 )
 

@@ -12,6 +12,11 @@ from ...errors import DisMoError
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from torch import Tensor
+
+    from ..templates.template import Template
+
+COLUMNS = 7  # frames of a sheet
 
 
 def add_parser(actions: Any) -> None:
@@ -26,6 +31,11 @@ def add_parser(actions: Any) -> None:
     ):
         one = commands.add_parser(name, help=text, description=f"Say {text}.")
         one.add_argument("template", type=Path, help="folder or zip file")
+        if name == "info":
+            one.add_argument(
+                "--sheet", type=Path, metavar="PNG", help="picture to write: some frames, a row for each video"
+            )
+            one.add_argument("--overwrite", action="store_true", help="replace an existing picture")
         one.set_defaults(run=run)
     packed = commands.add_parser(
         "zip", help="one file of a template's folder", description="Make one file of a template's folder."
@@ -149,13 +159,22 @@ def _check_person(arguments: argparse.Namespace) -> None:
 
 
 def info(arguments: argparse.Namespace) -> None:
-    """Print what there is."""
+    """Print what there is; draw it."""
+    from ...files import check_free
+    from ...video.sheets import save_picture
     from ..templates.template import Template
 
+    if arguments.sheet is not None:
+        check_free(arguments.sheet, overwrite=arguments.overwrite)
+    elif arguments.overwrite:
+        raise DisMoError("--overwrite is for a picture, and there is no --sheet. Leave it out.")
     print(f"{arguments.template}: {_described(arguments.template)}")
     template = Template.load(arguments.template)
     end = "the end" if template.end is None else f"frame {template.end}"
     print(f"Used from frame {template.start} to {end}, counted at 30 fps.")
+    if arguments.sheet is not None:
+        save_picture(_drawn(template), arguments.sheet, overwrite=arguments.overwrite)
+        print(f"{arguments.sheet}: written.")
 
 
 def check(arguments: argparse.Namespace) -> None:
@@ -202,6 +221,23 @@ def pack(arguments: argparse.Namespace) -> None:
         raise DisMoError(f"{target} has the suffix {target.suffix!r}. Give a name that ends in .zip.")
     Template.load(arguments.template).save(target, overwrite=arguments.overwrite)
     print(f"{target}: {target.stat().st_size / 1e6:.1f} MB.")
+
+
+def _drawn(template: Template) -> Tensor:
+    """Evenly spaced frames of a template's videos, one row each: uint8 [h, w, 3]."""
+    import numpy as np
+    import torch
+
+    from ...video.sheets import contact_sheet
+
+    opened = template.open(None)
+    columns = min(COLUMNS, len(opened))
+    rows = []
+    for name in template.videos:
+        frames = getattr(opened, name)
+        shown = np.stack([frames[index] for index in np.linspace(0, len(opened) - 1, columns).round().astype(int)])
+        rows.append(torch.from_numpy(shown if shown.ndim == 4 else np.repeat(shown[..., None], 3, 3)))
+    return contact_sheet(rows, columns)
 
 
 def _described(path: Path) -> str:

@@ -91,9 +91,10 @@ def _add_stage(commands: Any, stage: str, about: str) -> None:
     )
     parser.add_argument(
         "--precision",
-        choices=("auto", "bf16", "fp32"),
+        choices=("auto", "bf16", "fp16", "fp32"),
         default="auto",
-        help="of matrix products: auto (default) is bf16 on a GPU and fp32 on a CPU; weights stay fp32",
+        help="of matrix products: auto (default) is bf16 on a GPU and fp32 on a CPU; fp16, with a scaled loss, for GPUs without bf16; "
+        "weights that are trained stay fp32",
     )
     parser.add_argument(
         "--optimizer",
@@ -107,6 +108,11 @@ def _add_stage(commands: Any, stage: str, about: str) -> None:
             action="store_true",
             help="also tell the network what stands in front, as in the paper: 12 input channels; such weights work here only",
         )
+    parser.add_argument(
+        "--samples",
+        action="store_true",
+        help="draw samples.png at every checkpoint: frames of the first template, and what the networks make of them",
+    )
     parser.add_argument("--device", help="cpu, cuda, mps (default: cuda where there is one)")
     parser.set_defaults(run=run_stage, stage=stage)
 
@@ -168,12 +174,14 @@ def run_stage(arguments: argparse.Namespace) -> None:
     from ..load_pipeline import begun_networks, load_encoders, load_networks
     from ..lora import save_lora
     from ..models.denoising_unet import WITH_OCCLUSION
+    from ..pipeline import RELEASED
     from ..training.examples import Encoders
     from ..training.export import export_beside
     from ..training.networks import Networks
     from ..training.on_templates import RECIPES, StageRun, train_stage
+    from ..training.sheet import SampleSheet
     from ..training.template_files import find_templates, usable
-    from ..training.template_latents import encode_templates
+    from ..training.template_latents import encode_templates, template_example
     from ..weight_layout import TO_BEGIN, find_layout
 
     recipe = RECIPES[arguments.stage]
@@ -227,7 +235,10 @@ def run_stage(arguments: argparse.Namespace) -> None:
         def progress(done: int, total: int, row: Any) -> None:
             report(arguments.stage, done, total, row)
 
-        run = StageRun(arguments.stage, recipe, arguments.out, files, seed, where, autocast, progress)
+        sheet = None
+        if arguments.samples:
+            sheet = SampleSheet(encoders, [template_example(paths[0], recipe.reading)], RELEASED[1], autocast)
+        run = StageRun(arguments.stage, recipe, arguments.out, files, seed, where, autocast, progress, sheet)
         train_stage(networks, run)
     if recipe.rank:
         save_lora(networks, arguments.out / "lora.safetensors")

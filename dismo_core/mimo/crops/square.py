@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,32 +55,45 @@ def crop_square(
     Returns:
         One uint8 [S, S, 3] for each frame of each clip, in their order; S is that of the clip.
     """
-    squares = []
-    for clip in clips:
-        x0, x1, y0, y1 = clip.box
-        squares += [pad_square(frames[index][y0:y1, x0:x1], colour)[0] for index in clip.frames]
-    return squares
+    return list(Squares(frames, clips, colour))
 
 
-def front_squares(
-    frames: Sequence[NDArray[np.uint8]] | NDArray[np.uint8],
-    masks: Sequence[NDArray[np.uint8]] | NDArray[np.uint8],
-    clips: Sequence[Clip],
-) -> list[NDArray[np.uint8]]:
-    """What stands in front, on black, cropped as `crop_square` does: the pictures for networks of 12 channels.
+class Squares(Sequence[NDArray[np.uint8]]):
+    """`crop_square`, each made when it is asked for: the frames may lie in files.
 
     Args:
-        frames: uint8 [F, H, W, 3] of the clip, or a sequence.
-        masks: uint8 [F, H, W], 255 = stands in front, or a sequence.
-        clips: see `plan_crops`.
+        frames: see `crop_square`.
+        clips: likewise.
+        colour: likewise.
+        front: uint8 [F, H, W] or a sequence, 255 = stands in front: nothing else is shown, on black, as networks of 12 channels take
+            it; None = the whole frame.
     """
-    squares = []
-    for clip in clips:
-        x0, x1, y0, y1 = clip.box
-        for index in clip.frames:
-            shown = frames[index][y0:y1, x0:x1] * (masks[index][y0:y1, x0:x1, None] / 255)
-            squares.append(pad_square(shown.astype(np.uint8), BLACK)[0])
-    return squares
+
+    def __init__(
+        self,
+        frames: Sequence[NDArray[np.uint8]] | NDArray[np.uint8],
+        clips: Sequence[Clip],
+        colour: int | tuple[int, int, int],
+        front: Sequence[NDArray[np.uint8]] | NDArray[np.uint8] | None = None,
+    ) -> None:
+        self._frames, self._front, self._colour = frames, front, colour
+        self._places = [(index, clip.box) for clip in clips for index in clip.frames]
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, number: int) -> NDArray[np.uint8]: ...
+    @overload
+    def __getitem__(self, number: slice) -> list[NDArray[np.uint8]]: ...
+    def __getitem__(self, number: int | slice) -> NDArray[np.uint8] | list[NDArray[np.uint8]]:
+        if isinstance(number, slice):
+            return [self[each] for each in range(len(self))[number]]
+        index, (x0, x1, y0, y1) = self._places[number]
+        shown = self._frames[index][y0:y1, x0:x1]
+        if self._front is not None:
+            shown = (shown * (self._front[index][y0:y1, x0:x1, None] / 255)).astype(np.uint8)
+        return pad_square(shown, self._colour)[0]
 
 
 def prepare_reference(picture: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -44,7 +44,13 @@ def segment_person(
         raise DisMoError('There are no words that say what to segment. Give some, such as "person", or a point "x,y".')
     kind = "Sam2Video" if point else "Sam3Video"
     model, processor = _loaded(kind, place or (SAM2 if point else SAM3), device)
-    session = processor.init_video_session(video=frames, inference_device=device, dtype=model.dtype)
+    session = processor.init_video_session(
+        video=frames,
+        inference_device=device,
+        processing_device="cpu",  # 150 frames of 1024x1024 px in float32 are 1.9 GB
+        video_storage_device="cpu",
+        dtype=model.dtype,
+    )
     found = _by_point(model, processor, session, point) if point else _by_words(model, processor, session, prompt)
     masks: list[dict[int, NDArray[np.bool_]]] = [{} for _ in frames]
     areas: Counter[int] = Counter()
@@ -81,6 +87,7 @@ def _by_point(model: Any, processor: Any, session: Any, point: re.Match[str]) ->
 def _loaded(kind: str, place: str, device: str) -> tuple[Any, Any]:
     with importing("transformers"):
         import transformers
+        from transformers.utils.import_utils import is_torchvision_available
     if not hasattr(transformers, f"{kind}Model"):
         raise DisMoError(
             f"transformers {transformers.__version__} has no {kind}Model. Update it (pip install -U transformers), or give the person's "
@@ -88,15 +95,19 @@ def _loaded(kind: str, place: str, device: str) -> tuple[Any, Any]:
             hint="person mask",
         )
     try:
+        found = transformers.AutoConfig.from_pretrained(place, local_files_only=True).model_type
+        if not found.startswith(kind[:4].lower()):
+            needs = "A point needs SAM 2" if kind == "Sam2Video" else "Words need SAM 3; SAM 2 takes a point, x,y"
+            raise DisMoError(f"The segmenter {place} is of another kind, {found}. {needs}.")
         model = getattr(transformers, f"{kind}Model").from_pretrained(place, local_files_only=True)
+        if not is_torchvision_available():
+            raise DisMoError(
+                f"The segmenter {place} needs torchvision, which prepares its pictures. Install it (pip install torchvision), or give the "
+                "person's mask.",
+                hint="person mask",
+            )
         processor = getattr(transformers, f"{kind}Processor").from_pretrained(place, local_files_only=True)
-    except ImportError as error:  # its pictures are prepared by torchvision
-        raise DisMoError(
-            f"The segmenter {place} needs more than transformers: {first_line(error)}. Install it (pip install torchvision), or give the "
-            "person's mask.",
-            hint="person mask",
-        ) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ImportError, OSError, ValueError, KeyError, TypeError) as error:
         raise DisMoError(
             f"The segmenter {place} does not load: {first_line(error)}. Download it (hf download {place}) after reading its licence, or "
             "give the person's mask, made for example with the SAM nodes of ComfyUI.",

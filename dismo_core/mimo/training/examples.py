@@ -25,12 +25,14 @@ class Example:
         backgrounds: the scene without it.
         bodies: its body on black.
         reference: the character on white.
+        fronts: what stands in front, on black, for networks of 12 channels; None = nothing does.
     """
 
     targets: Pictures
     backgrounds: Pictures
     bodies: Pictures
     reference: NDArray[np.uint8]
+    fronts: Pictures | None = None
 
 
 class Encoders:

@@ -15,6 +15,7 @@ from ...training.optimizers import make_adamw
 from ..lora import RANK, add_lora
 from ..models.denoising_unet import WITH_OCCLUSION
 from .networks import Networks
+from .sheet import SampleSheet
 from .stage import StageObjective
 from .template_files import STAGE1, STAGE2, Reading
 from .template_latents import TemplateBatches
@@ -65,6 +66,7 @@ class StageRun:
         device: where it runs.
         autocast: dtype of matrix products; None = float32.
         progress: see `TrainingRun`.
+        sheet: drawn into the folder at every checkpoint; None = not.
     """
 
     stage: str
@@ -75,6 +77,7 @@ class StageRun:
     device: str = "cpu"
     autocast: torch.dtype | None = None
     progress: Callable[[int, int, Mapping[str, float]], None] | None = None
+    sheet: SampleSheet | None = None
 
 
 def train_stage(networks: Networks, run: StageRun) -> Networks:
@@ -120,7 +123,9 @@ def train_stage(networks: Networks, run: StageRun) -> Networks:
         recipe.schedule,
         about,
         run.progress,
+        None if run.sheet is None else run.sheet.into(run.folder),
         autocast=run.autocast,
+        scaled=run.autocast is torch.float16,
         saved=trained.__contains__,
         optimizer=make,
     )

@@ -27,10 +27,17 @@ class SampleSheet:
         encoders: see there.
         examples: of which each gives two rows: reference and truth, body and sample.
         guidance: of sampling.
+        autocast: dtype of the matrix products, as in training; None = that of the weights.
     """
 
-    def __init__(self, encoders: Encoders, examples: Sequence[Example], guidance: float = 2.0) -> None:
-        self.encoders, self.examples, self.guidance = encoders, examples, guidance
+    def __init__(
+        self,
+        encoders: Encoders,
+        examples: Sequence[Example],
+        guidance: float = 2.0,
+        autocast: torch.dtype | None = None,
+    ) -> None:
+        self.encoders, self.examples, self.guidance, self.autocast = encoders, examples, guidance, autocast
 
     def into(self, folder: Path) -> Callable[[int, nn.Module], dict[str, float]]:
         """For `TrainingRun.on_log`: writes `samples.png` there and gives `sample_psnr`, in dB against the truth."""
@@ -51,11 +58,13 @@ class SampleSheet:
             *parts, self.encoders.vae, self.encoders.image_encoder, device=self.encoders.device, memory="full"
         )
         rows, scores = [], []
+        products = torch.autocast(self.encoders.device.type, self.autocast, enabled=self.autocast is not None)
         for number, example in enumerate(self.examples):
-            made = pipeline.sample(
-                example.reference, example.bodies, example.backgrounds, width=size, height=size, steps=STEPS,
-                guidance=self.guidance, generator=torch.Generator().manual_seed(number),
-            )  # fmt: skip
+            with products:
+                made = pipeline.sample(
+                    example.reference, example.bodies, example.backgrounds, occlusions=example.fronts, width=size,
+                    height=size, steps=STEPS, guidance=self.guidance, generator=torch.Generator().manual_seed(number),
+                )  # fmt: skip
             truth = np.stack([_sized(target, size) for target in example.targets])
             error = np.square(made.astype(np.float64) - truth).mean((1, 2, 3))
             scores.append(float(np.mean(10 * np.log10(255**2 / np.maximum(error, 1e-3)))))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,15 @@ from torch import Tensor
 from ...errors import DisMoError
 from ...files import atomic_write
 from ...synthetic.draws import Draws
-from ..crops.clips import MIN_AREA, plan_crops
-from ..crops.square import BLACK, WHITE, crop_square, front_squares, prepare_reference
+from ..crops.clips import MIN_AREA, Clip, plan_crops
+from ..crops.square import BLACK, WHITE, Squares, crop_square, prepare_reference
 from ..network_inputs import picture_for_pose
-from ..templates.template import Template
-from .examples import Encoders
+from ..templates.template import Frames, Template
+from .examples import Encoders, Example
 from .template_files import SEEN, Reading
 
 _ANY_AREA = 1e-6  # so that one crop holds the whole clip
+SHOWN = 6  # frames of a sample sheet
 
 
 def encode_templates(
@@ -63,6 +65,33 @@ def encode_templates(
     return files
 
 
+def template_example(path: Path, reading: Reading) -> Example:
+    """Frames of a template for a sample sheet: the first ones of its first crop, at most `SHOWN`, with the person of a far frame.
+
+    Args:
+        path: see `usable`.
+        reading: see there.
+    """
+    opened = Template.load(path).open(None)
+    bodies, clip, masks = opened.sdc, opened.vid, opened.mask
+    assert bodies is not None and clip is not None and masks is not None
+    first = _plan(bodies, reading)[0]
+    crop = [replace(first, frames=first.frames[: min(reading.frames, SHOWN) * reading.stride : reading.stride])]
+    people = [found for index in range(len(opened)) if (found := _reference(clip[index], masks[index])) is not None]
+    return Example(
+        crop_square(clip, crop, WHITE),
+        crop_square(opened.bk, crop, WHITE),
+        crop_square(bodies, crop, BLACK),
+        people[-1],
+        None if opened.occ is None else list(Squares(clip, crop, BLACK, opened.occ)),
+    )
+
+
+def _plan(bodies: Frames, reading: Reading) -> list[Clip]:
+    """Single frames are cropped as `edit` does; of clips, one crop holds all."""
+    return plan_crops(bodies, 0, _ANY_AREA if reading.frames > 1 else MIN_AREA)
+
+
 def _key(path: Path, encoders: Encoders, reading: Reading, occlusions: bool) -> str:
     """Differs where the files of the template, the encoders or the crops do."""
     parts = sorted(path.glob("*")) if path.is_dir() else [path]
@@ -80,11 +109,10 @@ def _encoded(path: Path, encoders: Encoders, reading: Reading, occlusions: bool)
     assert bodies is not None and clip is not None and masks is not None
     parts: dict[str, list[Tensor]] = {name: [] for name in (*_NAMES, *(["occlusions"] if occlusions else []))}
     black = np.full((encoders.size, encoders.size, 3), BLACK, np.uint8)
-    plan = plan_crops(bodies, 0, _ANY_AREA if reading.frames > 1 else MIN_AREA)
     white = np.full((encoders.size, encoders.size, 3), WHITE, np.uint8)
-    for one in plan:
+    for one in _plan(bodies, reading):
         for index in one.frames:
-            crop = [type(one)([index], one.box)]
+            crop = [Clip([index], one.box)]
             target, background, body = (
                 crop_square(frames, crop, colour)[0]
                 for frames, colour in ((clip, WHITE), (scene, WHITE), (bodies, BLACK))
@@ -92,7 +120,7 @@ def _encoded(path: Path, encoders: Encoders, reading: Reading, occlusions: bool)
             person = _reference(clip[index], masks[index])
             latents = encoders.latents([target, background, white if person is None else person])
             if occlusions:
-                front = black if opened.occ is None else front_squares(clip, opened.occ, crop)[0]
+                front = black if opened.occ is None else Squares(clip, crop, BLACK, opened.occ)[0]
                 parts["occlusions"].append(encoders.latents([front])[0].half())
             shown = picture_for_pose(body, encoders.size, encoders.size)
             parts["targets"].append(latents[0].half())
