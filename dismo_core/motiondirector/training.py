@@ -196,6 +196,8 @@ def check_training(clips: Sequence[CachedClip], settings: TrainingSettings) -> N
     """Raise where training could not begin; asked before long work."""
     if not (settings.motion or settings.appearance):
         raise DisMoError("Neither motion nor appearance is to be trained. Choose at least one.")
+    if settings.convolutions and not settings.motion:
+        raise DisMoError("Convolutions over frames belong to the motion, and no motion is trained. Leave them out.")
     if settings.together and not (settings.motion and settings.appearance):
         raise DisMoError("An ordinary LoRA has both parts: train motion and appearance, or do not train them together.")
     if not clips:

@@ -50,7 +50,9 @@ def saved(run, node):
     return next(event["output"]["images"] for event in run.data("executed") if event["node"] == node)
 
 
-@pytest.mark.parametrize("name", ["demo_256", "demo_to_motion_transfer"])
+@pytest.mark.parametrize(
+    "name", ["demo_256", "demo_to_motion_transfer", "demo_swap_motion", "demo_guidance_grid", "demo_reanimate"]
+)
 def test_workflows_are_served(server, name):
     assert name in server.json("/workflow_templates")["dismo-pack"]
     assert server.json(f"/api/workflow_templates/dismo-pack/{name}.json")["nodes"]
@@ -63,6 +65,21 @@ def test_a_motion_that_was_written_down_moves_a_picture(server, files):
     prompt["8"]["inputs"]["steps"] = 1
     run = server.run(prompt)
     assert len(saved(run, "9")) == 1
+
+
+@pytest.mark.parametrize("name", ["demo_swap_motion", "demo_guidance_grid", "demo_reanimate"])
+def test_workflows_of_the_published_weights_run_with_a_toy_in_their_place(server, files, name):
+    prompt = json.loads((TESTS / "comfyui" / f"{name}.api.json").read_text("utf-8"))
+    few = {
+        "DisMoDemoLoad": {"model": "demo.safetensors"},
+        "DisMoDemoSample": {"steps": 2},
+        "DisMoDemoInvert": {"steps": 2},
+    }
+    for node in prompt.values():
+        node["inputs"] |= few.get(node["class_type"], {})
+    run = server.run(prompt)
+    (save,) = (number for number, node in prompt.items() if node["class_type"] == "DisMoSaveVideo")
+    assert len(saved(run, save)) == 1
 
 
 def test_the_published_workflow_is_accepted_and_says_what_its_text_encoder_is(server, files):

@@ -220,6 +220,7 @@ BAD = {
     "mirrored clip moves the other way": (dict(flip=0.5), clips()),
     "learning_rate must be above 0": (dict(learning_rate=0.0), clips()),
     "Neither motion nor appearance": (dict(motion=False, appearance=False), clips()),
+    "Convolutions over frames": (dict(convolutions=True, motion=False), clips()),
     "no clip to learn from": (dict(), []),
     "no optimizer 'lion'": (dict(optimizer="lion"), clips()),
     "not finite at step .* computed in torch.float32": (dict(learning_rate=1e30), clips()),
