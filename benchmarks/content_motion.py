@@ -6,13 +6,13 @@ guidance as one doubled batch; on a GPU ours also compiled, in bfloat16. Random 
 ContentDiT-L/2, the autoencoder of width 384 and depth 8 at 64 px, 16 frames), on a CPU those of `tiny`, one thread.
 
 Ratios: plain seconds over ours, median over turns of both, one after the other. On a CPU seconds are those that this process computed.
+Beside them, how much of the speed of one large matrix product ours reaches (`limits.py`).
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
+from benchmarks.limits import Rates, Work, count, seconds
 from benchmarks.report import OUT, write_json
 from dismo_core import content_motion as cm
 from dismo_core.content_motion.kinds import AUTOENCODER, CONTENT_MODEL, MOTION_MODEL
@@ -72,8 +73,13 @@ class Training:
     def step(self, latents: Any) -> None:
         """Forward, backward, update."""
         self.optimizer.zero_grad(set_to_none=True)
-        self.objective(latents.motion, self.t, self.noise, latents.content)["loss"].backward()
+        self.loss(latents).backward()
         self.optimizer.step()
+
+    def loss(self, latents: Any) -> Tensor:
+        """Of a batch."""
+        found: Tensor = self.objective(latents.motion, self.t, self.noise, latents.content)["loss"]
+        return found
 
 
 @torch.no_grad()
@@ -101,18 +107,18 @@ def plain_sample(model: Any, noise: Tensor, labels: Tensor, steps: int) -> Tenso
 
 def ratio(plain: Callable[[], object], ours: Callable[[], object], turns: int, device: torch.device) -> float:
     """Median of plain seconds over ours."""
-    clock = time.perf_counter if device.type == "cuda" else time.process_time
-
-    def seconds(run: Callable[[], object]) -> float:
-        began = clock()
-        run()
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        return clock() - began
-
     for run in (plain, ours):
-        seconds(run)
-    return statistics.median(seconds(plain) / seconds(ours) for _ in range(turns))
+        run()
+    return statistics.median(seconds(plain, device) / seconds(ours, device) for _ in range(turns))
+
+
+def share_of_limit(run: Callable[[], object], work: Work, rates: Rates, turns: int, device: torch.device) -> float:
+    """Least seconds that all operations take at the rate of one large matrix product, over the median seconds of a run."""
+    taken = []
+    for _ in range(turns):
+        rates.sample()
+        taken.append(seconds(run, device))
+    return rates.limits(work)["products"] / statistics.median(taken)
 
 
 def main() -> None:
@@ -133,6 +139,14 @@ def main() -> None:
             lambda: training.step(training.encode()), lambda: training.step(training.latents), options.turns, device
         )
     }
+    heads = motion.geometry["heads"]
+    rates = Rates(device, torch.float32, heads, 256, motion.geometry["width"] // heads)
+    forward = count(lambda: training.loss(training.latents))
+    shares = {
+        "training step, cached": share_of_limit(
+            lambda: training.step(training.latents), 3.0 * forward, rates, options.turns, device
+        )
+    }
     batch = 16 if gpu else 2
     noise, labels = (
         torch.randn(batch, 3, SIDE, SIDE, device=device),
@@ -149,6 +163,8 @@ def main() -> None:
         return plain_sample(content, noise, labels, 50 if gpu else STEPS)
 
     found["sampling, eager"] = ratio(plain, lambda: ours(content.guided), options.turns, device)
+    sampling = count(lambda: ours(content.guided))
+    shares["sampling, eager"] = share_of_limit(lambda: ours(content.guided), sampling, rates, options.turns, device)
     if gpu:
         halved = torch.compile(content.bfloat16().guided)
         content_plain = models(device)[2].eval()
@@ -157,7 +173,10 @@ def main() -> None:
         )
     for name, value in found.items():
         Console().print(f"{name}: {value:.2f} times (wanted {WANTED[name]:g})")
-    write_json(options.out, "content_motion", {"ratios": found, "wanted": WANTED, "device": options.device})
+    for name, value in shares.items():
+        Console().print(f"{name}: {value:.0%} of the speed of a large matrix product")
+    result = {"ratios": found, "wanted": WANTED, "of the matrix-product limit": shares, "device": options.device}
+    write_json(options.out, "content_motion", result)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
 from ..errors import DisMoError
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 ENTRIES = {AUTOENCODER: "autoenc", MOTION_MODEL: "mdiff_model", CONTENT_MODEL: "cdiff_model"}
 AVERAGE = "ema"
 WRAPPED = "module."  # before all names, where a model was saved inside its wrapper for many processes
+TABLES = ("pos_embed", "inv_freqs", "scales")  # ends of the names of what is computed, not trained
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,7 @@ def save_model(
     *,
     overwrite: bool = False,
     metadata: Mapping[str, str] | None = None,
+    dtype: torch.dtype | None = None,
 ) -> None:
     """Write weights as safetensors, with the geometry in the metadata.
 
@@ -110,11 +113,15 @@ def save_model(
         path: ends in .safetensors.
         overwrite: replace an existing file.
         metadata: further entries.
+        dtype: of the trained weights in the file; tables of positions stay as they are. None = the model's.
 
     Raises:
         DisMoError: the file exists and `overwrite` is false, or cannot be written.
     """
-    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.state_dict().items()}
+    tensors = {
+        name: tensor.detach().to("cpu", None if name.endswith(TABLES) else dtype).contiguous().clone()
+        for name, tensor in model.state_dict().items()
+    }
     with atomic_write(path, overwrite=overwrite) as temporary:
         save_tensors(tensors, temporary, {KEY: json.dumps(model.geometry), **(metadata or {})})
 

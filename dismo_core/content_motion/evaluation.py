@@ -17,6 +17,7 @@ from .models.autoencoder import held_still
 
 MOVING = 0.01  # mean difference from frame to frame, of the range 0..1, above which a clip moves
 RANKS = (1, 2, 3)
+FEWEST = 4  # clips of which two halves can be compared
 Features = Mapping[str, Callable[[Tensor], Tensor]]  # name of a net -> clips uint8 [N,T,H,W,3] -> [N,d]
 
 
@@ -139,10 +140,10 @@ def distance_scores(real: Tensor, made: Mapping[str, Tensor], features: Features
         features: name of a net -> what it sees of clips.
 
     Raises:
-        DisMoError: fewer than 4 clips.
+        DisMoError: fewer than `FEWEST` clips.
     """
-    if len(real) < 4:
-        raise DisMoError(f"A distance needs at least 4 clips, not {len(real)}. Take more.")
+    if len(real) < FEWEST:
+        raise DisMoError(f"A distance needs at least {FEWEST} clips, not {len(real)}. Take more.")
     found: dict[str, Any] = {"clips": len(real)}
     for net, see in features.items():
         known = see(real)
@@ -156,6 +157,16 @@ def distance_scores(real: Tensor, made: Mapping[str, Tensor], features: Features
     return found
 
 
+def reconstructions(
+    model: ContentMotionModel, clips: Tensor, batch: int, runtime: Runtime | None = None
+) -> dict[str, Tensor]:
+    """Clips [N,C,L,H,W] reconstructed, and a control: their contents held still; uint8 [N,T,H,W,3]."""
+    content, motion, still = _encoded(model, clips, batch, runtime)
+    return {
+        name: _decoded(model, content, values, batch) for name, values in (("reconstructed", motion), ("still", still))
+    }
+
+
 def motion_samples(
     model: ContentMotionModel,
     clips: Tensor,
@@ -166,15 +177,7 @@ def motion_samples(
     runtime: Runtime | None = None,
 ) -> dict[str, Tensor]:
     """Predicted motion for the content of clips [N,C,L,H,W], and controls: still, of another clip, Gaussian; uint8 [N,T,H,W,3]."""
-    contents, motions, stills = [], [], []
-    for part in clips.split(batch):
-        _go_on(runtime)
-        with torch.no_grad(), model.using("autoencoder") as autoencoder:
-            content, motion = autoencoder.encode(part.to(autoencoder.pre_xt.weight))
-            contents.append(content)
-            motions.append(motion)
-            stills.append(held_still(autoencoder, content, motion.shape[2]))
-    content, motion = torch.cat(contents), torch.cat(motions)
+    content, motion, still = _encoded(model, clips, batch, runtime)
     generator = torch.Generator().manual_seed(seed)
     drawn = torch.randn(motion.shape, generator=generator).to(motion)
     gaussian = (motion.mean(0) + drawn * motion.std(0)).clamp(-1, 1)
@@ -187,7 +190,7 @@ def motion_samples(
     made = {
         "predicted": torch.cat(again),
         "reconstructed": motion,
-        "still": torch.cat(stills),
+        "still": still,
         "of another clip": motion.roll(1, 0),
         "Gaussian": gaussian,
     }
@@ -223,6 +226,21 @@ def spread(samples: Sequence[Tensor]) -> float:
     pairs = [(a, b) for i, a in enumerate(samples) for b in samples[:i]]
     found = [10 * torch.log10(255**2 / (a.float() - b.float()).square().mean().clamp(min=1e-6)) for a, b in pairs]
     return float(torch.stack(found).mean())
+
+
+@torch.no_grad()
+def _encoded(
+    model: ContentMotionModel, clips: Tensor, batch: int, runtime: Runtime | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Content frames, motions, and the motions of the contents held still."""
+    found = []
+    for part in clips.split(batch):
+        _go_on(runtime)
+        with model.using("autoencoder") as autoencoder:
+            content, motion = autoencoder.encode(part.to(autoencoder.pre_xt.weight))
+            found.append((content, motion, held_still(autoencoder, content, motion.shape[2])))
+    content, motion, still = (torch.cat(parts) for parts in zip(*found, strict=True))
+    return content, motion, still
 
 
 @torch.no_grad()

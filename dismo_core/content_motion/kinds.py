@@ -20,6 +20,8 @@ CONTENT_MODEL = Kind(
     Place("CMD Load Model", "--content-model of `dismo content-motion`", "content_motion.load_content_model"),
     ("y_embedder.embedding_table.weight",),
 )
-KINDS = (AUTOENCODER, MOTION_MODEL, CONTENT_MODEL)
+# Of the files of a whole model, in one folder.
+STEMS = {AUTOENCODER: "autoencoder", MOTION_MODEL: "motion_model", CONTENT_MODEL: "content_model"}
+KINDS = tuple(STEMS)
 
 registry.register(kinds=KINDS)

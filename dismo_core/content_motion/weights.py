@@ -1,4 +1,4 @@
-"""Models of CMD from files; what is bundled."""
+"""Models of CMD from files, and what is bundled."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import DisMoError
+from ..files import read_json
 from ..weights import registry
 from ..weights.files import WeightFile
 from ..weights.geometry import KEY
 from ..weights.kinds import Kind
-from ..weights.load import build
+from ..weights.load import CHECKSUMS, build, intact
 from .checkpoints import Checkpoint, published_stage, read_checkpoint
 from .geometry import autoencoder_of, content_model_of, motion_model_of
-from .kinds import AUTOENCODER, CONTENT_MODEL, MOTION_MODEL
+from .kinds import AUTOENCODER, CONTENT_MODEL, MOTION_MODEL, STEMS
 from .models.autoencoder import ContentMotionAutoencoder
 from .models.content_dit import ContentDiT
 from .models.motion_dit import MotionDiT
@@ -27,8 +28,7 @@ from .models.motion_dit import MotionDiT
 if TYPE_CHECKING:
     from .model import ContentMotionModel
 
-STEMS = ("autoencoder", "motion_model", "content_model")  # of the files of a whole model, in one folder
-BUNDLED = Path(__file__).parents[1] / "assets" / "content_motion"  # of "tiny"
+TINY = Path(__file__).parents[1] / "assets" / "content_motion" / "tiny"
 ENDINGS = (".safetensors", ".sft", ".pt", ".pth")
 
 
@@ -112,26 +112,50 @@ def load_content_motion(
     """
     from .model import ContentMotionModel
 
-    place = BUNDLED if os.fspath(folder) == "tiny" else Path(folder)
-    if place == BUNDLED and not place.is_dir():
-        raise DisMoError(
-            "The tiny CMD model is not in this version: its weights are still to be trained. Give a folder with weights of yours; "
-            "docs/content-motion.md tells how to train them."
-        )
+    place = tiny_folder() if os.fspath(folder) == "tiny" else Path(folder)
     if place.is_file():
         return ContentMotionModel(load_autoencoder(place, dtype=dtype), device=device)
     if not place.is_dir():
-        raise DisMoError(f"There is no folder {place} with a CMD model. Give one that holds {STEMS[0]}.safetensors.")
-    files = {stem: next((f for end in ENDINGS if (f := place / f"{stem}{end}").is_file()), None) for stem in STEMS}
-    autoencoder, motion, content = (files[stem] for stem in STEMS)
+        raise DisMoError(
+            f"There is no folder {place} with a CMD model. Give one that holds {STEMS[AUTOENCODER]}.safetensors."
+        )
+    files = {
+        stem: next((f for end in ENDINGS if (f := place / f"{stem}{end}").is_file()), None) for stem in STEMS.values()
+    }
+    autoencoder, motion, content = files.values()
     if autoencoder is None:
-        raise DisMoError(f"{place} holds no autoencoder: there is none of {', '.join(STEMS[0] + e for e in ENDINGS)}.")
+        names = ", ".join(STEMS[AUTOENCODER] + ending for ending in ENDINGS)
+        raise DisMoError(f"{place} holds no autoencoder: there is none of {names}.")
     return ContentMotionModel(
         load_autoencoder(autoencoder, dtype=dtype),
         None if motion is None else load_motion_model(motion, dtype=dtype),
         None if content is None else load_content_model(content, dtype=dtype),
         device,
     )
+
+
+def tiny_folder() -> Path:
+    """The folder of the bundled model, every file of it as it was made.
+
+    Raises:
+        DisMoError: it is not bundled, or damaged.
+    """
+    files = tiny_files()
+    if not files:
+        raise DisMoError(
+            "The tiny CMD model is not in this version: its weights are still to be trained. Give a folder with weights of yours; "
+            "docs/content-motion.md tells how to train them."
+        )
+    for path in files.values():
+        intact(path)
+    return TINY
+
+
+def tiny_files() -> dict[str, Path]:
+    """Name -> weight file of the bundled model, of which checksums.json beside them tells; none where it is not bundled."""
+    if not (TINY / CHECKSUMS).is_file():
+        return {}
+    return {f"content_motion_tiny_{Path(name).stem}": TINY / name for name in read_json(TINY / CHECKSUMS)}
 
 
 def _candidates(
@@ -172,4 +196,5 @@ registry.register(
         MOTION_MODEL: _candidates(MOTION_MODEL, motion_model_of),
         CONTENT_MODEL: _candidates(CONTENT_MODEL, content_model_of),
     },
+    bundled=tiny_files(),
 )

@@ -95,7 +95,7 @@ COMMON = [
     used("--nnodes 0", "must be at least 1"),
     used("--nproc-per-node 0", "must be at least 1"),
     used("--node-rank 3", "--node-rank below --nnodes"),
-    used("--master-addr here", "'here'", beside="--nproc-per-node 2"),
+    used("--master-addr here", "'here'", beside="--nnodes 2"),
     said("--local-rank 0", "has no effect"),
     used("--width 32", "width=32"),
     used("--depth 1", "depth=1"),
@@ -283,9 +283,10 @@ OTHERS = {
             used("--refine 5", ", 5, "),
             refused("--fold 2", "is for --data-path"),
             refused("--split train", "is for --data-path"),
+            *(refused(words, "is for sampled clips") for words in ("--steps 7", "--sampler ddim", "--seed 7")),
             *(
-                refused(words, "is for sampled clips")
-                for words in ("--i3d {video}", "--steps 7", "--sampler ddim", "--seed 7", "--batch 2")
+                used(words, "is not for --what exchange", beside="--what exchange")
+                for words in ("--i3d {video}", "--batch 2")
             ),
             refused("--cfg 2", "is for --what generate"),
         ],

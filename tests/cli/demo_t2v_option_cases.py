@@ -17,7 +17,7 @@ MODEL = SimpleNamespace(defaults=SimpleNamespace(size=(256, 256), fps=8.0, frame
 GENERATING = {
     "dismo_core.demo_t2v.cli.generate.load": MODEL,
     "dismo_core.demo_t2v.table_run.run_table": STOP,
-    "dismo_core.demo_t2v.cli.generate._on_devices": STOP,
+    "torch.distributed.run.main": STOP,
 }
 
 DEMO_T2V = {
@@ -31,7 +31,7 @@ DEMO_T2V = {
             used("--motion-strength 0,1", "motion_strength=(0.0, 1.0)"),
             refused("--overflow cut", "is for a table"),
             used("--resume", "resume=True"),
-            used("--devices 0,2", "['0', '2']"),
+            used("--devices 0,2", "'--nproc-per-node', '2'"),
             used("--cfg {config}", "strange is not known"),
             *RUNNING,
         ],

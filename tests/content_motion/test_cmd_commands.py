@@ -131,22 +131,14 @@ def test_the_demo_exchanges_two_motions(run, tmp_path):
     assert {p.name for p in folder.iterdir()} >= {"contact_sheet.png", "drawn_swapped.mp4", "camera.safetensors"}
 
 
-def test_the_tiny_model_is_there_or_says_how_to_make_one(run, capsys, tmp_path):
-    from dismo_core.content_motion.weights import BUNDLED
-
-    if BUNDLED.is_dir():
-        assert cm.load_content_motion("tiny").size == (64, 64)
-    else:
-        run("demo -o demo", 2, model=False)
-        assert "docs/content-motion.md tells how" in capsys.readouterr().err
-
-
 def test_evaluations_on_drawn_clips_and_folders(run, tmp_path, capsys):
     run("evaluate --clips 6 -o r.json")
     found = json.loads((tmp_path / "r.json").read_text())
     means = found["psnr of moving clips, mean"]
     assert found["clips"] == 6 and means["rank 3"] > means["rank 2"] > means["rank 1"] >= means["mean frame"]
     assert abs(means["reconstruction"] - means["mean frame"]) < 5  # it begins as the mean frame
+    assert {"reconstructed", "still", "real, two halves (floor)"} == found["Frechet motion distance (not FVD)"].keys()
+    assert found["motion, mean frame difference over that of real clips"]["still"] < 0.5
     run("evaluate --what exchange --clips 3 -o x.json")
     exchanged = json.loads((tmp_path / "x.json").read_text())["psnr, mean"]
     assert {"own motion", "exchanged", "motion zeroed", "motion of a third clip", "mean frame"} == exchanged.keys()

@@ -14,10 +14,12 @@ import pytest
 import torch
 from cmd_models import made_clips
 
+from dismo_core import DisMoError
 from dismo_core import content_motion as cm
 from dismo_core.cli.main import main
 from dismo_core.content_motion.checkpoints import read_checkpoint
 from dismo_core.content_motion.kinds import AUTOENCODER, CONTENT_MODEL, MOTION_MODEL
+from dismo_core.content_motion.training.run_files import PublishedCheckpoints
 from dismo_core.weights.files import read_weights
 
 # As the README of the release prints them, with sizes that a test can train.
@@ -117,9 +119,11 @@ def test_a_resumed_run_equals_the_unbroken_one_bit_for_bit(stage, trained, clips
 def test_two_processes_give_the_losses_of_one(trained, clips, tmp_path):
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "dismo_core"]
+    own = ["--nnodes=1", "--nproc_per_node=2"]
     commands = {  # as printed: torchrun for the autoencoder, the others start their processes themselves
         "ae": [*torchrun, *words("ae", clips, tmp_path)],
-        "motion": ["-m", "dismo_core", *words("motion", clips, tmp_path), "--nnodes=1", "--nproc_per_node=2"],
+        "motion": ["-m", "dismo_core", *words("motion", clips, tmp_path), *own],
+        "content": ["-m", "dismo_core", *words("content", clips, tmp_path), *own],
     }
     for command in commands.values():
         done = subprocess.run([sys.executable, *command], capture_output=True, text=True, env=environment)
@@ -127,9 +131,10 @@ def test_two_processes_give_the_losses_of_one(trained, clips, tmp_path):
     assert [row["l1"] for row in rows(tmp_path, "ae")] == pytest.approx(
         [row["l1"] for row in rows(trained, "ae")], abs=1e-4
     )
-    assert [row["mse"] for row in rows(tmp_path, "motion")] == pytest.approx(
-        [row["mse"] for row in rows(trained, "motion")], abs=1e-3
-    )
+    for stage in ("motion", "content"):
+        assert [row["mse"] for row in rows(tmp_path, stage)] == pytest.approx(
+            [row["mse"] for row in rows(trained, stage)], abs=1e-3
+        )
 
 
 def test_the_learning_rate_acts(trained, clips, tmp_path):
@@ -184,6 +189,31 @@ def test_checkpoints_by_the_clock_take_the_place_of_each_other(clips, tmp_path):
     train("ae", clips, tmp_path, "--max-steps 5 --ckpt-every 2 --save-every-minutes 0.00001")
     (place,) = tmp_path.glob("*/checkpoints")
     assert sorted(p.name for p in place.iterdir()) == ["0000002.pt", "0000004.pt", "0000005.pt", "last.pt"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits file sizes as POSIX systems do")
+def test_a_checkpoint_on_a_full_disk_is_a_clear_error_and_the_one_before_stays(tmp_path):
+    import resource
+
+    files = PublishedCheckpoints(AUTOENCODER, every=2)
+
+    def save(step):
+        state = {"step": step, "about": {}, "optimizer": {}, "model": {"weight": torch.full((10_000,), float(step))}}
+        return files.save(tmp_path, step, state, keep=2)
+
+    place = save(2).parent
+    before = {path.name: path.read_bytes() for path in place.iterdir()}
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, limits[1]))
+    try:
+        with pytest.raises(DisMoError, match=r"(?s)Cannot write .*0000004.pt.*free space"):
+            save(4)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert {path.name: path.read_bytes() for path in place.iterdir()} == before and "last.pt" in before
+    assert files.latest(tmp_path)["step"] == 2
+    save(4)
+    assert files.latest(tmp_path)["step"] == 4
 
 
 def test_latent_mode_in_all_stages(clips, tmp_path):

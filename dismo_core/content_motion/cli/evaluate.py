@@ -27,8 +27,8 @@ def add_parser(actions: Any) -> None:
         "evaluate",
         help="how good a model is, in numbers, beside controls",
         description="Measure a model on a folder of videos or on drawn clips that no training sees: PSNR of reconstructions and exchanged "
-        "motions; for sampled clips the Frechet motion distance (of embeddings of the bundled DisMo extractor, not FVD), and FVD with "
-        "--i3d.",
+        "motions; of reconstructed and sampled clips the Frechet motion distance (of embeddings of the bundled DisMo extractor, not FVD), "
+        "and FVD with --i3d.",
     )
     parser.add_argument("--what", choices=WHAT, default="reconstruct", help="(default reconstruct)")
     parser.add_argument(
@@ -49,7 +49,7 @@ def add_parser(actions: Any) -> None:
     parser.add_argument("--sampler", choices=("ancestral", "ddim"), default="ancestral", help="(default ancestral)")
     parser.add_argument("--cfg", type=float, default=4.0, help="of generate (default 4)")
     parser.add_argument("--seed", type=int, default=0, help="(default 0)")
-    parser.add_argument("--batch", type=int, default=8, help="clips sampled at a time (default 8)")
+    parser.add_argument("--batch", type=int, default=8, help="clips made at a time (default 8)")
     parser.add_argument("-o", "--out", "--output", type=Path, metavar="JSON", help="takes the numbers")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
     add_model(parser)
@@ -90,9 +90,9 @@ def _check(arguments: argparse.Namespace) -> None:
         refuse(arguments, ["material"], "does not go with --data-path.")
     sampled = arguments.what in ("motion", "generate")
     if not sampled:
-        refuse(
-            arguments, ["i3d", "steps", "sampler", "seed", "batch"], "is for sampled clips: --what motion or generate."
-        )
+        refuse(arguments, ["steps", "sampler", "seed"], "is for sampled clips: --what motion or generate.")
+    if arguments.what == "exchange":
+        refuse(arguments, ["i3d", "batch"], "is not for --what exchange, which is told in dB.")
     if arguments.what != "generate":
         refuse(arguments, ["cfg"], "is for --what generate.")
     if arguments.what != "reconstruct":
@@ -160,11 +160,15 @@ def _real(size: tuple[int, int], frames: int) -> Tensor:
 
 
 def _measured(arguments: argparse.Namespace, model: ContentMotionModel, batch: Batch, runtime: Any) -> dict[str, Any]:
-    from ...video.picture import to_uint8
     from .. import evaluation
 
     if arguments.what == "reconstruct":
-        return evaluation.reconstruction_scores(model, batch.clips, arguments.refine, runtime)
+        found = evaluation.reconstruction_scores(model, batch.clips, arguments.refine, runtime)
+        if len(batch.clips) < evaluation.FEWEST and arguments.i3d is None:
+            return found
+        return found | _distances(
+            arguments, batch, evaluation.reconstructions(model, batch.clips, arguments.batch, runtime)
+        )
     if arguments.what == "exchange":
         assert batch.others is not None
         return evaluation.exchange_scores(model, batch.clips, batch.others, runtime)
@@ -173,13 +177,21 @@ def _measured(arguments: argparse.Namespace, model: ContentMotionModel, batch: B
         made = evaluation.motion_samples(model, batch.clips, *how, runtime)
     else:
         made = evaluation.generated_samples(model, batch.clips, batch.labels, *how, arguments.cfg, runtime)
-    nets, hashes = _features(arguments)
-    found = evaluation.distance_scores(to_uint8(batch.clips.permute(0, 2, 3, 4, 1)), made, nets)
+    found = _distances(arguments, batch, made)
     if arguments.what == "motion":
         first = batch.clips[:1].expand(4, -1, -1, -1, -1)
         again = evaluation.motion_samples(model, first, *how, runtime)["predicted"]
         found["psnr between samples of one content, mean"] = evaluation.spread(list(again))
-    return found | {"feature nets": hashes}
+    return found
+
+
+def _distances(arguments: argparse.Namespace, batch: Batch, made: dict[str, Tensor]) -> dict[str, Any]:
+    """Of clips to the real ones, with what saw them."""
+    from ...video.picture import to_uint8
+    from ..evaluation import distance_scores
+
+    nets, hashes = _features(arguments)
+    return distance_scores(to_uint8(batch.clips.permute(0, 2, 3, 4, 1)), made, nets) | {"feature nets": hashes}
 
 
 def _features(arguments: argparse.Namespace) -> tuple[dict[str, Any], dict[str, str]]:

@@ -73,9 +73,8 @@ def run(arguments: argparse.Namespace) -> None:
             stage, model.state_dict(), arguments.out, options=_options(stage, model), overwrite=arguments.overwrite
         )
     else:
-        if arguments.bf16:
-            model = model.to(torch.bfloat16)
-        save_model(model, arguments.out, overwrite=arguments.overwrite)
+        dtype = torch.bfloat16 if arguments.bf16 else None
+        save_model(model, arguments.out, overwrite=arguments.overwrite, dtype=dtype)
     print(f"{arguments.out}: {stage.what}.")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...cli.options import check_input
+from ...errors import DisMoError
 from .shared import add_option
 
 log = logging.getLogger(__name__)
@@ -164,12 +165,14 @@ def _add_processes(parser: argparse.ArgumentParser) -> None:
     add_option(group, "nproc-per-node", type=int, default=1, help="processes of each (default 1)")
     add_option(group, "node-rank", type=int, default=0, help="number of this machine (default 0)")
     add_option(group, "local-rank", type=int, help="published, of no effect")
-    add_option(group, "master-addr", default="127.0.0.1", help="of machine 0 (default 127.0.0.1)")
+    add_option(
+        group, "master-addr", default="127.0.0.1", help="of machine 0, where there are several (default 127.0.0.1)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Start the processes, or be one of them."""
-    from .launch import launched
+    from ...cli.processes import is_one_of_several, run_in_processes
     from .train_stage import train
 
     unused = (*UNUSED, *(("num_classes",) if arguments.stage == "motion" else ()))
@@ -179,5 +182,12 @@ def run(arguments: argparse.Namespace) -> None:
     for name in ("autoencoder", "motion_model", "content_model", "lpips", "vgg16", "i3d"):
         if getattr(arguments, name, None) is not None:
             check_input(getattr(arguments, name), "weights")
-    if not launched(arguments):
+    nodes, each, rank = arguments.nnodes, arguments.nproc_per_node, arguments.node_rank
+    if nodes < 1 or each < 1 or not 0 <= rank < nodes:
+        raise DisMoError(
+            f"--nnodes and --nproc-per-node must be at least 1 and --node-rank below --nnodes, not {nodes}, {each} and {rank}."
+        )
+    if nodes * each == 1 or is_one_of_several():
         train(arguments)
+    else:
+        run_in_processes(arguments.words, each, nodes=nodes, rank=rank, address=arguments.master_addr)

@@ -27,7 +27,6 @@ from ..kinds import AUTOENCODER, CONTENT_MODEL, MOTION_MODEL
 # Of each stage: the name of its run folders, and of its folder below ./ckpts/<data set>/<mode>.
 RUNS = {AUTOENCODER: "ProjectedAutoencoder", MOTION_MODEL: "MotionDiffusion", CONTENT_MODEL: "ContentDiffusion"}
 PLACES = {AUTOENCODER: "autoencoder", MOTION_MODEL: "motion-diffusion", CONTENT_MODEL: "content-diffusion"}
-STEMS = {AUTOENCODER: "autoencoder", MOTION_MODEL: "motion_model", CONTENT_MODEL: "content_model"}
 LAST = "last.pt"
 _NAME = re.compile(r"\d{7}\.pt")
 

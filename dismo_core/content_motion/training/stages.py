@@ -17,7 +17,7 @@ from ...training.loop import ALONE, NumberedBatches, Schedule, TrainingRun, fit
 from ...training.muon import Muon
 from ...weights.kinds import Kind
 from ..checkpoints import save_model
-from ..kinds import AUTOENCODER, CONTENT_MODEL, MOTION_MODEL
+from ..kinds import AUTOENCODER, CONTENT_MODEL, MOTION_MODEL, STEMS
 from ..lpips import LPIPS
 from ..model import ContentMotionModel
 from ..models.autoencoder import ContentMotionAutoencoder
@@ -26,7 +26,7 @@ from ..models.motion_dit import MotionDiT
 from .batches import Batch, ClipSource, Share
 from .latents import CachedLatents, Encoded, Encoder, cache_latents
 from .objectives import AutoencoderObjective, DiffusionObjective, drawn_noise
-from .run_files import STEMS, PublishedCheckpoints
+from .run_files import PublishedCheckpoints
 from .watch import Watch
 
 Model = ContentMotionAutoencoder | MotionDiT | ContentDiT

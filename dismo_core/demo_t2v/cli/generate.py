@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
-import socket
 from typing import TYPE_CHECKING, Any
 
 from ...cli.given import refuse
 from ...cli.options import chosen_device, shown_runtime
+from ...cli.processes import is_one_of_several, run_in_processes
 from ...cli.progress import display
 from ...errors import DisMoError
 from .running import add_running, load
@@ -67,9 +66,7 @@ def run(arguments: argparse.Namespace) -> None:
         _generate(arguments, config, rows, settings, chosen_device(arguments.device))
         return
     refuse(arguments, ["device"], "does not go with --devices: give one of the two.")
-    _on_devices(
-        arguments, config, rows, settings, [name.strip() for name in arguments.devices.split(",") if name.strip()]
-    )
+    _on_devices(arguments, config, rows, settings)
 
 
 def _rows(arguments: argparse.Namespace, config: GenerateConfig) -> list[Row]:
@@ -150,36 +147,18 @@ def _generate(
 
 
 def _on_devices(
-    arguments: argparse.Namespace, config: GenerateConfig, rows: list[Row], settings: TableSettings, names: list[str]
+    arguments: argparse.Namespace, config: GenerateConfig, rows: list[Row], settings: TableSettings
 ) -> None:
-    """A process on each device, as torchrun starts them."""
-    import torch
-
+    """A process on each device; in each of them this is called again."""
+    names = [name.strip() for name in arguments.devices.split(",") if name.strip()]
     kinds = {"cuda" if name.isdigit() else name.partition(":")[0] for name in names}
     if len(kinds) != 1:
         raise DisMoError(
             f"--devices is {arguments.devices!r}; give numbers of GPUs, such as 0,2, or devices of one kind."
         )
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(len(names))}
-    if kinds == {"cuda"}:
-        place["CUDA_VISIBLE_DEVICES"] = ",".join(name.rpartition(":")[2] for name in names)
-    given = (vars(arguments) | {"run": None}, config, rows, settings, kinds.pop(), place)
-    torch.multiprocessing.spawn(_worker, (given,), nprocs=len(names))  # type: ignore[attr-defined,no-untyped-call]
-
-
-def _worker(
-    rank: int, given: tuple[dict[str, Any], GenerateConfig, list[Row], TableSettings, str, dict[str, str]]
-) -> None:
-    """One of the processes; its errors are said by itself, as a process's own are lost."""
-    import sys
-
-    options, config, rows, settings, kind, place = given
-    os.environ |= {**place, "RANK": str(rank), "LOCAL_RANK": str(rank)}
-    try:
-        _generate(argparse.Namespace(**options), config, rows, settings, kind)
-    except DisMoError as error:
-        print(f"dismo: {error}", file=sys.stderr)
-        sys.exit(2)
+    (kind,) = kinds
+    if is_one_of_several():
+        _generate(arguments, config, rows, settings, kind)
+        return
+    visible = {"CUDA_VISIBLE_DEVICES": ",".join(name.rpartition(":")[2] for name in names)} if kind == "cuda" else {}
+    run_in_processes(arguments.words, len(names), environment=visible)
