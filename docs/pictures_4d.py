@@ -72,8 +72,8 @@ def moved_flower() -> Clip4D:
 
 
 def clip_of_a_sentence() -> Clip4D:
-    """A red disc on white, by the base that is kept for training on."""
-    base = load_text_to_video(ROOT / "benchmarks/milestones/text_to_video_tiny")
+    """A red disc on white, by the bundled base."""
+    base = load_text_to_video("tiny")
     settings = VideoSettings(prompt="a red disc, on white", steps=30, guidance=3.0)
     frames = sample_videos(base, settings)[0]
     return prepare_clip(torch.nn.functional.pad(frames, (0, 1), value=255).numpy(), 8.0)
@@ -117,7 +117,7 @@ def main() -> None:
     after = mesh_views(refine_texture(mesh, one), 0, [0])
     save(contact_sheet([torch.cat((before[:1], after))], 2, 2 * SIDE), HELP / "4d_refine.jpg")
 
-    for name, given in (("4d_moved_picture_tiny", moved_flower()), ("4d_text", clip_of_a_sentence())):
+    for name, given in (("4d_moved_picture_tiny", moved_flower()), ("4d_text_tiny", clip_of_a_sentence())):
         moved = fit_clip(given)
         sides = [views_of(moved, [Shot(t, azimuth) for t in range(moved.frames)]) for azimuth in (0, 40)]
         save(contact_sheet([frames_of(given), *sides], 4, 128), THUMBNAILS / f"{name}.jpg")

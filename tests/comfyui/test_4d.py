@@ -91,24 +91,10 @@ def test_a_picture_through_lgm_and_zero123_with_toy_weights(server, toys):
     assert len(list((server.base / "output/3d/image_00001_ply").glob("*.ply"))) == 8
 
 
-def test_a_sentence_with_a_toy_base(server):
-    """A toy's clip is noise, in which nobody can tell a subject: that is said, and then the example's masks say where it is."""
-    from toy_text_to_video import write_base
-
-    assert server.json("/api/workflow_templates/dismo-pack/4d_text.json")["nodes"]
-    assert server.get("/api/workflow_templates/dismo-pack/4d_text.jpg")[:2] == b"\xff\xd8"
-    write_base(server.base / "models/diffusers/toy-4d-text")
-    prompt = short("4d_text", steps=2)
-    kinds = {node["class_type"]: key for key, node in prompt.items()}
-    prompt[kinds["DisMoLoadTextToVideo"]]["inputs"]["model"] = "toy-4d-text"
-    sample, prepare = kinds["DisMoMotionDirectorSample"], kinds["DisMo4DPrepareClip"]
-    prompt[sample]["inputs"] |= {"frames": 14, "width": 32, "height": 32, "steps": 1}
-    end = server.run(prompt).events[-1]
-    assert end["type"] == "execution_error" and end["data"]["node_id"] == prepare
-    assert "cannot be told from the background" in end["data"]["exception_message"]
-    prompt["20"] = {"class_type": "DisMoExample", "inputs": {"example": "fish"}}
-    prompt[prepare]["inputs"]["masks"] = ["20", 2]
-    run = finished(server, prompt)
+def test_a_sentence_becomes_an_object(server):
+    assert server.json("/api/workflow_templates/dismo-pack/4d_text_tiny.json")["nodes"]
+    assert server.get("/api/workflow_templates/dismo-pack/4d_text_tiny.jpg")[:2] == b"\xff\xd8"
+    run = finished(server, short("4d_text_tiny", steps=2))
     (saved,) = (e["output"]["images"][0] for e in run.data("executed") if "images" in e["output"])
     assert saved["filename"].startswith("4d_text")
     (shown,) = (e["output"]["result"] for e in run.data("executed") if "result" in e["output"])
