@@ -140,7 +140,7 @@ def test_refinement_and_sampling_are_cancelled_within_a_step(models):
 
 
 def test_repeated_and_interrupted_runs_leave_memory_flat(models):
-    """Each run refines and draws with another seed, each third one is interrupted; modules and tensors exactly, resident memory within 32 MB."""
+    """Each run refines and draws with another seed, a third is interrupted; modules and tensors exactly, resident memory within 32 MB."""
     server, states = models, []
 
     def cancel(event):
