@@ -44,15 +44,24 @@ class World:
         """Whether this process writes files and logs."""
         return self.rank == 0
 
-    def wrap(self, model: nn.Module) -> nn.Module:
-        """What training is to call: the model, with gradients averaged over all processes."""
+    def wrap(self, model: nn.Module, *, partly: bool = False) -> nn.Module:
+        """What training is to call: the model, with gradients averaged over all processes.
+
+        Args:
+            model: that is trained.
+            partly: whether a loss may come about without some of its weights, so that every step looks for them.
+        """
         if self.size == 1:
             return model
         if self.sharded:
             return self._shard(model)
         ids = [self.device.index] if self.device.type == "cuda" else None
         return nn.parallel.DistributedDataParallel(
-            model, device_ids=ids, broadcast_buffers=False, gradient_as_bucket_view=True
+            model,
+            device_ids=ids,
+            broadcast_buffers=False,
+            gradient_as_bucket_view=True,
+            find_unused_parameters=partly,
         )
 
     def _shard(self, model: nn.Module) -> nn.Module:

@@ -64,7 +64,7 @@ STAGE = [
     used("--precision fp16", "torch.float16"),
     used("--optimizer adamw8bit", "adamw8bit"),
     used("--samples", "template_example("),
-    used("--device cpu:0", "cpu:0"),
+    used("--device cpu:0", "index=0"),
 ]
 
 

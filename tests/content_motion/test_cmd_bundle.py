@@ -14,9 +14,10 @@ from dismo_core.content_motion import weights
 from dismo_core.content_motion.checkpoints import save_model
 from dismo_core.content_motion.evaluation import psnr
 from dismo_core.content_motion.training import bundle as bundling
-from dismo_core.content_motion.training.batches import DrawnSource, Share
+from dismo_core.content_motion.training.batches import DrawnSource
 from dismo_core.content_motion.training.bundle import bundle
 from dismo_core.synthetic.moving_scenes import MovingScenes
+from dismo_core.training.share import Share
 from dismo_core.weights import registry
 
 

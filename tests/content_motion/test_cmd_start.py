@@ -8,10 +8,11 @@ import torch
 from dismo_core import DisMoError
 from dismo_core import content_motion as cm
 from dismo_core.content_motion.evaluation import is_moving, low_rank, mean_frame, psnr
-from dismo_core.content_motion.training.batches import Batch, DrawnSource, Share
+from dismo_core.content_motion.training.batches import Batch, DrawnSource
 from dismo_core.content_motion.training.objectives import AutoencoderObjective, drawn_noise
 from dismo_core.content_motion.training.start import begin_as_mean
 from dismo_core.synthetic.moving_scenes import KINDS, MovingScenes
+from dismo_core.training.share import Share
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,10 @@
 """Training: which weights learn, from which frames, from which templates; runs that were stopped; what is written."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -31,6 +34,7 @@ from dismo_core.mimo.weight_layout import find_layout
 from dismo_core.synthetic.draws import Draws
 from dismo_core.training.checkpoint import latest_checkpoint
 from dismo_core.training.loop import Schedule
+from dismo_core.training.share import Share
 from dismo_core.video import read_image
 from dismo_core.weights.files import sha256
 from dismo_core.weights.verify import verify
@@ -183,7 +187,7 @@ def numbers(latents, frames):
 
 def test_references_keep_their_distance_and_clips_their_stride(files):
     for stage, reading in READINGS.items():
-        batches = TemplateBatches(files[stage], reading, 3)
+        batches = TemplateBatches(files[stage], reading, Share(3))
         contents = [load_file(file) for file in files[stage]]
         for seed in range(12):
             batch = batches(Draws(seed))
@@ -238,10 +242,10 @@ def test_products_of_16_bits_have_a_scaled_loss(files, tmp_path):
 
 def test_the_loss_falls(files, tmp_path):
     """On batches that were not trained on."""
-    batches = TemplateBatches(files["stage1"], READINGS["stage1"], 8)
+    batches = TemplateBatches(files["stage1"], READINGS["stage1"], Share(8))
 
     def loss(networks):
-        unseen = StageObjective(networks, batches, 10_000, snr_gamma=None)
+        unseen = StageObjective(networks, batches, Share(8), 10_000, snr_gamma=None)
         with torch.no_grad():
             return float(np.mean([float(unseen(number)["loss"]) for number in range(3)]))
 
@@ -294,8 +298,8 @@ def test_templates_from_folders_lists_and_patterns(templates, tmp_path):
         find_templates(["nowhere"])
 
 
-def test_both_stages_from_stable_diffusion_to_a_model_that_loads(templates, tmp_path):
-    base = tmp_path / "base"
+def stable_diffusion(base):
+    """What a training begins with: a small UNet, VAE and image encoder in a folder."""
     start = small_networks().denoising_unet
     unet = {n: x.clone() for n, x in start.state_dict().items() if ".motion_modules." not in n}
     unet["conv_in.weight"] = unet["conv_in.weight"][:, :4].clone()
@@ -305,14 +309,20 @@ def test_both_stages_from_stable_diffusion_to_a_model_that_loads(templates, tmp_
     (place / "config.json").write_text('{"attention_head_dim": 4, "norm_num_groups": 8}')
     make_vae().save_pretrained(base / "sd-vae-ft-mse")
     make_image_encoder().save_pretrained(base / "image_encoder")
-    original = sha256(place / "diffusion_pytorch_model.safetensors")
+    return base
+
+
+def test_both_stages_from_stable_diffusion_to_a_model_that_loads(templates, tmp_path):
+    base = stable_diffusion(tmp_path / "base")
+    unet = base / "stable-diffusion-v1-5" / "unet" / "diffusion_pytorch_model.safetensors"
+    original = sha256(unet)
     options = ["--data", str(templates), "--size", str(SIZE), "--batch", "2", "--steps", "1", "--frames"]
     options_one, options_two = [*options, "1", "--apart", "5"], [*options, "3", "--stride", "2"]
     one, two = tmp_path / "one", tmp_path / "two"
     assert main(["mimo", "train", "stage1", "--weights", str(base), "--out", str(one), *options_one]) == 0
     weights = ["--weights", str(one / "mimo.yaml"), "--out", str(two)]
     assert main(["mimo", "train", "stage2", *weights, *options_two]) == 0
-    assert sha256(place / "diffusion_pytorch_model.safetensors") == original
+    assert sha256(unet) == original
     first, second = (load_file(folder / "denoising_unet.safetensors") for folder in (one, two))
     changed = {name for name in first if not torch.equal(first[name], second[name])}
     assert changed and all(".motion_modules." in name for name in changed)
@@ -320,6 +330,32 @@ def test_both_stages_from_stable_diffusion_to_a_model_that_loads(templates, tmp_
     assert (pipe.denoising_unet.heads, pipe.denoising_unet.groups) == (4, 8)
     picture = np.full((40, 30, 3), 90, np.uint8)
     assert mimo.animate(pipe, picture, mimo.Template.load(templates / "a"), width=32, height=32, steps=1).any()
+
+
+def test_two_processes_train_as_one_with_the_same_batch(templates, tmp_path):
+    torch.manual_seed(3)
+    base = stable_diffusion(tmp_path / "base")
+    # With this seed both rows of the second process learn without the reference at step 1, and all others with it.
+    seed = 134
+    words = ["mimo", "train", "stage1", "--data", str(templates), "--weights", str(base), "--device", "cpu"]
+    words += ["--size", str(SIZE), "--batch", "4", "--apart", "5", "--seed", str(seed)]
+    words += ["--steps", "2", "--lr", "1e-3", "--lr-warmup", "1", "--log-every", "1", "--out"]
+    one, two = tmp_path / "one", tmp_path / "two"
+    assert main([*words, str(one)]) == 0
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    command = [*torchrun, "-m", "dismo_core", *words, str(two)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    for name in ("denoising_unet", "reference_unet", "pose_guider"):
+        wanted, found = (load_file(folder / f"{name}.safetensors") for folder in (one, two))
+        assert found.keys() == wanted.keys()
+        for weight, value in found.items():
+            # Attention to a single embedding has no gradient; of its rounding AdamW makes steps of any size.
+            if ".attn2.to_q" not in weight and ".attn2.to_k" not in weight:
+                assert torch.allclose(value, wanted[weight], rtol=0, atol=1e-5), (name, weight)
+    losses = [[json.loads(row)["loss"] for row in (run / "log.jsonl").read_text().splitlines()] for run in (one, two)]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
 
 
 def test_networks_that_are_told_what_stands_in_front(encoders, tmp_path):
@@ -330,7 +366,7 @@ def test_networks_that_are_told_what_stands_in_front(encoders, tmp_path):
     plain = encode_templates([tmp_path / "t"], encoders, reading, tmp_path / "latents")
     told = encode_templates([tmp_path / "t"], encoders, reading, tmp_path / "latents", occlusions=True)
     assert plain != told
-    eight, twelve = (TemplateBatches(files, reading, 2)(Draws(0))["background"] for files in (plain, told))
+    eight, twelve = (TemplateBatches(files, reading, Share(2))(Draws(0))["background"] for files in (plain, told))
     assert twelve.shape[1] == 8 and torch.equal(twelve[:, :4], eight) and not torch.equal(twelve[:, 4:], eight)
 
     # weights of 8 channels are widened by zeros, trained, written, and load again

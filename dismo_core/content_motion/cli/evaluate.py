@@ -117,8 +117,9 @@ def _clips(arguments: argparse.Namespace, model: ContentMotionModel) -> Batch:
     import torch
 
     from ...synthetic.moving_scenes import MovingScenes
+    from ...training.share import Share
     from ..folder import VideoFolder
-    from ..training.batches import Batch, DrawnSource, FolderSource, Share
+    from ..training.batches import Batch, DrawnSource, FolderSource
 
     size, frames, count = model.size or (64, 64), model.frames or 16, arguments.clips
     if arguments.data_path is not None:

@@ -23,6 +23,7 @@ from ...evaluation.fvd import load_i3d
 from ...synthetic.moving_scenes import MovingScenes
 from ...training.distributed import World, joined
 from ...training.loop import Schedule
+from ...training.share import Share
 from ...weights.kinds import Kind
 from ..folder import VideoFolder
 from ..kinds import AUTOENCODER, CONTENT_MODEL, MOTION_MODEL
@@ -31,7 +32,7 @@ from ..models.autoencoder import ContentMotionAutoencoder
 from ..models.content_dit import ContentDiT
 from ..models.dit import preset_sizes
 from ..models.motion_dit import MotionDiT
-from ..training.batches import DrawnSource, FolderSource, Share
+from ..training.batches import DrawnSource, FolderSource
 from ..training.recipes import PRESETS, Recipe
 from ..training.run_files import find_trained, new_folder, newest_run
 from ..training.stages import StageRun, train_autoencoder, train_content_model, train_motion_model

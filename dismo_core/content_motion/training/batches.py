@@ -15,6 +15,7 @@ from torch import Tensor
 from ...data.frames import Unusable
 from ...errors import DisMoError
 from ...synthetic.moving_scenes import KINDS, MovingScenes, ScenePairs
+from ...training.share import Share
 from ..folder import VideoFolder
 
 log = logging.getLogger(__name__)
@@ -49,40 +50,6 @@ class ClipSource(Protocol):
 
     def __len__(self) -> int:
         """Items of an epoch."""
-
-
-@dataclass(frozen=True)
-class Share:
-    """What one process takes of a batch.
-
-    Args:
-        batch: clips of all processes together.
-        rank: of this process.
-        size: processes.
-
-    Raises:
-        DisMoError: the batch cannot be divided.
-    """
-
-    batch: int
-    rank: int = 0
-    size: int = 1
-
-    def __post_init__(self) -> None:
-        if self.batch < 1 or self.batch % self.size:
-            raise DisMoError(
-                f"A global batch of {self.batch} clips cannot be divided among {self.size} processes. Choose a multiple of {self.size}."
-            )
-
-    @property
-    def clips(self) -> int:
-        """Of this process."""
-        return self.batch // self.size
-
-    def places(self, number: int) -> range:
-        """Numbers of the clips of batch `number`, counted over the whole run."""
-        begin = number * self.batch + self.rank * self.clips
-        return range(begin, begin + self.clips)
 
 
 @dataclass

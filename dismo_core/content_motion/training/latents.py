@@ -17,9 +17,10 @@ from torch import Tensor
 from ...errors import DisMoError
 from ...files import atomic_write, save_tensors
 from ...training.distributed import World
+from ...training.share import Share
 from ...weights.files import read_weights
 from ..models.autoencoder import ContentMotionAutoencoder
-from .batches import Batch, ClipSource, Share
+from .batches import Batch, ClipSource
 
 log = logging.getLogger(__name__)
 

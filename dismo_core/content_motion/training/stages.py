@@ -15,6 +15,7 @@ from ...evaluation.fvd import I3D
 from ...training.distributed import World
 from ...training.loop import ALONE, NumberedBatches, Schedule, TrainingRun, fit
 from ...training.muon import Muon
+from ...training.share import Share
 from ...weights.kinds import Kind
 from ..checkpoints import save_model
 from ..kinds import AUTOENCODER, CONTENT_MODEL, MOTION_MODEL, STEMS
@@ -23,7 +24,7 @@ from ..model import ContentMotionModel
 from ..models.autoencoder import ContentMotionAutoencoder
 from ..models.content_dit import ContentDiT
 from ..models.motion_dit import MotionDiT
-from .batches import Batch, ClipSource, Share
+from .batches import Batch, ClipSource
 from .latents import CachedLatents, Encoded, Encoder, cache_latents
 from .objectives import AutoencoderObjective, DiffusionObjective, drawn_noise
 from .run_files import PublishedCheckpoints

@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ...cli.options import check_device, progress_runtime
+from ...cli.options import progress_runtime
 from ...cli.progress import display
 from ...cli.training_options import add_run, changed_schedule, check_folder, device, precision
 from ...cli.training_report import TrainingReport
 from ...errors import DisMoError
+
+if TYPE_CHECKING:
+    from ..training.on_templates import StageRecipe
 
 _DATA = "templates, folders of them, patterns, or text files that list them"
 STEPS = {
@@ -59,7 +62,10 @@ def _add_tiny(commands: Any) -> None:
 
 def _add_stage(commands: Any, stage: str, about: str) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
-        stage, help=about, description=f"Train {about} of templates. Goes on where it was stopped."
+        stage,
+        help=about,
+        description=f"Train {about} of templates. Goes on where it was stopped. Several GPUs: torchrun --nproc-per-node 4 -m dismo_core "
+        f"mimo train {stage} ...",
     )
     add_run(parser)
     parser.add_argument("--data", nargs="+", required=True, metavar="TEMPLATES", help=_DATA)
@@ -74,7 +80,7 @@ def _add_stage(commands: Any, stage: str, about: str) -> None:
     if stage == "lora":
         parser.add_argument("--rank", type=int, help="of the updates (default 16)")
     parser.add_argument("--size", type=int, metavar="PX", help="width and height (default 512, of stage1 768)")
-    parser.add_argument("--batch", type=int, metavar="CLIPS", help="(default 1, of stage1 4)")
+    parser.add_argument("--batch", type=int, metavar="CLIPS", help="of all processes together (default 1, of stage1 4)")
     parser.add_argument(
         "--steps", type=int, help="optimizer steps in all (default 30000, of stage2 10000, of lora 2000)"
     )
@@ -170,7 +176,8 @@ def run_stage(arguments: argparse.Namespace) -> None:
     """Check, encode, train, export."""
     import torch
 
-    from ...training.optimizers import check_optimizer
+    from ...training.distributed import joined
+    from ...training.share import Share
     from ..load_pipeline import begun_networks, load_encoders, load_networks
     from ..lora import save_lora
     from ..models.denoising_unet import WITH_OCCLUSION
@@ -178,19 +185,76 @@ def run_stage(arguments: argparse.Namespace) -> None:
     from ..training.examples import Encoders
     from ..training.export import export_beside
     from ..training.networks import Networks
-    from ..training.on_templates import RECIPES, StageRun, train_stage
+    from ..training.on_templates import StageRun, train_stage
     from ..training.sheet import SampleSheet
     from ..training.template_files import find_templates, usable
     from ..training.template_latents import encode_templates, template_example
     from ..weight_layout import TO_BEGIN, find_layout
 
+    recipe = _recipe(arguments)
+    seed = _seed(arguments)
+    where = device(arguments)
+    autocast = precision(arguments, torch.device(where))
+    layout = find_layout(arguments.weights, ("pretrained_vae_path", "image_encoder_path"))
+    begun = "denoising_unet_path" in layout.paths
+    if not begun:
+        layout = find_layout(arguments.weights, TO_BEGIN)
+    check_folder(arguments)
+    paths = usable(find_templates(arguments.data), recipe.reading)
+    with joined(where) as world:
+        Share(
+            recipe.batch, world.rank, world.size
+        )  # a batch that cannot be divided is refused before anything is loaded
+        with progress_runtime("Loading the weights", str(world.device)) as runtime:
+            torch.manual_seed(seed)  # of what begins new
+            # frozen weights need no float32 where products are computed in less
+            dtype = autocast if recipe.rank and autocast is not None else torch.float32
+            channels = WITH_OCCLUSION if getattr(arguments, "occlusion_channels", False) else 8
+            parts = load_networks(layout, dtype, channels) if begun else begun_networks(layout, channels)
+            networks = Networks(*parts)
+            encoders = Encoders(*load_encoders(layout, torch.float32), recipe.size, world.device)
+            runtime.stage("encoding the templates")
+            files = encode_templates(
+                paths,
+                encoders,
+                recipe.reading,
+                arguments.out / "latents",
+                lambda done, total: runtime.progress(done, total, None),
+                occlusions=networks.denoising_unet.conv_in.in_channels == WITH_OCCLUSION,
+                world=world,
+            )
+        with display(f"Training {arguments.stage}") as shown:
+            report = TrainingReport(shown, {arguments.stage: recipe.schedule.steps})
+
+            def progress(done: int, total: int, row: Any) -> None:
+                report(arguments.stage, done, total, row)
+
+            sheet = None
+            if arguments.samples:
+                sheet = SampleSheet(encoders, [template_example(paths[0], recipe.reading)], RELEASED[1], autocast)
+            run = StageRun(arguments.stage, recipe, arguments.out, files, seed, world, autocast, progress, sheet)
+            train_stage(networks, run)
+    if not world.main:
+        return
+    if recipe.rank:
+        save_lora(networks, arguments.out / "lora.safetensors")
+        print(f"Wrote {arguments.out / 'lora.safetensors'}")
+        return
+    for path in export_beside(networks, layout, arguments.out):
+        print(f"Wrote {path}")
+
+
+def _recipe(arguments: argparse.Namespace) -> StageRecipe:
+    """The stage's numbers, with what the options change."""
+    from ...training.optimizers import check_optimizer
+    from ..training.on_templates import RECIPES
+
     recipe = RECIPES[arguments.stage]
-    schedule = changed_schedule(recipe.schedule, arguments)
     checkpointing = arguments.gradient_checkpointing
     recipe = replace(
         recipe,
         reading=_reading(arguments),
-        schedule=schedule,
+        schedule=changed_schedule(recipe.schedule, arguments),
         size=recipe.size if arguments.size is None else arguments.size,
         batch=recipe.batch if arguments.batch is None else arguments.batch,
         checkpointing=recipe.checkpointing if checkpointing is None else checkpointing,
@@ -204,48 +268,7 @@ def run_stage(arguments: argparse.Namespace) -> None:
             f"--batch must be at least 1 and --size a multiple of 8, not {recipe.batch} and {recipe.size}."
         )
     check_optimizer(recipe.optimizer)
-    seed = _seed(arguments)
-    where = device(arguments)
-    autocast = precision(arguments, torch.device(where))
-    layout = find_layout(arguments.weights, ("pretrained_vae_path", "image_encoder_path"))
-    begun = "denoising_unet_path" in layout.paths
-    if not begun:
-        layout = find_layout(arguments.weights, TO_BEGIN)
-    check_folder(arguments)
-    paths = usable(find_templates(arguments.data), recipe.reading)
-    with progress_runtime("Loading the weights", check_device(where)) as runtime:
-        torch.manual_seed(seed)  # of what begins new
-        # frozen weights need no float32 where products are computed in less
-        dtype = autocast if recipe.rank and autocast is not None else torch.float32
-        channels = WITH_OCCLUSION if getattr(arguments, "occlusion_channels", False) else 8
-        networks = Networks(*(load_networks(layout, dtype, channels) if begun else begun_networks(layout, channels)))
-        encoders = Encoders(*load_encoders(layout, torch.float32), recipe.size, where)
-        runtime.stage("encoding the templates")
-        files = encode_templates(
-            paths,
-            encoders,
-            recipe.reading,
-            arguments.out / "latents",
-            lambda done, total: runtime.progress(done, total, None),
-            occlusions=networks.denoising_unet.conv_in.in_channels == WITH_OCCLUSION,
-        )
-    with display(f"Training {arguments.stage}") as shown:
-        report = TrainingReport(shown, {arguments.stage: schedule.steps})
-
-        def progress(done: int, total: int, row: Any) -> None:
-            report(arguments.stage, done, total, row)
-
-        sheet = None
-        if arguments.samples:
-            sheet = SampleSheet(encoders, [template_example(paths[0], recipe.reading)], RELEASED[1], autocast)
-        run = StageRun(arguments.stage, recipe, arguments.out, files, seed, where, autocast, progress, sheet)
-        train_stage(networks, run)
-    if recipe.rank:
-        save_lora(networks, arguments.out / "lora.safetensors")
-        print(f"Wrote {arguments.out / 'lora.safetensors'}")
-        return
-    for path in export_beside(networks, layout, arguments.out):
-        print(f"Wrote {path}")
+    return recipe
 
 
 def _reading(arguments: argparse.Namespace) -> Any:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from torch import nn
+from typing import Any
+
+from torch import Tensor, nn
 
 from ...errors import DisMoError
 from ..models.denoising_unet import DenoisingUNet
 from ..models.pose_guider import PoseGuider
 from ..models.reference_unet import ReferenceUNet
+from .objective import training_loss
 
 STAGES = ("stage1", "stage2")
 _MOTION = ".motion_modules."
@@ -22,6 +25,10 @@ class Networks(nn.Module):
     def __init__(self, reference_unet: ReferenceUNet, denoising_unet: DenoisingUNet, pose_guider: PoseGuider) -> None:
         super().__init__()
         self.reference_unet, self.denoising_unet, self.pose_guider = reference_unet, denoising_unet, pose_guider
+
+    def forward(self, **inputs: Any) -> Tensor:
+        """The loss; inputs as of `training_loss`."""
+        return training_loss(self.reference_unet, self.denoising_unet, self.pose_guider, **inputs)
 
     def train_stage(self, stage: str, *, from_nothing: bool = False) -> None:
         """Let only the weights of a stage have gradients.

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import torch
 
-from ...training.loop import Schedule, TrainingRun, fit
+from ...training.distributed import World
+from ...training.loop import ALONE, Schedule, TrainingRun, fit
 from ...training.optimizers import make_adamw
+from ...training.share import Share
 from ..lora import RANK, add_lora
 from ..models.denoising_unet import WITH_OCCLUSION
 from .networks import Networks
@@ -30,7 +32,7 @@ class StageRecipe:
     Args:
         reading: what a template gives.
         size: width and height, px.
-        batch: clips.
+        batch: clips of all processes together.
         schedule: see `Schedule`; a short warm-up, then a cosine.
         checkpointing: whether activations are computed again in the backward pass: less memory, a third slower.
         rank: of low-rank updates that are trained in the place of the weights; 0 = the weights are.
@@ -63,7 +65,7 @@ class StageRun:
         folder: takes checkpoints and log.
         files: encoded templates.
         seed: of data and noise.
-        device: where it runs.
+        world: of the processes that train together.
         autocast: dtype of matrix products; None = float32.
         progress: see `TrainingRun`.
         sheet: drawn into the folder at every checkpoint; None = not.
@@ -74,7 +76,7 @@ class StageRun:
     folder: Path
     files: list[Path]
     seed: int = 0
-    device: str = "cpu"
+    world: World = ALONE
     autocast: torch.dtype | None = None
     progress: Callable[[int, int, Mapping[str, float]], None] | None = None
     sheet: SampleSheet | None = None
@@ -86,15 +88,18 @@ def train_stage(networks: Networks, run: StageRun) -> Networks:
     Returns:
         The same networks, trained.
     """
-    recipe, reading = run.recipe, run.recipe.reading
-    networks.to(run.device)
+    recipe, reading, world = run.recipe, run.recipe.reading, run.world
+    networks.to(world.device)
     if recipe.rank:
         add_lora(networks, recipe.rank)
     else:
         networks.train_stage(run.stage)
     networks.save_activations(recipe.checkpointing)
-    batches = TemplateBatches(run.files, reading, recipe.batch, run.device)
-    objective = StageObjective(networks, batches, run.seed)
+    share = Share(recipe.batch, world.rank, world.size)
+    batches = TemplateBatches(run.files, reading, share, world.device)
+    # rows without the reference leave the reference UNet out
+    wrapped = world.wrap(networks, partly=run.stage != "stage2")
+    objective = StageObjective(wrapped, batches, share, run.seed)
     trained = {name for name, weight in networks.named_parameters() if weight.requires_grad}
     counted = sum(weight.numel() for weight in networks.parameters() if weight.requires_grad)
     log.info("%s trains %s weights in %d tensors.", run.stage, f"{counted:,}", len(trained))
@@ -124,6 +129,8 @@ def train_stage(networks: Networks, run: StageRun) -> Networks:
         about,
         run.progress,
         None if run.sheet is None else run.sheet.into(run.folder),
+        world=world,
+        wrapped=wrapped,
         autocast=run.autocast,
         scaled=run.autocast is torch.float16,
         saved=trained.__contains__,

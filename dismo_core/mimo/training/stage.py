@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ...synthetic.draws import Draws
-from .networks import Networks
-from .objective import training_loss
+from ...training.share import Share
 
 NOISE_OFFSET = 0.05
 DROP = 0.1  # probability of a row without the reference
@@ -18,21 +17,23 @@ class StageObjective:
     """Losses of a batch by its number; what is drawn for it is a function of that number.
 
     Args:
-        networks: that are trained.
-        shown: gives `latents`, `background`, `reference_latent`, `context` and `poses` of a batch, see `training_loss`, from its stream
-            of random numbers.
+        networks: `Networks` that are trained, or what wraps them.
+        shown: gives `latents`, `background`, `reference_latent`, `context` and `poses` of this process's rows of a batch, see
+            `training_loss`, from the batch's stream of random numbers, of which it takes what all rows need.
+        share: of each batch.
         seed: of batch 0; others have those after it.
         snr_gamma: see `training_loss`.
     """
 
     def __init__(
         self,
-        networks: Networks,
+        networks: nn.Module,
         shown: Callable[[Draws], dict[str, Tensor]],
+        share: Share,
         seed: int,
         snr_gamma: float | None = 5.0,
     ) -> None:
-        self.networks, self.shown = networks, shown
+        self.networks, self.shown, self.share = networks, shown, share
         self.seed, self.snr_gamma = seed, snr_gamma
 
     def __call__(self, number: int) -> dict[str, Tensor]:
@@ -40,17 +41,15 @@ class StageObjective:
         draws = Draws(self.seed + number)
         inputs = self.shown(draws)
         latents = inputs["latents"]
-        rows = len(latents)
+        rows, own = self.share.batch, self.share.rows
         timesteps = draws.integers(0, 1000, rows)
-        noise = draws.randn(*latents.shape) + NOISE_OFFSET * draws.randn(rows, 4, 1, 1, 1)
-        loss = training_loss(
-            self.networks.reference_unet,
-            self.networks.denoising_unet,
-            self.networks.pose_guider,
+        noise = draws.randn(rows, *latents.shape[1:]) + NOISE_OFFSET * draws.randn(rows, 4, 1, 1, 1)
+        drop = draws.rand(rows) < DROP
+        loss: Tensor = self.networks(
             **inputs,
-            timesteps=timesteps.to(latents.device),
-            noise=noise.to(latents.device),
-            drop=draws.rand(rows) < DROP,
+            timesteps=timesteps[own].to(latents.device),
+            noise=noise[own].to(latents.device),
+            drop=drop[own].tolist(),
             snr_gamma=self.snr_gamma,
         )
         return {"loss": loss}

@@ -19,6 +19,9 @@ from torch import Tensor
 from ...errors import DisMoError
 from ...files import atomic_write
 from ...synthetic.draws import Draws
+from ...training.distributed import World
+from ...training.loop import ALONE
+from ...training.share import Share
 from ..crops.clips import MIN_AREA, Clip, plan_crops
 from ..crops.square import BLACK, WHITE, Squares, crop_square, prepare_reference
 from ..network_inputs import picture_for_pose
@@ -38,6 +41,7 @@ def encode_templates(
     progress: Callable[[int, int], None] = lambda done, total: None,
     *,
     occlusions: bool = False,
+    world: World = ALONE,
 ) -> list[Path]:
     """A file for each template; those that are there already are kept.
 
@@ -51,17 +55,19 @@ def encode_templates(
         folder: takes the files.
         progress: called with (templates done, in all).
         occlusions: whether latents of what stands in front are there, too, for networks of 12 channels.
+        world: of the processes, each of which encodes its share; all must call this.
     """
     folder.mkdir(parents=True, exist_ok=True)
     files = []
     for number, path in enumerate(paths):
         file = folder / f"{path.stem}-{_key(path, encoders, reading, occlusions)}.safetensors"
-        if not file.exists():
+        if number % world.size == world.rank and not file.exists():
             tensors = _encoded(path, encoders, reading, occlusions)
             with atomic_write(file) as temporary:
                 save_file(tensors, temporary)
         files.append(file)
         progress(number + 1, len(paths))
+    world.wait()
     return files
 
 
@@ -147,12 +153,14 @@ class TemplateBatches:
     Args:
         files: of `encode_templates`.
         reading: see there.
-        rows: clips in a batch.
+        share: of each batch.
         device: where batches go.
     """
 
-    def __init__(self, files: Sequence[Path], reading: Reading, rows: int, device: torch.device | str = "cpu") -> None:
-        self.files, self.reading, self.rows, self.device = list(files), reading, rows, device
+    def __init__(
+        self, files: Sequence[Path], reading: Reading, share: Share, device: torch.device | str = "cpu"
+    ) -> None:
+        self.files, self.reading, self.share, self.device = list(files), reading, share, device
         self._choices = [_choices(file, reading) for file in self.files]
         for file, choices in zip(self.files, self._choices, strict=True):
             if not choices:
@@ -161,16 +169,20 @@ class TemplateBatches:
                 )
 
     def __call__(self, draws: Draws) -> dict[str, Tensor]:
-        """`latents`, `background`, `reference_latent`, `context`, `poses` of a batch."""
-        rows = [self._row(draws) for _ in range(self.rows)]
+        """`latents`, `background`, `reference_latent`, `context`, `poses` of this process's rows of a batch."""
+        drawn = [self._drawn(draws) for _ in range(self.share.batch)]
+        rows = [self._read(*row) for row in drawn[self.share.rows]]
         return {name: torch.stack([row[name] for row in rows]).to(self.device) for name in rows[0]}
 
-    def _row(self, draws: Draws) -> dict[str, Tensor]:
+    def _drawn(self, draws: Draws) -> tuple[int, int, int]:
+        """Number of a file, the first frame of a clip, and the frame of its reference."""
         number = int(draws.integers(0, len(self.files)))
         starts = self._choices[number]
         start = list(starts)[int(draws.integers(0, len(starts)))]
         references = starts[start]
-        reference = references[int(draws.integers(0, len(references)))]
+        return number, start, references[int(draws.integers(0, len(references)))]
+
+    def _read(self, number: int, start: int, reference: int) -> dict[str, Tensor]:
         step, end = self.reading.stride, start + (self.reading.frames - 1) * self.reading.stride + 1
         with ExitStack() as stack:
             file = stack.enter_context(safe_open(self.files[number], "pt"))

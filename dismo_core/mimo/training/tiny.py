@@ -14,6 +14,7 @@ from ...synthetic.draws import Draws
 from ...training.average import PREFIX
 from ...training.checkpoint import checkpoints, latest_checkpoint
 from ...training.loop import Schedule, TrainingRun, fit
+from ...training.share import Share
 from .drawn_examples import SIZE, draw_examples
 from .examples import Encoders, encoded
 from .networks import Networks
@@ -101,10 +102,10 @@ def train_tiny(
         return encoded(draw_examples(draws, recipe.clips, recipe.frames)[0], encoders)
 
     networks.train_stage("stage1", from_nothing=True)
-    objective = StageObjective(networks, pictures, recipe.seed + 100_000_000)
+    objective = StageObjective(networks, pictures, Share(recipe.batch), recipe.seed + 100_000_000)
     fit(networks, objective, run("stage1", second, sheet.into(folder / "stage1")))
     networks.train_stage("stage2")
-    objective = StageObjective(networks, clips, recipe.seed + 200_000_000)
+    objective = StageObjective(networks, clips, Share(recipe.clips), recipe.seed + 200_000_000)
     fit(networks, objective, run("stage2", third, sheet.into(folder / "stage2")))
     return networks, encoders
 
