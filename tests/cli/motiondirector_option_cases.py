@@ -193,7 +193,10 @@ MOTIONDIRECTOR = {
             used("--output {video}", "exists already"),
             used("--overwrite", "judge_adapter", beside="-o {video}"),
             refused("--tiny", "is for an adapter and its clip"),
-            *(refused(words, "is for --tiny") for words in ("--train-steps 7", "--clips 2", "--appearances 2", "--controls")),
+            *(
+                refused(words, "is for --tiny")
+                for words in ("--train-steps 7", "--clips 2", "--appearances 2", "--controls")
+            ),
             *RUNNING,
         ],
         {
