@@ -9,15 +9,15 @@ import argparse
 import json
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from dismo_core.motiondirector.drawn import Make, learn_drawn, same_motion, sampler
+from dismo_core.motiondirector.drawn import Make, learn_drawn, same_motion, sampler, training_on_drawn
 from dismo_core.motiondirector.sampling import VideoSettings
-from dismo_core.motiondirector.training import TrainingSettings
 from dismo_core.synthetic.captioned import CaptionedClips
 from dismo_core.text_to_video import load_text_to_video
 from dismo_core.text_to_video.gates import (
@@ -81,17 +81,10 @@ def main() -> None:
 
 def _transferred(trained: TinyBase, autoencoder: Any, given: argparse.Namespace) -> dict[str, Number]:
     """Gate (c), with the base as it would ship: in half precision, out of its folder."""
-    several = given.adapter_clips > 1
-    settings = TrainingSettings(
-        convolutions=several,
-        appearance=not several,
-        dropout=0.0 if several else 0.1,
-        accumulation=given.adapter_clips,
-        steps=given.adapter_steps,
+    settings = replace(
+        training_on_drawn(given.adapter_steps, given.adapter_clips),
         learning_rate=given.adapter_rate,
         rank=given.adapter_rank,
-        checkpointing=False,
-        save_every=given.adapter_steps,
     )
     videos = VideoSettings(steps=given.steps, guidance=given.guidance)
     with tempfile.TemporaryDirectory() as held:
@@ -103,7 +96,7 @@ def _transferred(trained: TinyBase, autoencoder: Any, given: argparse.Namespace)
         def adapted(clip: CaptionedClips) -> Make:
             nonlocal learned
             learned += 1
-            clips = same_motion(clip, given.adapter_clips) if several else clip
+            clips = same_motion(clip, given.adapter_clips) if given.adapter_clips > 1 else clip
             adapters = learn_drawn(base, clips, settings, folder / str(learned))
             return sampler(base, videos, motion=adapters["motion"])
 

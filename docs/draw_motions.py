@@ -18,10 +18,9 @@ sys.path.insert(0, str(ROOT))
 
 from dismo_core.motiondirector.adapter_file import read_adapter, write_adapter  # noqa: E402
 from dismo_core.motiondirector.bundled import FOLDER  # noqa: E402
-from dismo_core.motiondirector.drawn import learn_drawn, pixels, same_motion, sampler  # noqa: E402
+from dismo_core.motiondirector.drawn import learn_drawn, pixels, same_motion, sampler, training_on_drawn  # noqa: E402
 from dismo_core.motiondirector.merge import merge_adapters  # noqa: E402
 from dismo_core.motiondirector.sampling import VideoSettings  # noqa: E402
-from dismo_core.motiondirector.training import TrainingSettings  # noqa: E402
 from dismo_core.synthetic.captioned import CaptionedClips  # noqa: E402
 from dismo_core.text_to_video import load_text_to_video  # noqa: E402
 from dismo_core.text_to_video.gates import SEED, transfer_cases  # noqa: E402
@@ -30,17 +29,7 @@ from dismo_core.video.sheets import save_picture  # noqa: E402
 from dismo_core.weights.load import write_checksums  # noqa: E402
 
 MOTIONS = {"moving-left": "moving left", "moving-up": "moving up", "circling": "circling clockwise"}
-LEARNED = TrainingSettings(
-    steps=200,
-    rank=32,
-    learning_rate=2e-3,
-    convolutions=True,
-    appearance=False,
-    accumulation=4,
-    dropout=0.0,
-    checkpointing=False,
-    save_every=40,
-)
+STEPS, CLIPS = 200, 4
 RANK = 2  # of the file: the motion needs no more
 
 
@@ -53,7 +42,10 @@ def clips(move: str, count: int) -> CaptionedClips:
 def learn(name: str, runs: Path) -> Path:
     """Train a motion and write its file."""
     base = load_text_to_video("tiny")
-    whole = learn_drawn(base, clips(MOTIONS[name], 4), LEARNED, runs / name, metadata={"license": "CC0-1.0"})["motion"]
+    settings = replace(training_on_drawn(STEPS, CLIPS), save_every=40)
+    whole = learn_drawn(base, clips(MOTIONS[name], CLIPS), settings, runs / name, metadata={"license": "CC0-1.0"})[
+        "motion"
+    ]
     small = merge_adapters([read_adapter(whole, base.unet, "motion")], [1.0], RANK).file
     FOLDER.mkdir(exist_ok=True)
     path = FOLDER / f"{name}.safetensors"
@@ -67,7 +59,7 @@ def draw_thumbnails() -> None:
     moved, alone = (
         pixels(sampler(base, VideoSettings(), motion=motion)(prompt, 0)[0])[::3] for motion in ("moving-left", None)
     )
-    four = pixels(clips("moving left", 4).rendered())[:, ::3]
+    four = pixels(clips("moving left", CLIPS).rendered())[:, ::3]
     for name, rows in (("motiondirector_tiny", (moved, alone)), ("motiondirector_train_tiny", (*four[:2], moved))):
         picture = torch.cat([torch.cat(list(row), dim=1) for row in rows])
         save_picture(picture, ROOT / f"workflows/{name}.jpg", overwrite=True)
@@ -80,9 +72,9 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "motions", help="folder of the trainings")
     parser.add_argument("--thumbnails", action="store_true", help="of the tiny workflows")
     given = parser.parse_args()
-    four = pixels(clips("moving left", 4).rendered()).flatten(0, 1)
+    four = pixels(clips("moving left", CLIPS).rendered()).flatten(0, 1)
     write_video(ROOT / "dismo_core/assets/media/four_clips.mp4", four, 8, crf=8, overwrite=True)
-    print(clips("moving left", 4).captions())
+    print(clips("moving left", CLIPS).captions())
     torch.set_num_threads(1)
     for name in given.train:
         print(learn(name, given.runs))

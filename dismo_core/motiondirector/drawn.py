@@ -27,6 +27,23 @@ APPEARANCES = 77  # seed
 Make = Callable[[Sequence[str], int], Tensor]  # captions and a seed -> frames [B, N, H, W, 3] in -1..1
 
 
+def training_on_drawn(steps: int, clips: int, *, appearance: bool = False, seed: int = 0) -> TrainingSettings:
+    """What teaches the tiny base a motion: as published of one clip; of several, the convolutions over frames as well.
+
+    Args:
+        steps: of the training, each with all clips.
+        clips: of one motion, in different appearances.
+        appearance: whether appearance adapters are trained beside; of one clip always.
+        seed: of the training.
+    """
+    common = TrainingSettings(steps=steps, save_every=steps, checkpointing=False, seed=seed)
+    if clips == 1:
+        return common
+    return replace(
+        common, learning_rate=2e-3, convolutions=True, dropout=0.0, accumulation=clips, appearance=appearance
+    )
+
+
 def same_motion(clip: CaptionedClips, count: int) -> CaptionedClips:
     """Clips on the way of one clip, in other appearances; always the same ones."""
     return draw_captioned(count, Draws(APPEARANCES), clip.trajectory.place.shape[1]).moving_as(clip)

@@ -17,9 +17,10 @@ from torch import Tensor
 from ..evaluation.colors import color_overlap
 from ..evaluation.objects import see_objects
 from ..runtime import Runtime
+from ..synthetic.captioned import CaptionedClips
 from ..text_to_video.gates import TransferCase, fidelities, mean, transfer_cases, ways
 from .cache import with_inversion
-from .drawn import as_clip, learn_drawn, pixels, sampler, through_vae
+from .drawn import as_clip, learn_drawn, pixels, same_motion, sampler, through_vae
 from .sampling import VideoSettings, sample_latents
 from .training import TrainingSettings
 
@@ -51,7 +52,7 @@ class Measured:
         kind: of videos, one of the names above.
         fidelity: motion fidelity to the clip, -1..1.
         way: `same_way` with it, -1..1.
-        leak: share of the clip's colors, 0..1.
+        leak: share of the colors of the clips that were learned from, 0..1.
         kept: share of videos whose object has the color and the shape that the prompt names.
         prompts: how many.
     """
@@ -77,6 +78,7 @@ def evaluate_drawn(
     *,
     moves: Sequence[str] = HELD_OUT,
     prompts: int = 4,
+    appearances: int = 1,
     controls: bool = False,
     runtime: Runtime | None = None,
 ) -> tuple[list[Measured], list[list[Tensor]]]:
@@ -89,6 +91,7 @@ def evaluate_drawn(
         folder: takes the runs; a run that is there is resumed.
         moves: of the clips.
         prompts: of each clip.
+        appearances: clips that each motion is learned from; of several, others than the clip on its very way, see `same_motion`.
         controls: also a negative scale, a part of the steps, and noise priors.
         runtime: stages and progress.
 
@@ -100,9 +103,10 @@ def evaluate_drawn(
     sheets = []
     for number, case in enumerate(transfer_cases(moves, SEED, prompts)):
         runtime.stage(f"clip {number + 1} of {len(moves)}: {case.move}")
-        made = _videos(base, training, videos, folder / str(number), case, controls)
+        learned = same_motion(case.clip, appearances) if appearances > 1 else case.clip
+        made = _videos(base, training, videos, folder / str(number), case, learned, controls)
         clip = case.clip.rendered()
-        found += [_measured(case, kind, frames, clip) for kind, frames in made.items()]
+        found += [_measured(case, kind, frames, clip, learned.rendered()) for kind, frames in made.items()]
         sheets.append([pixels(clip[0]), *(pixels(frames[0]) for kind, frames in made.items() if kind != CHANCE)])
         runtime.progress(number + 1, len(moves), None)
     return found, sheets
@@ -114,12 +118,13 @@ def _videos(
     videos: VideoSettings,
     folder: Path,
     case: TransferCase,
+    learned: CaptionedClips,
     controls: bool,
 ) -> dict[str, Tensor]:
     """Kind -> frames [prompts, N, 64, 64, 3] in -1..1."""
     captions, frames, caption = case.asked.captions(False), case.clip.rendered()[0], case.clip.captions(False)[0]
-    dual = learn_drawn(base, case.clip, training, folder / "dual")
-    ordinary = learn_drawn(base, case.clip, replace(training, together=True), folder / "ordinary")
+    dual = learn_drawn(base, learned, training, folder / "dual")
+    ordinary = learn_drawn(base, learned, replace(training, together=True), folder / "ordinary")
     made = {
         CHANCE: case.others.rendered(),
         CEILING: through_vae(base, case.asked.moving_as(case.clip).rendered()),
@@ -136,11 +141,11 @@ def _videos(
     return made
 
 
-def _measured(case: TransferCase, kind: str, made: Tensor, clip: Tensor) -> Measured:
+def _measured(case: TransferCase, kind: str, made: Tensor, clip: Tensor, learned: Tensor) -> Measured:
     seen = see_objects(made)
     asked = case.others if kind == CHANCE else case.asked
     kept = (seen.main_color() == asked.color) & (seen.shape == asked.shape)
-    leaks = [color_overlap(pixels(clip[0]), pixels(frames)) for frames in made]
+    leaks = [color_overlap(pixels(source), pixels(frames)) for frames in made for source in learned]
     numbers = (mean(fidelities(made, clip)), mean(ways(made, clip)), mean(leaks), float(kept.float().mean()))
     return Measured(case.move, kind, *numbers, len(made))
 

@@ -193,7 +193,10 @@ MOTIONDIRECTOR = {
             used("--output {video}", "exists already"),
             used("--overwrite", "judge_adapter", beside="-o {video}"),
             refused("--tiny", "is for an adapter and its clip"),
-            *(refused(words, "is for --tiny") for words in ("--train-steps 7", "--clips 2", "--controls")),
+            *(
+                refused(words, "is for --tiny")
+                for words in ("--train-steps 7", "--clips 2", "--appearances 2", "--controls")
+            ),
             *RUNNING,
         ],
         {
@@ -226,6 +229,7 @@ MOTIONDIRECTOR = {
             used("--guidance-scale 3", "guidance=3.0"),
             used("--seed 7", "seed=7"),
             used("--train-steps 7", "steps=7"),
+            used("--appearances 2", "appearances=2"),
             used("--clips 1", "moves=('turning clockwise',)"),
             used("--controls", "controls=True"),
             used("--output {video}", "exists already"),

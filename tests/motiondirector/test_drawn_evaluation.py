@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from dismo_core import DisMoError
+from dismo_core.assets.examples import example_row
 from dismo_core.cli.main import main
 from dismo_core.motiondirector import DualPathLoRA
 from dismo_core.motiondirector.adapter_file import read_adapter
@@ -31,6 +32,7 @@ from dismo_core.text_to_video.gates import SEED, mean, see_objects, transfer_cas
 from dismo_core.text_to_video.training.autoencoder import new_autoencoder
 from dismo_core.text_to_video.training.export import export_base
 from dismo_core.text_to_video.training.parts import TinyBase
+from dismo_core.video import read_video
 
 
 @pytest.fixture(scope="module")
@@ -130,3 +132,12 @@ def test_bundled_motions_are_small_and_of_the_bundled_base():
     for path in files.values():
         assert path.stat().st_size <= 200_000
         assert read_adapter(path, load_text_to_video("tiny").unet, "motion").metadata["base"] == "tiny"
+
+
+def test_the_example_clips_are_four_that_move_left():
+    frames = read_video(example_row("four clips")).frames
+    assert frames.shape == (64, 64, 64, 3)
+    seen = see_objects(frames.float().div(127.5).sub(1).unflatten(0, (4, 16)))
+    assert (seen.place[:, -1, 0] < seen.place[:, 0, 0] - 10).all() and len(set(seen.main_color().tolist())) > 1
+    with pytest.raises(DisMoError, match="Choose one of: four clips"):
+        example_row("five clips")

@@ -44,9 +44,8 @@ def run(arguments: argparse.Namespace) -> None:
     from ...text_to_video.gates import SEED, transfer_cases
     from ...video.sheets import contact_sheet, save_picture
     from ...video.write import write_video
-    from ..drawn import learn_drawn, pixels, same_motion, sampler
+    from ..drawn import learn_drawn, pixels, same_motion, sampler, training_on_drawn
     from ..sampling import VideoSettings
-    from ..training import TrainingSettings
 
     out: Path = arguments.out
     check_demo_folder(out)
@@ -63,10 +62,7 @@ def run(arguments: argparse.Namespace) -> None:
             drawn = same_motion(case.clip, CLIPS)
             shown.line(f"Learning the motion of {', '.join(map(repr, drawn.captions()))}: {arguments.steps} steps.")
             runtime.stage("learning the motion")
-            settings = TrainingSettings(
-                steps=arguments.steps, learning_rate=2e-3, convolutions=True, appearance=False, accumulation=CLIPS, dropout=0.0,
-                save_every=arguments.steps, checkpointing=False,
-            )  # fmt: skip
+            settings = training_on_drawn(arguments.steps, CLIPS)
             motion = learn_drawn(base, drawn, settings, out / "run", runtime)["motion"]
         runtime.stage("making videos")
         videos = VideoSettings()

@@ -63,9 +63,16 @@ def add_evaluate(actions: Any) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace existing files")
     drawn = parser.add_argument_group("the method on drawn clips")
     drawn.add_argument(
-        "--tiny", action="store_true", help="train and sample on drawn clips, about 25 minutes of one CPU core"
+        "--tiny", action="store_true", help="train and sample on drawn clips, one to two hours of a CPU core"
     )
     drawn.add_argument("--train-steps", type=int, default=STEPS, help=f"of each training (default {STEPS})")
+    drawn.add_argument(
+        "--appearances",
+        type=int,
+        default=4,
+        metavar="N",
+        help="clips that each motion is learned from, in different appearances (default 4; 1 = as published)",
+    )
     drawn.add_argument("--clips", type=int, default=12, help="of the twelve (default 12)")
     drawn.add_argument(
         "--controls", action="store_true", help="also a negative scale, a part of the steps, noise priors and inversion"
@@ -82,7 +89,7 @@ def run(arguments: argparse.Namespace) -> None:
             raise DisMoError(f"With --tiny adapters are trained: leave {arguments.adapter} out.")
         evaluate_tiny(arguments)
         return
-    refuse(arguments, ("train_steps", "clips", "controls"), "is for --tiny.")
+    refuse(arguments, ("train_steps", "clips", "appearances", "controls"), "is for --tiny.")
     if not (arguments.adapter and arguments.clip and arguments.prompt):
         raise DisMoError("Give an adapter, its --clip, and a --prompt or several; or --tiny.")
     _evaluate(arguments)

@@ -14,7 +14,7 @@ from .base_options import load
 if TYPE_CHECKING:
     from ..drawn_evaluation import Measured
 
-STEPS = 150  # of each training
+STEPS = 200  # of each training
 OF_CLIP = (
     "clip",
     "width",
@@ -34,9 +34,9 @@ def evaluate_tiny(arguments: argparse.Namespace) -> None:
     from ...evaluation.report import check_report, write_report
     from ...files import check_free
     from ...video.sheets import contact_sheet, save_picture
+    from ..drawn import training_on_drawn
     from ..drawn_evaluation import HELD_OUT, evaluate_drawn, inversion_error, means
     from ..sampling import VideoSettings
-    from ..training import TrainingSettings
 
     output = Path(arguments.output)
     sheet = output.with_name(f"{output.stem}_sheet.png")
@@ -48,9 +48,9 @@ def evaluate_tiny(arguments: argparse.Namespace) -> None:
     if arguments.train_steps < 1:
         raise DisMoError(f"--train-steps must be at least 1, not {arguments.train_steps}.")
     device = chosen_device(arguments.device)
-    training = TrainingSettings(
-        steps=arguments.train_steps, save_every=arguments.train_steps, checkpointing=False, seed=arguments.seed
-    )
+    if arguments.appearances < 1:
+        raise DisMoError(f"--appearances must be at least 1, not {arguments.appearances}.")
+    training = training_on_drawn(arguments.train_steps, arguments.appearances, appearance=True, seed=arguments.seed)
     videos = VideoSettings(steps=arguments.num_steps, guidance=arguments.guidance_scale)
     moves = HELD_OUT[:: len(HELD_OUT) // arguments.clips][: arguments.clips]
     with display("Loading the base") as shown:
@@ -61,7 +61,14 @@ def evaluate_tiny(arguments: argparse.Namespace) -> None:
         runtime = shown_runtime(shown, device)
         folder = output.with_name(f"{output.stem}_runs")
         rows, sheets = evaluate_drawn(
-            base, training, videos, folder, moves=moves, controls=arguments.controls, runtime=runtime
+            base,
+            training,
+            videos,
+            folder,
+            moves=moves,
+            appearances=arguments.appearances,
+            controls=arguments.controls,
+            runtime=runtime,
         )
         errors = inversion_error(base, moves) if arguments.controls else []
     found = means(rows)
@@ -76,6 +83,7 @@ def evaluate_tiny(arguments: argparse.Namespace) -> None:
         "evaluation": "motiondirector tiny",
         "base": base.name,
         "steps": training.steps,
+        "appearances": arguments.appearances,
         "means": found,
         "clips": [{"move": row.move, "kind": row.kind, **row.numbers(), "prompts": row.prompts} for row in rows],
         "inversion errors": errors,
