@@ -53,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Cut out, fit, measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=300, help="of the fit (default 300)")
+    parser.add_argument("--seed", type=int, default=0, help="of the fit (default 0)")
     parser.add_argument("--sheet", type=Path, help="a picture of what was cut out, to write")
     parser.add_argument("--out", type=Path, default=OUT / "real_4d.json")
     options = parser.parse_args(arguments)
@@ -67,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         save_picture(
             contact_sheet([(clip.frames(128)[0] * 255).byte().movedim(1, -1)], 7), options.sheet, overwrite=True
         )
-    found = measure(fit_clip(clip, FitSettings(steps=options.steps)), clip)
+    found = measure(fit_clip(clip, FitSettings(steps=options.steps, seed=options.seed)), clip)
     rows = [(name, str(value)) for name, value in asdict(found).items()]
     print(table("A speaker in a car, fitted with the defaults", ("", ""), rows))
     write_json(options.out, "real_4d", asdict(found) | {"notes": clip.notes})

@@ -51,11 +51,11 @@ def workspaces(adapter: CogVideoXMotionAdapter, frames: int) -> dict[str, dict[s
     base.vae.disable_tiling()
     found = {
         "transformer": _row(parts["transformer"].workspace, lambda: step(2)),
-        "transformer, halves in turn": _row(parts["transformer"].low_memory_workspace, lambda: step(1)),
+        "transformer, halves in turn": _row(parts["transformer"].work(low_memory=True), lambda: step(1)),
         "VAE": _row(parts["vae"].workspace, decode),
     }
     base.vae.enable_tiling()
-    found["VAE, tiled"] = _row(parts["vae"].low_memory_workspace, decode)
+    found["VAE, tiled"] = _row(parts["vae"].work(low_memory=True), decode)
     base.vae.disable_tiling()
     prompt = torch.zeros(1, tokens, dtype=torch.long, device=device)
     found["text encoder"] = _row(parts["text_encoder"].workspace, lambda: base.text_encoder(prompt))

@@ -384,8 +384,8 @@ class DemoTextToVideo:
         parts = {
             "unet": Part(self.unet, self.unet, 3 * one_pass, one_pass, repeated=True),
             "autoencoder": Part(self.autoencoder, None, 16 * frame, 4 * frame),
-            "motion_encoder": Part(self.motion_encoder, None, 1 << 26, 1 << 26),
+            "motion_encoder": Part(self.motion_encoder, None, 1 << 26),
         }
         if self.content_encoder is not None:
-            parts["content_encoder"] = Part(self.content_encoder, None, 1 << 26, 1 << 26)
+            parts["content_encoder"] = Part(self.content_encoder, None, 1 << 26)
         return parts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,7 @@ class DynamicFit:
         priors: further terms.
         chunk: pictures at once; "auto" = 8, halved where the memory does not suffice.
         generator: of the guidance's noise.
+        check_cancel: raises to stop; called before each chunk. A fit that was stopped within a step goes on from a `state` of before.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class DynamicFit:
         priors: Priors | None = None,
         chunk: int | str = "auto",
         generator: torch.Generator | None = None,
+        check_cancel: Callable[[], None] = lambda: None,
     ) -> None:
         count = len(frames)
         if frames.ndim != 4 or frames.shape[1] != 3 or frames.shape[2] != frames.shape[3] or count < 2:
@@ -102,7 +105,7 @@ class DynamicFit:
         self.invert_background, self.optimize_gaussians = invert_background, optimize_gaussians
         self.frames_per_step = min(frames_per_step, count) or count
         self.least_weight, self.guidance_weight = least_weight, guidance_weight
-        self.priors, self.generator = priors or Priors(), generator
+        self.priors, self.generator, self.check_cancel = priors or Priors(), generator, check_cancel
         self.chunk = AUTO_CHUNK if chunk == "auto" else max(1, int(chunk))
         self.steps_done = 0
         self.field = field.train().requires_grad_(True)
@@ -251,8 +254,10 @@ class DynamicFit:
         torch.autograd.backward(roots, gradients)
         return totals
 
-    def _chunks(self, count: int) -> list[slice]:
-        return [slice(k, min(k + self.chunk, count)) for k in range(0, count, self.chunk)]
+    def _chunks(self, count: int) -> Iterator[slice]:
+        for begin in range(0, count, self.chunk):
+            self.check_cancel()
+            yield slice(begin, min(begin + self.chunk, count))
 
     def _known_view(self, leaves: Activated, chosen: np.ndarray[Any, Any], weight: float) -> Tensor:
         size, count = self.frames.shape[-1], len(chosen)

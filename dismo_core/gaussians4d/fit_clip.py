@@ -184,6 +184,7 @@ def fit_clip(
         priors=settings.priors,
         chunk="auto" if zero123 is None else zero123.chunk,
         generator=generator,
+        check_cancel=runtime.check_cancel,
     )
     about = _fingerprint(clip, settings, start)
     with nullcontext() if zero123 is None else zero123.judging():

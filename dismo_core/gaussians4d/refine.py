@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from ..errors import DisMoError
 from ..runtime import Runtime
@@ -15,9 +16,10 @@ from .cameras import orbit_views
 from .clip import Clip4D
 from .mesh import Mesh, vertex_normals
 from .moving_mesh import MovingMesh
-from .textured import FACING, Places, Surface, draw_textured, look_up, texture_places
+from .textured import FACING, Places, Surface, draw_textured, texture_places
 
 OPAQUE = 0.99  # of the mask, from which a pixel of the clip is compared
+SCALES = (0.125, 2.0)  # of the compared size, between which a mesh of one frame is drawn
 SIDE = 512  # px, of the pictures of other sides
 GEOMETRY_RATE = 1e-4  # of the vertices, as published, where they are fitted
 TURN = 10.0  # degrees a frame of the clip of other sides
@@ -32,7 +34,8 @@ class RefineSettings:
 
     Args:
         steps: of the fit.
-        size: px, at which frames are compared.
+        size: px, at which frames are compared. A mesh of its own for each frame is drawn at a random size from an eighth to twice
+            of that in every step, as published; one that moves is drawn at that size.
         texture_rate: of the logits of the colors.
         geometry_rate: of the vertices; 0 leaves them where they are.
         weight: of the other sides in the loss.
@@ -110,10 +113,12 @@ class _Fit:
             groups.append({"params": [x.requires_grad_() for x in self.offsets], "lr": settings.geometry_rate})
         self.optimizer = torch.optim.Adam(groups)
         rgb, mask = (value.to(device) for value in clip.frames(settings.size))
-        self.pictures, self.opaque = rgb.movedim(1, -1), mask[:, 0] > OPAQUE
+        self.pictures, self.opaque = rgb, mask[:, 0] > OPAQUE
         self.first = clip.frames(SIDE)[0][0].to(device) if redraw is not None else None
-        self.known = [self._known(number) for number in range(len(self.surfaces))]
-        if not any(len(places.place) for places in self.known):
+        self.known = self._known(settings.size)
+        if not any(
+            self._compared(texture, number)[1].any() for number, texture in enumerate(self._of_frames(self.start))
+        ):
             raise DisMoError(
                 "No frame of the clip shows the surface of this mesh. Give the clip and the radius that the model was fitted with."
             )
@@ -132,16 +137,28 @@ class _Fit:
 
     def _of_known_view(self, textures: list[Tensor]) -> Tensor:
         """Mean squared difference of all pixels that the known view shows."""
-        if self.settings.geometry_rate:
-            self.known = [self._known(number) for number in range(len(self.surfaces))]
-        total = sum(len(places.place) for places in self.known)
-        parts = []
-        for number, texture in enumerate(textures):
-            of_it = range(len(self.known)) if len(textures) == 1 else [number]
-            place = torch.cat([self.known[k].place for k in of_it])
-            color = torch.cat([self.pictures[k][self.known[k].shown] for k in of_it])
-            parts.append((look_up(texture, place) - color).square().sum() / (3 * max(total, 1)))
-        return torch.stack(parts).sum()
+        if self.moving.rest is None:
+            low, high = SCALES
+            scale = low + (high - low) * float(torch.rand((), generator=self.generator))
+            self.known = self._known(round(scale * self.settings.size))
+        elif self.settings.geometry_rate:
+            self.known = self._known(self.settings.size)
+        squares, total = [], 0
+        for number, texture in enumerate(self._of_frames(textures)):
+            shown, counted = self._compared(texture, number)
+            squares.append((shown - self.pictures[number])[:, counted].square().sum())
+            total += int(counted.sum())
+        return torch.stack(squares).sum() / (3 * max(total, 1))
+
+    def _compared(self, texture: Tensor, number: int) -> tuple[Tensor, Tensor]:
+        """A frame as the known view sees it [3,S,S], and the pixels [S,S] of the clip's subject that see the surface well."""
+        places = self.known[number]
+        well = places.shown.to(texture)
+        well[places.shown] = (places.facing > FACING).to(texture)
+        drawn = torch.cat((draw_textured(texture, places), well[None]))
+        size = (self.settings.size, self.settings.size)
+        resized = F.interpolate(drawn[None], size, mode="bilinear", antialias=True, align_corners=False)[0]
+        return resized[:3], (resized[3] > OPAQUE) & self.opaque[number]
 
     def _of_other_sides(self, textures: list[Tensor], redraw: Redraw) -> Tensor:
         """Mean squared difference of a clip that turns, from anywhere, and what it is redrawn as."""
@@ -155,16 +172,21 @@ class _Fit:
         for number in range(begin, begin + length):
             view = self._view(turn + TURN * number, 0.0)
             places = texture_places(self._surface(number), view, SIDE, self.moving.fov_y)
-            drawn.append(draw_textured(textures[min(number, len(textures) - 1)], places))
+            drawn.append(draw_textured(self._of_frames(textures)[number], places))
         shown = torch.stack(drawn)
         wanted = redraw(shown.detach(), self.first, self.generator, self.runtime.check_cancel)
         return (shown - wanted).square().mean()
 
-    def _known(self, number: int) -> Places:
-        """Of a frame: the pixels of the clip's subject that see the surface well."""
+    def _known(self, size: int) -> list[Places]:
+        """Where the known view, drawn at a size, sees each frame's surface."""
         view = self._view(0.0, self.settings.elevation)
-        places = texture_places(self._surface(number), view, self.settings.size, self.moving.fov_y)
-        return places.only((places.facing > FACING) & self.opaque[number][places.shown])
+        return [
+            texture_places(self._surface(number), view, size, self.moving.fov_y) for number in range(len(self.surfaces))
+        ]
+
+    def _of_frames(self, textures: list[Tensor]) -> list[Tensor]:
+        """The texture of each frame."""
+        return textures if len(textures) == len(self.surfaces) else textures * len(self.surfaces)
 
     def _surface(self, number: int) -> Surface:
         surface = self.surfaces[number]

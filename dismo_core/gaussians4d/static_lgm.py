@@ -222,7 +222,7 @@ def load_static_lgm(
     vae, image = module(AutoencoderKL.from_pretrained, "vae"), module(CLIPVisionModel.from_pretrained, "image_encoder")
     text = module(CLIPTextModel.from_pretrained, "text_encoder")
     parts = {"unet": unet, "vae": vae, "image_encoder": image, "text_encoder": text, "lgm": network}
-    plan = MemoryPlan({name: Part(made, None, 1 << 30, 1 << 30) for name, made in parts.items()}, where, memory)
+    plan = MemoryPlan({name: Part(made, None, 1 << 30) for name, made in parts.items()}, where, memory)
     scheduler = DDIMScheduler(
         beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False, set_alpha_to_one=False, steps_offset=1
     )  # fmt: skip

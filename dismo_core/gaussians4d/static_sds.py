@@ -5,6 +5,7 @@ After "DreamGaussian" (Tang et al., ICLR 2024), section 3.1.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,6 +79,7 @@ class BallFit:
         settings: of the fit.
         generator: of the judge's noise.
         chunk: pictures that are judged at once.
+        check_cancel: raises to stop; called before each chunk. A fit that was stopped within a step is of no more use.
     """
 
     def __init__(
@@ -90,8 +92,9 @@ class BallFit:
         settings: BallSettings,
         generator: torch.Generator | None = None,
         chunk: int = AUTO_CHUNK,
+        check_cancel: Callable[[], None] = lambda: None,
     ) -> None:
-        self.chunk = chunk
+        self.chunk, self.check_cancel = chunk, check_cancel
         self.picture, self.mask, self.guidance = picture, mask, guidance
         self.embedding, self.condition, self.settings, self.generator = embedding, condition, settings, generator
         self.rng = np.random.RandomState(settings.seed)
@@ -151,6 +154,7 @@ class BallFit:
             noise = torch.randn(shape, generator=self.generator, dtype=torch.float32).to(self.condition)
         total = 0.0
         for begin in range(0, s.views, self.chunk):
+            self.check_cancel()
             part = slice(begin, min(begin + self.chunk, s.views))
             total += self._judged(drawn, part, novel_view_size(number, s.steps), number, noise[part].to(device))
         return total
@@ -245,7 +249,17 @@ def gaussians_from_ball(
     rgb, mask = (value[frame : frame + 1].to(runtime.device) for value in clip.frames(KNOWN))
     zero123.plan.make_room(runtime)
     embedding, condition = zero123.conditions(rgb, generator)
-    fit = BallFit(rgb[0], mask[0], zero123.guidance, embedding, condition, settings, generator, zero123.chunk)
+    fit = BallFit(
+        rgb[0],
+        mask[0],
+        zero123.guidance,
+        embedding,
+        condition,
+        settings,
+        generator,
+        zero123.chunk,
+        runtime.check_cancel,
+    )
     with zero123.judging():
         while fit.steps_done < settings.steps:
             fit.step()

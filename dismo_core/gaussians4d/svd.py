@@ -106,7 +106,7 @@ def load_svd(folder: str | os.PathLike[str], device: torch.device, memory: str =
             f"The Stable Video Diffusion in {folder} cannot be loaded: {first_line(error)}. Fetch it again."
         ) from error
     pipeline.set_progress_bar_config(disable=True)
-    parts = {name: Part(getattr(pipeline, name), None, work, work) for name, work in WORKSPACES.items()}
+    parts = {name: Part(getattr(pipeline, name), None, work) for name, work in WORKSPACES.items()}
     return StableVideo(pipeline, MemoryPlan(parts, device, memory))
 
 

@@ -40,12 +40,6 @@ class Places(NamedTuple):
     place: Tensor
     facing: Tensor
 
-    def only(self, wanted: Tensor) -> Places:
-        """Those of a mask [P]."""
-        shown = self.shown.clone()
-        shown[self.shown] = wanted
-        return Places(shown, self.place[wanted], self.facing[wanted])
-
 
 def texture_places(surface: Surface, view: Tensor, size: int, fov_y: float = FOV_Y) -> Places:
     """Where in its texture each pixel sees a surface.

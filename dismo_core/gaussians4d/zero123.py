@@ -129,7 +129,7 @@ def load_zero123(
     vae, tower = part(AutoencoderKL.from_pretrained, "vae"), part(CLIPVisionModelWithProjection.from_pretrained, TOWER)
     projection = _projection(path / "clip_camera_projection").to(dtype)
     judge = Part(nn.ModuleList((unet, vae, projection)), None, WORKSPACE, WORKSPACE * FEW // TOGETHER)
-    parts = {JUDGE: judge, TOWER: Part(tower, None, 1 << 27, 1 << 27)}
+    parts = {JUDGE: judge, TOWER: Part(tower, None, 1 << 27)}
     guidance = Zero123Guidance(
         unet, vae, projection, zero123_alphas_cumprod().to(where), kind, base_elevation=base_elevation
     )

@@ -39,15 +39,20 @@ class Part:
         streamed: the module, itself or below, whose direct children hold its list of blocks and which has all of its
             weights; None = it is small, and lies on the device whole while it is used.
         workspace: bytes it needs beside its weights; an estimate.
-        low_memory_workspace: the same where it computes in smaller pieces (guidance halves one after the other, VAE tiles).
+        low_memory_workspace: the same where it computes in smaller pieces (guidance halves one after the other, VAE tiles);
+            None = it cannot.
         repeated: whether it runs many times, so that page-locked copies of its weights are worth their making.
     """
 
     module: nn.Module
     streamed: nn.Module | None = None
     workspace: int = 0
-    low_memory_workspace: int = 0
+    low_memory_workspace: int | None = None
     repeated: bool = False
+
+    def work(self, low_memory: bool) -> int:
+        """Bytes it needs beside its weights, whole or, where it can, in smaller pieces."""
+        return self.low_memory_workspace if low_memory and self.low_memory_workspace is not None else self.workspace
 
 
 @dataclass(frozen=True)
@@ -206,7 +211,7 @@ class MemoryPlan:
             low_memory = frozenset(
                 name
                 for name, part in self.parts.items()
-                if part.low_memory_workspace < part.workspace
+                if part.work(True) < part.work(False)
                 and (self._needed(name, memory) > free if self._low_memory is None else self._low_memory)
             )
             needed = max(self._needed(name, memory, name in low_memory) for name in self.parts)
@@ -230,7 +235,7 @@ class MemoryPlan:
     def _needed(self, name: str, memory: str, low_memory: bool = False) -> int:
         """Bytes on the device while a part runs."""
         part = self.parts[name]
-        work = part.low_memory_workspace if low_memory else part.workspace
+        work = part.work(low_memory)
         if memory == "full":
             return work + nbytes([tensor for other in self.parts.values() for tensor in weights(other.module)])
         whole = nbytes(weights(part.module))

@@ -63,6 +63,40 @@ def test_a_texture_is_fitted_to_the_clip(fish4d, grey, three):
         refine_texture(MovingMesh([replace(mesh, uv=None) for mesh in grey.frames]), three)
 
 
+def away(moving, clip):
+    """Mean squared difference to the frames, where they are full and the surface faces the camera."""
+    frames, masks = clip.frames(64)
+    squares = []
+    for mesh, frame, mask in zip(moving.frames, frames, masks, strict=True):
+        places = texture_places(Surface.of(mesh, torch.device("cpu")), orbit_views([0.0], [0.0], [1.5])[0], 64)
+        picture = draw_textured(torch.from_numpy(mesh.texture).movedim(-1, 0), places)
+        well = places.shown.clone()
+        well[places.shown] = places.facing > 0.5
+        squares.append((picture - frame)[:, well & (mask[0] > 0.99)].square().mean())
+    return float(torch.stack(squares).mean())
+
+
+def test_meshes_of_one_frame_are_drawn_at_random_sizes(grey, three, monkeypatch):
+    """From an eighth to twice the size that is compared, one for all frames of a step; a moving mesh at that size alone."""
+    sizes, true = [], texture_places
+    monkeypatch.setattr(
+        refine, "texture_places", lambda *given: sizes.append(given[2]) or true(*given)
+    )  # surface, view, size, fov
+    own = MovingMesh(grey.frames)
+    first, again, other = (refine_texture(own, three, replace(QUICK, steps=6, seed=seed)) for seed in (1, 1, 2))
+    a_step = [sizes[3 * k : 3 * k + 3] for k in range(7)]  # the first looks whether the clip shows anything
+    assert a_step[0] == [64] * 3 and all(len(set(of_it)) == 1 for of_it in a_step)
+    drawn = {of_it[0] for of_it in a_step[1:]}
+    assert len(drawn) >= 5 and 8 <= min(drawn) < 32 and 64 < max(drawn) <= 128
+    assert sizes[:21] == sizes[21:42] != sizes[42:]
+    assert all(np.array_equal(a.texture, b.texture) for a, b in zip(first.frames, again.frames, strict=True))
+    assert not np.array_equal(first.frames[0].texture, other.frames[0].texture)
+    assert away(first, three) < 0.5 * away(own, three)
+    sizes.clear()
+    moving = [refine_texture(grey, three, replace(QUICK, seed=seed)) for seed in (1, 2)]
+    assert sizes == [64] * 6 and np.array_equal(moving[0].rest.texture, moving[1].rest.texture)
+
+
 def test_other_sides_are_fitted_to_what_they_are_redrawn_as(grey, three):
     """A redrawing that makes everything red: the back becomes red, too, in all frames together."""
     seen = []

@@ -14,6 +14,7 @@ from dismo_core.cli.main import main
 from dismo_core.errors import DisMoError
 from dismo_core.gaussians4d import DynamicFit, HexPlaneDeformation, Zero123Guidance
 from dismo_core.gaussians4d.fit_clip import FitSettings, fit_clip
+from dismo_core.gaussians4d.static_sds import BallSettings, gaussians_from_ball
 from dismo_core.gaussians4d.zero123 import load_zero123
 from dismo_core.runtime import Runtime
 
@@ -52,6 +53,29 @@ def test_fewer_are_judged_at_once_where_memory_is_short(toy_zero123, fish):
         runtime = replace(Runtime.cpu(), available_memory=lambda free=free: free)
         fit_clip(replace(fish, rgba=fish.rgba[:3]), settings, zero123=judge, runtime=runtime)
         assert seen == wanted
+
+
+@pytest.mark.parametrize("chunks", [0, 1, 2])
+def test_a_step_is_cancelled_between_its_chunks(toy_zero123, fish, chunks):
+    """Of twelve pictures, two at a time in a step that has not ended, no more are judged than were begun."""
+    judge, seen, shown = load_zero123(toy_zero123), [], []
+    judge.guidance.unet.register_forward_pre_hook(lambda *_: seen.append(1))
+
+    def cancel():
+        if len(seen) == chunks:
+            raise InterruptedError
+
+    runtime = replace(
+        Runtime.cpu(), available_memory=lambda: 1e9, check_cancel=cancel, progress=lambda *given: shown.append(given)
+    )
+    fish = replace(fish, rgba=fish.rgba[:3])
+    with pytest.raises(InterruptedError):
+        fit_clip(fish, FitSettings(steps=1, count=200, size=32, views=4), zero123=judge, runtime=runtime)
+    assert len(seen) == chunks and not shown and judge.plan.bytes_on_device() == 0
+    seen.clear()
+    with pytest.raises(InterruptedError):
+        gaussians_from_ball(fish, judge, BallSettings(steps=1, count=200, views=6), runtime=runtime)
+    assert len(seen) == chunks and not shown and judge.plan.bytes_on_device() == 0
 
 
 def test_folders_that_are_refused(toy_zero123, tmp_path):

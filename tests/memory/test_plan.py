@@ -233,6 +233,17 @@ def test_auto_picks_the_fastest_that_fits(large_parts, monkeypatch, caplog, free
     assert picked in caplog.text and "GB" in caplog.text
 
 
+@pytest.mark.parametrize("low_memory", [None, True])
+def test_work_that_cannot_be_made_smaller_counts_where_memory_is_short(monkeypatch, low_memory):
+    monkeypatch.setattr(memory_module, "free_bytes", lambda device: 1 * GB)
+    parts = {"one": Part(nn.Linear(4, 4, bias=False), workspace=2 * GB)}
+    choice = MemoryPlan(parts, "meta", "auto", low_memory).choice
+    assert choice.bytes_needed == 2 * GB + 64 and not choice.low_memory
+    parts["two"] = Part(nn.Linear(4, 4, bias=False), workspace=3 * GB, low_memory_workspace=GB // 2)
+    choice = MemoryPlan(parts, "meta", "model offload", low_memory).choice
+    assert choice.bytes_needed == 2 * GB + 64 and choice.low_memory == {"two"}
+
+
 def test_too_little_memory_is_said(large_parts, monkeypatch, caplog):
     monkeypatch.setattr(memory_module, "free_bytes", lambda device: 1 * GB)
     choice = MemoryPlan(large_parts, "meta", "auto").choice

@@ -155,7 +155,7 @@ def test_a_plan_reckons_with_the_videos_that_are_asked_for(base):
     for frames in (16, 32):
         base.plan_for(16, 16, frames, 2)
         needed[frames] = base.plan.parts["unet"].workspace
-    assert needed[32] == 2 * needed[16] > base.plan.parts["unet"].low_memory_workspace
+    assert needed[32] == 2 * needed[16] > base.plan.parts["unet"].work(low_memory=True)
     base.plan.load()
     held = base.plan.bytes_on_device()
     base.plan_for(16, 16, 32, 2)
