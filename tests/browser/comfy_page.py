@@ -15,7 +15,7 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[2]
 WRITE_PICTURES = bool(os.environ.get("DISMO_WRITE_PICTURES"))
 
-TIMEOUT = 300_000  # ms; a machine may be busy
+TIMEOUT = 900_000  # ms; a machine may be busy
 READY = "window.app?.vueAppReady && window.app.extensionManager && window.LiteGraph"
 DROP = """([name, type, content]) => {
     const bytes = Uint8Array.from(atob(content), letter => letter.charCodeAt(0))
