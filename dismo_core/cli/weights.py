@@ -136,8 +136,12 @@ def verify(arguments: argparse.Namespace) -> None:
     registry = filled_registry()
     published = [*(file.path for file in registry.RELEASED.values()), *registry.BASES]
     own = [path for path in (default_folder() / name for name in published) if path.exists()]
-    # Parts that diffusers or transformers load: their names are those libraries' own.
-    parts = {path for path in registry.BUNDLED.values() if (path.parent / "config.json").is_file()}
+    # Parts that diffusers or transformers load have names of those libraries; adapters are checked against their base when it is there.
+    parts = {
+        path
+        for name, path in registry.BUNDLED.items()
+        if name.startswith("motiondirector_") or (path.parent / "config.json").is_file()
+    }
     problems = []
     with display("Checking", unit="bytes") as shown:
         for path in arguments.files or [*registry.BUNDLED.values(), *own]:

@@ -121,7 +121,7 @@ def test_other_workflows_run_in_the_page(page, name):
     page.picture(f"docs/screens/{name}.jpg")
 
 
-@pytest.mark.parametrize("name", ["4d_video_tiny", "4d_moved_picture_tiny"])
+@pytest.mark.parametrize("name", ["4d_video_tiny"])
 def test_a_moving_object_is_made_in_the_page(page, name):
     """By a fit of few steps; the 3D preview is given the file that was saved."""
     graph = json.loads((ROOT / f"workflows/{name}.json").read_text("utf-8"))

@@ -143,7 +143,7 @@ class TestTransfer:
             moved(nodes, generator, motion.trimmed(5), picture, mask=torch.ones(1, 64, 64), steps=1)
         assert sum("The mask changes nothing" in record.getMessage() for record in caplog.records) == 1
 
-    def test_a_changed_widget_shows_within_a_second(self, nodes, load, motions):
+    def test_a_changed_widget_shows_within_two_seconds(self, nodes, load, motions):
         """512 px, 25 frames, with all that the node does; processor time of one thread."""
         import time
 
@@ -158,7 +158,7 @@ class TestTransfer:
         try:
             begin = time.process_time()
             moved(nodes, model, motion, large, strength=0.5)
-            assert time.process_time() - begin < 1
+            assert time.process_time() - begin < 2
         finally:
             torch.set_num_threads(threads)
 

@@ -53,9 +53,9 @@ def test_the_same_way_is_told_from_its_reverse():
 def test_transfer_is_the_way_of_the_clip_that_was_learned():
     still = draw_captioned(4, Draws(1)).between(0, 1).rendered().expand(-1, 16, -1, -1, -1)
 
-    def adapted(frames, caption):
-        assert " on " in caption and len(caption.split()) == 5
-        return lambda captions, seed: frames.expand(len(captions), -1, -1, -1, -1)
+    def adapted(clip):
+        assert len(clip.move) == 1
+        return lambda captions, seed: clip.rendered().expand(len(captions), -1, -1, -1, -1)
 
     rows = transfer_gate(lambda captions, seed: still, adapted, moves=("growing", "moving left"), prompts=2)
     for move in ("growing", "moving left"):
