@@ -34,8 +34,10 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--as-it-is", action="store_true", help=f"do not add {ON_WHITE!r} to the prompt")
     parser.add_argument("--frames", type=int, default=16, help="of the clip (default 16)")
-    parser.add_argument("--sampling-steps", type=int, default=30, help="of the base (default 30)")
-    parser.add_argument("--guidance", type=float, default=9.0, help="how closely to follow the prompt (default 9)")
+    parser.add_argument("--sampling-steps", type=int, default=0, help="default: the base's own")
+    parser.add_argument(
+        "--guidance", type=float, default=0.0, help="how closely to follow the prompt (default: the base's own)"
+    )
     parser.add_argument("--fps", type=float, default=8.0, help="frames per second of the clip (default 8)")
     parser.add_argument(
         "--matting", choices=MATTING, default="auto", help="how the subject is told from the background (default auto)"
@@ -55,7 +57,7 @@ def run(arguments: argparse.Namespace) -> None:
     if not arguments.prompt.strip():
         raise DisMoError('The prompt is empty. Give a sentence of one subject, such as "a paper fish swims".')
     check_range(arguments, "frames", 2, 128)
-    check_range(arguments, "sampling_steps", 1, 1000)
+    check_range(arguments, "sampling_steps", 0, 1000)
     check_range(arguments, "fps", 1, 120)
     check_model_options(arguments)
     check_free(arguments.out / CLIP, overwrite=arguments.overwrite)
