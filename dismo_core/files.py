@@ -144,6 +144,20 @@ def save_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, 
         raise OSError(str(error)) from error
 
 
+def save_pickled(value: Any, path: Path) -> None:
+    """Write torch's zip format, inside `atomic_write`.
+
+    Raises:
+        OSError: the disk, which torch's own writer reports by an exception of another kind.
+    """
+    import torch
+
+    try:
+        torch.save(value, path)
+    except RuntimeError as error:
+        raise OSError(f"only {path.stat().st_size} bytes of it were written") from error
+
+
 def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The object in a JSON file.
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..errors import DisMoError
-from ..files import atomic_write, save_tensors
+from ..files import atomic_write, save_pickled, save_tensors
 from ..weights.files import differences, read_weights
 from .cameras import FOV_Y
 from .field import HexPlaneDeformation
@@ -137,7 +137,7 @@ class Gaussians4D:
         ):
             path = base / f"{name}_{ending}.pth"
             with atomic_write(path, overwrite=overwrite) as temporary:
-                torch.save(content, temporary)
+                save_pickled(content, temporary)
             written.append(path)
         return written
 

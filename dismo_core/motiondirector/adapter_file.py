@@ -10,11 +10,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from ..errors import DisMoError
-from ..files import atomic_write, save_tensors
+from ..files import atomic_write, save_pickled, save_tensors
 from ..lora.updates import sides
 from ..weights.files import WeightFile, read_list, read_weights
 from ..weights.recognise import require_kind
@@ -117,10 +116,7 @@ def write_adapter(file: AdapterFile, path: str | os.PathLike[str], *, overwrite:
     tensors = [tensor.detach().cpu().contiguous() for tensor in file.tensors]
     with atomic_write(path, overwrite=overwrite) as temporary:
         if path.suffix == ".pt":
-            try:
-                torch.save([tensor.float().clone() for tensor in tensors], temporary)
-            except RuntimeError as error:  # how torch's own writer reports a full disk
-                raise OSError(f"only {temporary.stat().st_size} bytes of it were written") from error
+            save_pickled([tensor.float().clone() for tensor in tensors], temporary)
         else:
             texts = {"format": FORMAT, "part": file.part, "rank": str(file.rank)}
             save_tensors(_named(file, tensors), temporary, {**file.metadata, **texts})

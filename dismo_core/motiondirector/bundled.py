@@ -22,8 +22,7 @@ def bundled_adapter(name: str) -> Path:
     Raises:
         DisMoError: there is none of that name, or it is damaged.
     """
-    from ..weights.files import sha256
-    from ..weights.load import bundled_checksum
+    from ..weights.load import intact
 
     there = bundled_adapters()
     if name not in there:
@@ -31,6 +30,4 @@ def bundled_adapter(name: str) -> Path:
             f"There are: {', '.join(there)}." if there else "This version comes without any: train one, or give a file."
         )
         raise DisMoError(f"No adapter {name!r} comes with this pack. {known}")
-    if sha256(there[name]) != bundled_checksum(there[name]):
-        raise DisMoError(f"{there[name]} is damaged. Install the pack again.")
-    return there[name]
+    return intact(there[name])

@@ -105,8 +105,8 @@ def evaluate_drawn(
         runtime.stage(f"clip {number + 1} of {len(moves)}: {case.move}")
         learned = same_motion(case.clip, appearances) if appearances > 1 else case.clip
         made = _videos(base, training, videos, folder / str(number), case, learned, controls)
-        clip = case.clip.rendered()
-        found += [_measured(case, kind, frames, clip, learned.rendered()) for kind, frames in made.items()]
+        clip, shown = case.clip.rendered(), learned.rendered()
+        found += [_measured(case, kind, frames, clip, shown) for kind, frames in made.items()]
         sheets.append([pixels(clip[0]), *(pixels(frames[0]) for kind, frames in made.items() if kind != CHANCE)])
         runtime.progress(number + 1, len(moves), None)
     return found, sheets

@@ -6,9 +6,8 @@ from pathlib import Path
 
 from ..errors import DisMoError
 from ..weights import registry
-from ..weights.files import sha256
 from ..weights.kinds import Kind
-from ..weights.load import CHECKSUMS, bundled_checksum
+from ..weights.load import CHECKSUMS, intact
 from ..weights.manifest import WEIGHTS, HubModel
 
 PARTS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
@@ -66,8 +65,7 @@ def tiny_folder() -> Path:
             name=ZEROSCOPE.name,
         )
     for path in tiny_files().values():
-        if not path.is_file() or sha256(path) != bundled_checksum(path):
-            raise DisMoError(f"{path} is missing or damaged. Install the pack again.")
+        intact(path)
     return TINY
 
 

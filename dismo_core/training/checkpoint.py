@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from ..errors import DisMoError
-from ..files import atomic_write
+from ..files import atomic_write, save_pickled
 
 log = logging.getLogger(__name__)
 _NAME = re.compile(r"checkpoint_(\d{7})\.pt")
@@ -38,10 +38,7 @@ def write_state(path: Path, state: dict[str, Any]) -> None:
         DisMoError: it cannot be written, as on a full disk.
     """
     with atomic_write(path, overwrite=True) as temporary:
-        try:
-            torch.save(state, temporary)
-        except RuntimeError as error:  # how torch's own writer reports a full disk
-            raise OSError(f"only {temporary.stat().st_size} bytes of the checkpoint were written") from error
+        save_pickled(state, temporary)
 
 
 def latest_checkpoint(folder: Path) -> dict[str, Any] | None:

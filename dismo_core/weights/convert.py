@@ -6,11 +6,10 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from ..errors import DisMoError
-from ..files import atomic_write, check_free, save_tensors
+from ..files import atomic_write, check_free, save_pickled, save_tensors
 from .files import PICKLED, SAFE, read_weights, sha256
 from .manifest import SOURCE
 from .released import check_released
@@ -64,10 +63,7 @@ def convert(
 def _pickled(source: Path, target: Path, overwrite: bool) -> dict[str, Tensor]:
     tensors = read_weights(source).tensors
     with atomic_write(target, overwrite=overwrite) as temporary:
-        try:
-            torch.save(tensors, temporary)
-        except RuntimeError as error:  # how torch's own writer reports a full disk
-            raise OSError(f"only {temporary.stat().st_size} bytes were written") from error
+        save_pickled(tensors, temporary)
     return tensors
 
 

@@ -202,9 +202,7 @@ def run_stage(arguments: argparse.Namespace) -> None:
     check_folder(arguments)
     paths = usable(find_templates(arguments.data), recipe.reading)
     with joined(where) as world:
-        Share(
-            recipe.batch, world.rank, world.size
-        )  # a batch that cannot be divided is refused before anything is loaded
+        Share(recipe.batch, world.rank, world.size)  # refuses what cannot be divided before anything is loaded
         with progress_runtime("Loading the weights", str(world.device)) as runtime:
             torch.manual_seed(seed)  # of what begins new
             # frozen weights need no float32 where products are computed in less

@@ -83,12 +83,13 @@ def template_example(path: Path, reading: Reading) -> Example:
     assert bodies is not None and clip is not None and masks is not None
     first = _plan(bodies, reading)[0]
     crop = [replace(first, frames=first.frames[: min(reading.frames, SHOWN) * reading.stride : reading.stride])]
-    people = [found for index in range(len(opened)) if (found := _reference(clip[index], masks[index])) is not None]
+    shown = (_reference(clip[index], masks[index]) for index in reversed(range(len(opened))))
+    reference = next(found for found in shown if found is not None)
     return Example(
         crop_square(clip, crop, WHITE),
         crop_square(opened.bk, crop, WHITE),
         crop_square(bodies, crop, BLACK),
-        people[-1],
+        reference,
         None if opened.occ is None else list(Squares(clip, crop, BLACK, opened.occ)),
     )
 

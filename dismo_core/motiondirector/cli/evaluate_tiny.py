@@ -47,9 +47,9 @@ def evaluate_tiny(arguments: argparse.Namespace) -> None:
         raise DisMoError(f"--clips must be 1 to {len(HELD_OUT)}, not {arguments.clips}.")
     if arguments.train_steps < 1:
         raise DisMoError(f"--train-steps must be at least 1, not {arguments.train_steps}.")
-    device = chosen_device(arguments.device)
     if arguments.appearances < 1:
         raise DisMoError(f"--appearances must be at least 1, not {arguments.appearances}.")
+    device = chosen_device(arguments.device)
     training = training_on_drawn(arguments.train_steps, arguments.appearances, appearance=True, seed=arguments.seed)
     videos = VideoSettings(steps=arguments.num_steps, guidance=arguments.guidance_scale)
     moves = HELD_OUT[:: len(HELD_OUT) // arguments.clips][: arguments.clips]
