@@ -6,17 +6,18 @@ Gate c trains a MotionDirector adapter on each of a few drawn clips, about a min
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from dismo_core.motiondirector.drawn import Make, learn_drawn, same_motion, sampler, training_on_drawn
+from dismo_core.motiondirector.drawn import Make, learn_drawn, same_motion, sampler, through_vae, training_on_drawn
 from dismo_core.motiondirector.sampling import VideoSettings
 from dismo_core.synthetic.captioned import CaptionedClips
 from dismo_core.text_to_video import load_text_to_video
@@ -29,14 +30,16 @@ from dismo_core.text_to_video.gates import (
     words_gate,
 )
 from dismo_core.text_to_video.training.export import export_base
-from dismo_core.text_to_video.training.parts import TinyBase
-from dismo_core.text_to_video.training.samples import checkpointed, decoded, encoded, sample_latents
+from dismo_core.text_to_video.training.checkpointed import checkpointed
+
+if TYPE_CHECKING:
+    from dismo_core.text_to_video.base import TextToVideoBase
 
 
 def main() -> None:
-    """Measure and print a table; the numbers also go to `gates.jsonl` in the run's folder."""
+    """Measure and print a table; the numbers of a run also go to `gates.jsonl` in its folder."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("run", type=Path, help="folder of the training")
+    parser.add_argument("run", type=Path, help="folder of the training, or `tiny` for the bundled base")
     parser.add_argument("--gates", default="abd", help="which of a, b, c, d (default: all but c)")
     parser.add_argument("--clips", type=int, default=48)
     parser.add_argument("--steps", type=int, default=25, help="of the sampling")
@@ -52,58 +55,53 @@ def main() -> None:
     )
     given = parser.parse_args()
     torch.set_num_threads(1)
-    base, autoencoder, step = checkpointed(given.run)
-
-    def make(captions: Sequence[str], seed: int) -> Tensor:
-        return decoded(autoencoder, sample_latents(base, captions, seed, given.steps, given.guidance))
-
-    def through(frames: Tensor) -> Tensor:
-        return decoded(autoencoder, encoded(autoencoder, frames))
-
-    found: dict[str, dict[str, Number]] = {}
-    if "a" in given.gates:
-        found["a"] = autoencoder_gate(through, given.clips)
-    if "b" in given.gates:
-        found["b"] = coherence_gate(make, clips=given.clips)
-    if "c" in given.gates:
-        found["c"] = _transferred(base, autoencoder, given)
-    if "d" in given.gates:
-        found["d"] = words_gate(make, given.clips)
+    bundled = given.run == Path("tiny")
+    with tempfile.TemporaryDirectory() as held:
+        folder, step = Path(held), "as it ships"
+        if not bundled:
+            trained, autoencoder, done = checkpointed(given.run)
+            export_base(trained, autoencoder, folder / "base")
+            step = str(done)
+        base = load_text_to_video("tiny" if bundled else folder / "base")
+        found = _measured(base, given, folder)
     print(f"| gate | what | value | chance | data | n |   (step {step}, guidance {given.guidance:g})")  # noqa: T201
     for gate, rows in found.items():
         for name, row in rows.items():
             chance = "" if row.chance is None else f"{row.chance:.2f}"
             print(f"| {gate} | {name} | {row.value:.2f} | {chance} | {row.ceiling:.2f} | {row.count} |")  # noqa: T201
-    with (given.run / "gates.jsonl").open("a") as out:
-        numbers = {gate: {name: vars(row) for name, row in rows.items()} for gate, rows in found.items()}
-        out.write(json.dumps({"step": step, "guidance": given.guidance} | numbers) + "\n")
+    if not bundled:
+        with (given.run / "gates.jsonl").open("a") as out:
+            numbers = {gate: {name: vars(row) for name, row in rows.items()} for gate, rows in found.items()}
+            out.write(json.dumps({"step": step, "guidance": given.guidance} | numbers) + "\n")
 
 
-def _transferred(trained: TinyBase, autoencoder: Any, given: argparse.Namespace) -> dict[str, Number]:
-    """Gate (c), with the base as it would ship: in half precision, out of its folder."""
+def _measured(base: TextToVideoBase, given: argparse.Namespace, folder: Path) -> dict[str, dict[str, Number]]:
+    """Gate -> its numbers, of the base as it ships: in half precision, out of its folder."""
+    videos = VideoSettings(steps=given.steps, guidance=given.guidance)
+    make = sampler(base, videos)
+
+    def through(frames: Tensor) -> Tensor:
+        return through_vae(base, frames)
+
     settings = replace(
         training_on_drawn(given.adapter_steps, given.adapter_clips),
         learning_rate=given.adapter_rate,
         rank=given.adapter_rank,
     )
-    videos = VideoSettings(steps=given.steps, guidance=given.guidance)
-    with tempfile.TemporaryDirectory() as held:
-        folder = Path(held)
-        export_base(trained, autoencoder, folder / "base")
-        base = load_text_to_video(folder / "base")
-        learned = 0
+    learned = itertools.count()
 
-        def adapted(clip: CaptionedClips) -> Make:
-            nonlocal learned
-            learned += 1
-            clips = same_motion(clip, given.adapter_clips) if given.adapter_clips > 1 else clip
-            adapters = learn_drawn(base, clips, settings, folder / str(learned))
-            return sampler(base, videos, motion=adapters["motion"])
+    def adapted(clip: CaptionedClips) -> Make:
+        clips = same_motion(clip, given.adapter_clips) if given.adapter_clips > 1 else clip
+        adapters = learn_drawn(base, clips, settings, folder / str(next(learned)))
+        return sampler(base, videos, motion=adapters["motion"])
 
-        def through(frames: Tensor) -> Tensor:
-            return decoded(autoencoder, encoded(autoencoder, frames))
-
-        return transfer_gate(sampler(base, videos), adapted, given.moves, given.prompts, through)
+    gates: dict[str, Callable[[], dict[str, Number]]] = {
+        "a": lambda: autoencoder_gate(through, given.clips),
+        "b": lambda: coherence_gate(make, clips=given.clips),
+        "c": lambda: transfer_gate(make, adapted, given.moves, given.prompts, through),
+        "d": lambda: words_gate(make, given.clips),
+    }
+    return {name: gate() for name, gate in gates.items() if name in given.gates}
 
 
 if __name__ == "__main__":

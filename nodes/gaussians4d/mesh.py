@@ -110,7 +110,7 @@ class Refine(io.ComfyNode):
                     min=0,
                     max=0xFFFFFFFFFFFFFFFF,
                     control_after_generate=True,
-                    tooltip="Of the noise of svd and of the sides it sees; without one nothing here is random.",
+                    tooltip="Of the noise of svd, of the sides it sees and, for meshes of each frame, of the sizes that are drawn.",
                 ),
                 compat.advanced(
                     io.Boolean.Input(
