@@ -109,6 +109,14 @@ class ComfyPage:
         self.tab.keyboard.press(".")  # fit the view to the graph
         self.tab.wait_for_timeout(800)  # the view glides there
 
+    def come_close(self, node_type: str) -> None:
+        """To a node, in its own size: what newer pages show in nodes far away is left out."""
+        self.tab.evaluate(
+            "type => { const {canvas, graph} = app; canvas.ds.scale = 1; "
+            "canvas.centerOnNode(graph.nodes.find(node => node.type == type)); canvas.setDirty(true, true) }",
+            node_type,
+        )
+
     def nodes(self) -> list[dict[str, Any]]:
         """Type, whether known, whether red, and box with title of each node."""
         return self.tab.evaluate(NODES)

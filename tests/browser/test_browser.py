@@ -121,7 +121,7 @@ def test_other_workflows_run_in_the_page(page, name):
     page.picture(f"docs/screens/{name}.jpg")
 
 
-@pytest.mark.parametrize("name", ["4d_video_tiny"])
+@pytest.mark.parametrize("name", ["4d_video_tiny", "4d_moved_picture_tiny"])
 def test_a_moving_object_is_made_in_the_page(page, name):
     """By a fit of few steps; the 3D preview is given the file that was saved."""
     graph = json.loads((ROOT / f"workflows/{name}.json").read_text("utf-8"))
@@ -131,6 +131,7 @@ def test_a_moving_object_is_made_in_the_page(page, name):
     page.drop(f"{name}.json", json.dumps(graph).encode())
     page.wait_until_open(name, len(graph["nodes"]))
     page.run()
+    page.come_close("Preview3D")
     page.wait_for_videos(1)
     page.tab.wait_for_function(
         "app.graph.nodes.some(n => n.type == 'Preview3D' && n.widgets.some(w => String(w.value).endsWith('.glb')))"

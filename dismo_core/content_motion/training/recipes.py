@@ -50,7 +50,7 @@ def _released(lr: float, every: int, betas: tuple[float, float], clip: float, av
 
 def _tiny(steps: int, lr: float, average: float, shape: str = "cosine") -> Schedule:
     return Schedule(
-        steps=steps, lr=lr, warmup=200, shape=shape, average=average, save_every=500, log_every=50, draw_every=500
+        steps=steps, lr=lr, warmup=50, shape=shape, average=average, save_every=500, log_every=50, draw_every=500
     )
 
 
@@ -63,9 +63,9 @@ PUBLISHED = {
 _SMALL = {"width": 192, "depth": 6, "heads": 4, "table": "grid"}  # the three together below 24 MB in bfloat16
 DRAWN = {
     AUTOENCODER: Recipe(
-        "results", 8, _tiny(12_000, 2e-3, 0.999, "trapezoid"),
-        geometry={"width": 192, "depth": 2, "patch_size": 8, "positions": "rotary"},
-        exchange=0.5, lively=0.75, decibels=True, begun=True, muon=True,
+        "results", 16, _tiny(4_000, 1e-3, 0.995, "trapezoid"),
+        geometry={"width": 96, "depth": 2, "heads": 4, "patch_size": 4, "positions": "rotary"},
+        exchange=0.5, lively=0.5, decibels=True, begun=True, muon=True,
     ),
     MOTION_MODEL: Recipe("results", 32, _tiny(15_000, 5e-4, 0.999), geometry=_SMALL),
     CONTENT_MODEL: Recipe("results", 32, _tiny(15_000, 5e-4, 0.999), geometry={**_SMALL, "patch_size": 4}),

@@ -94,6 +94,12 @@ def test_the_segmenter_learns_and_resumes(tmp_path):
     assert set(whole.state_dict()) == set(load_layered_model("tiny").segmenter.state_dict())
 
 
+def test_fewer_clips_than_the_fit_needs_are_refused(tmp_path, capsys):
+    assert main(["train", "layered", "--out", str(tmp_path), "--clips", "10"]) == 2
+    assert "at least 1000" in capsys.readouterr().err
+
+
+@pytest.mark.slow
 def test_the_command_writes_a_model_that_loads(tmp_path, capsys, monkeypatch):
     from dismo_core.dismo.training import fit_head as fitting
 
@@ -105,8 +111,6 @@ def test_the_command_writes_a_model_that_loads(tmp_path, capsys, monkeypatch):
     assert model.extractor_id == load_motion_extractor("tiny").extractor_id
     bundled = load_layered_model("tiny").segmenter.state_dict()
     assert all(torch.equal(value, bundled[name]) for name, value in model.segmenter.state_dict().items())
-    assert main(["train", "layered", "--out", str(tmp_path), "--clips", "10"]) == 2
-    assert "at least 1000" in capsys.readouterr().err
 
 
 def test_a_head_of_any_width_is_written_and_read(tmp_path):
