@@ -29,8 +29,8 @@ from dismo_core.text_to_video.gates import (
     transfer_gate,
     words_gate,
 )
-from dismo_core.text_to_video.training.export import export_base
 from dismo_core.text_to_video.training.checkpointed import checkpointed
+from dismo_core.text_to_video.training.export import export_base
 
 if TYPE_CHECKING:
     from dismo_core.text_to_video.base import TextToVideoBase
