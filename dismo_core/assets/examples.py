@@ -12,10 +12,12 @@ _EXAMPLES = {
     "camera": ("camera_clip.mp4", "camera_picture.jpg"),
     "cutout": ("drawn_clip.mp4", "cutout_picture.jpg"),
 }
-_CLIPS = {"fish": "fish_clip.webp"}
-_ROWS = {"four clips": "four_clips.mp4"}
+_CLIPS = {"fish": "fish_clip.webp", "four clips": "four_clips.mp4"}
 _MASKS = {"cutout": "cutout_mask.png"}
-_BATCHES = {"ten pictures": ("drawn_clip.mp4", "ten_pictures.jpg", "ten_masks.png")}
+_BATCHES = {
+    "ten pictures": ("drawn_clip.mp4", "ten_pictures.jpg", "ten_masks.png"),
+    "lilac pictures": ("drawn_clip.mp4", "lilac_pictures.jpg", "lilac_masks.png"),
+}
 TILE = 256  # px, side of each picture of a batch; they lie in one file
 
 
@@ -37,8 +39,8 @@ def example(name: str) -> tuple[Path, Path]:
 
 
 def all_names() -> list[str]:
-    """Names of all examples: those with one picture, those with a batch of them, clips of a subject, clips in a row."""
-    return [*_EXAMPLES, *_BATCHES, *_CLIPS, *_ROWS]
+    """Names of all examples: those with one picture, those with a batch of them, clips without a picture."""
+    return [*_EXAMPLES, *_BATCHES, *_CLIPS]
 
 
 def example_batch(name: str) -> tuple[Path, Path, Path]:
@@ -64,7 +66,8 @@ def clip_names() -> list[str]:
 
 
 def example_clip(name: str) -> Path:
-    """A clip that comes without a picture: "fish", 14 frames with transparency.
+    """A clip that comes without a picture: "fish", 14 frames with transparency; "four clips", one after the other, of two seconds each,
+    which move left, differ in appearance, and have 16 frames of 64 px.
 
     Raises:
         DisMoError: no such clip.
@@ -72,19 +75,3 @@ def example_clip(name: str) -> Path:
     if name not in _CLIPS:
         raise DisMoError(f"There is no example clip {name!r}. Choose one of: {', '.join(_CLIPS)}.")
     return _FOLDER / _CLIPS[name]
-
-
-def row_names() -> list[str]:
-    """Names of the files that hold several clips, one after the other."""
-    return list(_ROWS)
-
-
-def example_row(name: str) -> Path:
-    """Clips one after the other: "four clips" of two seconds each move left, differ in appearance, and have 16 frames of 64 px.
-
-    Raises:
-        DisMoError: no such clips.
-    """
-    if name not in _ROWS:
-        raise DisMoError(f"There are no example clips {name!r}. Choose one of: {', '.join(_ROWS)}.")
-    return _FOLDER / _ROWS[name]

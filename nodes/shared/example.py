@@ -34,7 +34,8 @@ class ExampleInputs(io.ComfyNode):
                     tooltip="drawn = a moving drawn shape and a drawn scene; camera = a camera move and a photograph; cutout = the drawn "
                     "shape and a photograph of a flower, with its mask; ten pictures = the drawn shape and a batch of drawn scenes, with "
                     "their masks; fish = a clip of one drawn subject on white, with a mask for each frame, for 4D; four clips = four drawn "
-                    "objects that move left one after the other, two seconds each, for MotionDirector.",
+                    "objects that move left one after the other, two seconds each, for MotionDirector; lilac pictures = twelve drawn "
+                    "objects on lilac paper, with their masks, likewise.",
                 ),
             ],
             outputs=[
@@ -43,7 +44,8 @@ class ExampleInputs(io.ComfyNode):
                 io.Mask.Output(
                     "mask",
                     display_name="mask",
-                    tooltip="What moves in the picture, for Transfer Motion; all of it where there is no mask. Of fish one for each frame.",
+                    tooltip="What moves in the picture, for Transfer Motion; all of it where there is no mask. Of a clip without a "
+                    "picture one for each frame.",
                 ),
             ],
             **compat.aliases("dismo", "demo", "sample input"),
@@ -60,18 +62,12 @@ class ExampleInputs(io.ComfyNode):
             example_batch,
             example_mask,
             example_names,
-            example_row,
-            row_names,
         )
         from ...dismo_core.assets.examples import example as files_of
-        from ...dismo_core.video import read_image, read_video
+        from ...dismo_core.video import read_image
 
         if example in clip_names():
-            return io.NodeOutput(*_subject(example))
-        if example in row_names():
-            path = example_row(example)
-            first = read_video(path, frames=1).frames.float() / 255
-            return io.NodeOutput(InputImpl.VideoFromFile(str(path)), first, torch.ones(first.shape[:3]))
+            return io.NodeOutput(*_clip(example))
         if example not in example_names():
             clip, pictures, masks = example_batch(example)
             images, covered = (_tiles(read_image(file), TILE) for file in (pictures, masks))
@@ -82,8 +78,8 @@ class ExampleInputs(io.ComfyNode):
         return io.NodeOutput(InputImpl.VideoFromFile(str(clip)), picture[None], mask[None])
 
 
-def _subject(name: str) -> tuple[Any, Tensor, Tensor]:
-    """A clip with transparency as VIDEO on white, its first frame, and where its subject is, [T,H,W]."""
+def _clip(name: str) -> tuple[Any, Tensor, Tensor]:
+    """A clip as VIDEO, what is transparent in it white; its first frame; and what is not transparent, [T,H,W]."""
     from ...dismo_core.assets.examples import example_clip
     from ...dismo_core.data.rgba_clips import read_rgba_video
 

@@ -215,7 +215,7 @@ def run_workflow(server, name, few):
     assert any(event["node"] == save and event["output"] for event in run.data("executed"))
 
 
-@pytest.mark.parametrize("name", ["motiondirector_tiny", "motiondirector_train_tiny"])
+@pytest.mark.parametrize("name", ["motiondirector_tiny", "motiondirector_train_tiny", "motiondirector_appearance_tiny"])
 def test_workflows_of_the_bundled_base_run(server, name):
     few = {"DisMoTrainMotionDirector": {"steps": 2, "name": name}, "DisMoMotionDirectorSample": {"steps": 4}}
     run_workflow(server, name, few)

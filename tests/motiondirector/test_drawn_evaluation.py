@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from dismo_core import DisMoError
-from dismo_core.assets.examples import example_row
+from dismo_core.assets.examples import example_clip
 from dismo_core.cli.main import main
 from dismo_core.motiondirector import DualPathLoRA
 from dismo_core.motiondirector.adapter_file import read_adapter
@@ -126,18 +126,28 @@ def test_the_bundled_motion_moves_what_a_prompt_names():
     assert (seen.main_color() == case.asked.color).all() and (seen.main_ground() == case.asked.ground).all()
 
 
-def test_bundled_motions_are_small_and_of_the_bundled_base():
-    files = bundled_adapters()
-    assert "moving-left" in files
-    for path in files.values():
+def test_bundled_adapters_are_small_and_of_the_bundled_base():
+    files, unet = bundled_adapters(), load_text_to_video("tiny").unet
+    assert {"moving-left", "lilac-paper"} <= set(files)
+    for name, path in files.items():
         assert path.stat().st_size <= 200_000
-        assert read_adapter(path, load_text_to_video("tiny").unet, "motion").metadata["base"] == "tiny"
+        part = "appearance" if name == "lilac-paper" else "motion"
+        assert read_adapter(path, unet, part).metadata["base"] == "tiny"
+
+
+def test_the_bundled_look_changes_the_paper_and_keeps_the_object():
+    base, few = load_text_to_video("tiny"), VideoSettings(steps=12, frames=8)
+    prompt, lilac = ["a red disc on white"], torch.tensor((0.80, 0.68, 0.93)) * 2 - 1
+    looked, alone = (sampler(base, few, appearance=look)(prompt, 0) for look in ("lilac-paper", None))
+    far = [(frames[:, :, :4].flatten(0, 3).mean(0) - lilac).norm() for frames in (looked, alone)]
+    assert far[0] < 0.6 * far[1]
+    assert (see_objects(looked).main_color() == 0).all()  # red
 
 
 def test_the_example_clips_are_four_that_move_left():
-    frames = read_video(example_row("four clips")).frames
+    frames = read_video(example_clip("four clips")).frames
     assert frames.shape == (64, 64, 64, 3)
     seen = see_objects(frames.float().div(127.5).sub(1).unflatten(0, (4, 16)))
     assert (seen.place[:, -1, 0] < seen.place[:, 0, 0] - 10).all() and len(set(seen.main_color().tolist())) > 1
-    with pytest.raises(DisMoError, match="Choose one of: four clips"):
-        example_row("five clips")
+    with pytest.raises(DisMoError, match="Choose one of: fish, four clips"):
+        example_clip("five clips")
