@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 import numpy as np
 import pytest
 from cmd_models import FRAMES, SIDE, made_models
+from record import ROOT
 
 from dismo_core.content_motion.weights import tiny_files
 
@@ -39,6 +40,12 @@ CLIP = {
         "class_type": "DisMoCMDSave",
         "inputs": dict(motion=["6", 0], filename_prefix="motion/cmd", content=["7", 0]),
     },
+}
+# Workflow -> what each node that saves a video makes: frames, height, width.
+TINY = {
+    "content_motion_tiny": {"7": (16, 64, 64)},
+    "content_motion_paint_tiny": {"11": (16, 64, 64)},
+    "content_motion_swap_tiny": {"10": (16, 64, 64), "11": (16, 64, 64)},
 }
 DRAWN = {
     "2": CLIP["2"],
@@ -108,6 +115,19 @@ def test_a_clip_taken_apart_and_put_together_otherwise(models):
             }
         )
     )
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_workflows_of_the_bundled_model_run(server, name):
+    """As they are, with its own weights; every video shows something, and so does every picture."""
+    assert name in server.json("/workflow_templates")["dismo-pack"]
+    prompt = json.loads((ROOT / f"tests/comfyui/{name}.api.json").read_text("utf-8"))
+    run = done(server.run(prompt))
+    for node, shape in TINY[name].items():
+        (video,) = videos_of(server, run, node)
+        assert video.shape == (*shape, 3) and video.std((1, 2, 3)).min() > 5
+    previews = {node for node, entry in prompt.items() if entry["class_type"] == "PreviewImage"}
+    assert previews <= {event["node"] for event in run.data("executed")}
 
 
 def test_a_clip_from_nothing_shows_progress_and_previews(models):
