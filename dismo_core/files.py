@@ -138,10 +138,13 @@ def save_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, 
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
+    path.touch()
+    mode = path.stat().st_mode
     try:
         save_file(dict(tensors), path, metadata)
     except SafetensorError as error:
         raise OSError(str(error)) from error
+    path.chmod(mode)  # the library puts a file in its place that only its owner may read
 
 
 def save_pickled(value: Any, path: Path) -> None:

@@ -16,7 +16,7 @@ import torch  # noqa: E402
 from torch import Tensor  # noqa: E402
 from torch.nn.functional import avg_pool2d  # noqa: E402
 
-from dismo_core.assets.examples import example, example_row  # noqa: E402
+from dismo_core.assets.examples import example, example_clip  # noqa: E402
 from dismo_core.content_motion import (  # noqa: E402
     ContentMotionModel,
     MotionLatent,
@@ -45,7 +45,7 @@ def main() -> None:
         return
     model = load_content_motion("tiny")
     drawn = read_video(example("drawn")[0], fps=FPS, frames=FRAMES).frames
-    four = read_video(example_row("four clips"), fps=FPS, frames=FRAMES).frames
+    four = read_video(example_clip("four clips"), fps=FPS, frames=FRAMES).frames
     draw_taken_apart(model, four, drawn)
 
 

@@ -17,7 +17,7 @@ import torch
 from writers import WRITERS
 
 import dismo_core as dismo
-from dismo_core.files import atomic_write, remove_unfinished
+from dismo_core.files import atomic_write, remove_unfinished, save_tensors
 
 ROOT = Path(__file__).resolve().parents[2]
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="limits file sizes and kills as POSIX systems do")
@@ -231,3 +231,11 @@ def test_killed_while_downloading_a_restart_goes_on_and_nothing_half_is_there(tm
     assert target.read_bytes() == content
     assert starts == [None, f"bytes={chunk}-", f"bytes={2 * chunk}-"]
     assert [path.name for path in target.parent.iterdir() if path.suffix == ".part"] == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+def test_tensors_may_be_read_by_whoever_may_read_other_files(tmp_path):
+    (tmp_path / "other").touch()
+    with atomic_write(tmp_path / "x.safetensors", overwrite=False) as temporary:
+        save_tensors({"x": torch.zeros(2)}, temporary)
+    assert (tmp_path / "x.safetensors").stat().st_mode == (tmp_path / "other").stat().st_mode
