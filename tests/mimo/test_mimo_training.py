@@ -437,3 +437,10 @@ def test_a_stopped_tiny_run_goes_on_to_the_bit(tmp_path):
     resumed, _ = train_tiny(tmp_path / "stopped", recipe)
     state = whole.state_dict()
     assert all(torch.equal(x, state[name]) for name, x in resumed.state_dict().items())
+
+
+def test_several_processes_do_not_train_the_tiny_model_into_one_folder(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert main(["mimo", "train", "tiny", "--out", str(tmp_path / "run")]) == 2
+    assert "without torchrun" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()

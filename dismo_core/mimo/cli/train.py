@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -149,6 +150,8 @@ def run_check(arguments: argparse.Namespace) -> None:
 
 def run_tiny(arguments: argparse.Namespace) -> None:
     """Train and export."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise DisMoError("The tiny model is trained by one process. Start it without torchrun.")
     from ..training.export import export_whole
     from ..training.tiny import STEP_COSTS, TinyRecipe, train_tiny
 
