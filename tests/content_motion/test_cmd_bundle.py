@@ -12,12 +12,8 @@ from dismo_core import content_motion as cm
 from dismo_core.cli.main import main
 from dismo_core.content_motion import weights
 from dismo_core.content_motion.checkpoints import save_model
-from dismo_core.content_motion.evaluation import psnr
 from dismo_core.content_motion.training import bundle as bundling
-from dismo_core.content_motion.training.batches import DrawnSource
 from dismo_core.content_motion.training.bundle import bundle
-from dismo_core.synthetic.moving_scenes import MovingScenes
-from dismo_core.training.share import Share
 from dismo_core.weights import registry
 
 
@@ -32,36 +28,6 @@ def place(tmp_path, monkeypatch):
     """Where `tiny` is looked for; nothing is there."""
     monkeypatch.setattr(weights, "TINY", tmp_path / "tiny")
     return tmp_path / "tiny"
-
-
-BUNDLED = pytest.mark.skipif(not weights.tiny_files(), reason="the tiny model is not bundled with this version")
-
-
-@BUNDLED
-def test_the_bundled_model_works_as_it_is(tmp_path):
-    model = cm.load_content_motion("tiny")
-    assert model.size in (None, (64, 64)) and model.frames in (None, 16)  # None = the autoencoder alone
-    assert sum(path.stat().st_size for path in weights.tiny_files().values()) < 24e6
-    assert main(["content-motion", "demo", "-o", str(tmp_path / "demo")]) == 0
-    assert (tmp_path / "demo" / "contact_sheet.png").is_file()
-
-
-@BUNDLED
-@pytest.mark.slow
-def test_the_algebra_of_the_bundled_model():
-    """Its positions are rotary, so what holds exactly without them holds nearly."""
-    autoencoder = cm.load_content_motion("tiny").autoencoder
-    source = DrawnSource(MovingScenes(64), 16, Share(1))
-    steady, turned = [], []
-    for number in range(64):
-        content, motion = autoencoder.encode(source.held_out(number, 1).clips)
-        still = cm.held_still(autoencoder, content, 16)
-        latent = cm.MotionLatent(motion[0], 8.0, (64, 64), autoencoder.id, content=content[0], still=still[0])
-        frozen = autoencoder.decode(content, latent.scaled(0).values[None])
-        steady.append(psnr(frozen[:, :, 1:], frozen[:, :, :1]))
-        backwards = autoencoder.decode(content, latent.reversed().values[None])
-        turned.append(psnr(backwards, autoencoder.decode(content, motion).flip(2)))
-    assert torch.cat(steady).median() >= 35 and torch.cat(turned).median() >= 30
 
 
 def test_without_a_bundle_tiny_tells_how_to_make_one(place, tmp_path, monkeypatch, capsys):
