@@ -20,6 +20,8 @@ def made_models(folder: Path) -> Path:
     torch.manual_seed(0)
     autoencoder = cm.ContentMotionAutoencoder(patch_size=2, positions="rotary", **WIDTH)
     begin_as_mean(autoencoder, FRAMES, SIDE // 2, SIDE // 2)
+    for layer in (autoencoder.post_xt, autoencoder.post_yt):  # else nothing moves before it is trained
+        torch.nn.init.normal_(layer.weight, std=0.02)
     sizes = dict(heads=2, table="grid", **WIDTH)
     motion = cm.MotionDiT(latent_size=(FRAMES, SIDE), content_size=(SIDE, SIDE), content_patch_size=4, **sizes)
     content = cm.ContentDiT(image_size=(SIDE, SIDE), patch_size=4, num_classes=CLASSES, **sizes)

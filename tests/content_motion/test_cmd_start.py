@@ -75,7 +75,7 @@ def test_the_autoencoder_begins_as_the_mean_frame_and_looks_beside_itself(scenes
     content, motion = model.encode(clips)
     torch.testing.assert_close(content, clips.mean(dim=2), atol=1e-5, rtol=0)
     made = model.decode(content, motion)
-    assert psnr(made, mean_frame(clips)).min() > 38
+    assert psnr(made, mean_frame(clips)).min() > 32
     from dismo_core.content_motion.models.rotary import rotate
 
     for transformer in (model.encoder, model.decoder):
