@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from dismo_core.assets.examples import TILE  # noqa: E402
-from dismo_core.motiondirector.adapter_file import read_adapter, write_adapter  # noqa: E402
+from dismo_core.motiondirector.adapter_file import AdapterFile, read_adapter, write_adapter  # noqa: E402
 from dismo_core.motiondirector.bundled import FOLDER  # noqa: E402
 from dismo_core.motiondirector.drawn import as_clip, learn_drawn, pixels, same_motion, sampler, training_on_drawn  # noqa: E402
 from dismo_core.motiondirector.merge import merge_adapters  # noqa: E402
@@ -54,10 +54,13 @@ def learn(name: str, runs: Path) -> Path:
     whole = learn_drawn(base, clips(MOTIONS[name], CLIPS), settings, runs / name, metadata={"license": "CC0-1.0"})[
         "motion"
     ]
-    small = merge_adapters([read_adapter(whole, base.unet, "motion")], [1.0], RANK).file
-    FOLDER.mkdir(exist_ok=True)
+    return bundled(name, merge_adapters([read_adapter(whole, base.unet, "motion")], [1.0], RANK).file)
+
+
+def bundled(name: str, adapter: AdapterFile) -> Path:
+    """Write it as it ships: in half precision."""
     path = FOLDER / f"{name}.safetensors"
-    write_adapter(replace(small, tensors=[half.half() for half in small.tensors]), path, overwrite=True)
+    write_adapter(replace(adapter, tensors=[part.half() for part in adapter.tensors]), path, overwrite=True)
     return path
 
 
@@ -85,10 +88,7 @@ def learn_look(runs: Path) -> Path:
         checkpointing=False,
     )
     whole = train_adapters(base, pictures, settings, runs / LOOK, metadata={"license": "CC0-1.0"})["appearance"]
-    small = read_adapter(whole, base.unet, "appearance")
-    path = FOLDER / f"{LOOK}.safetensors"
-    write_adapter(replace(small, tensors=[half.half() for half in small.tensors]), path, overwrite=True)
-    return path
+    return bundled(LOOK, read_adapter(whole, base.unet, "appearance"))
 
 
 def draw_pictures() -> None:

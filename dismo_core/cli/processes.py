@@ -17,6 +17,11 @@ def is_one_of_several() -> bool:
     return distributed.is_torchelastic_launched()
 
 
+def launched_processes() -> int:
+    """How many processes of this job a launcher, torchrun or another, has started; 1 without one."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 def run_in_processes(
     words: Sequence[str],
     each: int,

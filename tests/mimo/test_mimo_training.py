@@ -351,10 +351,10 @@ def test_two_processes_train_as_one_with_the_same_batch(templates, tmp_path):
         wanted, found = (load_file(folder / f"{name}.safetensors") for folder in (one, two))
         assert found.keys() == wanted.keys()
         for weight, value in found.items():
-            # Attention to a single embedding has no gradient; of its rounding AdamW makes steps of any size. Single weights
-            # elsewhere may have next to none, too.
+            # Attention to a single embedding has no gradient; of its rounding AdamW makes steps of any size. So it does of the
+            # few other numbers whose gradient happens to be next to none, on some machines.
             if ".attn2.to_q" not in weight and ".attn2.to_k" not in weight:
-                assert (value - wanted[weight]).abs().mean() < 1e-5, (name, weight)
+                assert ((value - wanted[weight]).abs() > 1e-5).sum() <= 4, (name, weight)
     losses = [[json.loads(row)["loss"] for row in (run / "log.jsonl").read_text().splitlines()] for run in (one, two)]
     assert losses[1] == pytest.approx(losses[0], rel=1e-5)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 from typing import Any
 
 from ...cli.given import refuse
 from ...cli.options import check_device
+from ...cli.processes import launched_processes
 from ...cli.progress import display
 from ...cli.training_options import (
     SCHEDULE,
@@ -166,14 +166,14 @@ def run(arguments: argparse.Namespace) -> None:
             "belongs to training on videos: give shards with --data. On drawn clips --warmup-steps, --joint-steps and "
             "--refine-steps say how long.",
         )
-        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        if launched_processes() > 1:
             raise DisMoError(
                 "On drawn clips one process trains. Start it without torchrun, or give shards with --data."
             )
         _train_drawn(arguments)
         return
     refuse(arguments, ON_DRAWN, "belongs to training on drawn clips; with --data, --steps says how long.")
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    if launched_processes() == 1:
         refuse(arguments, ["fsdp"], "is for several processes: start them with torchrun.")
     if arguments.preset == "tiny":
         refuse(arguments, ["dino", "autoencoder", "download"], "is for small and large: tiny has no DINO and no TAESD.")

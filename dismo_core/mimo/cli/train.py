@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...cli.options import progress_runtime
+from ...cli.processes import launched_processes
 from ...cli.progress import display
 from ...cli.training_options import add_run, changed_schedule, check_folder, device, precision
 from ...cli.training_report import TrainingReport
@@ -150,7 +150,7 @@ def run_check(arguments: argparse.Namespace) -> None:
 
 def run_tiny(arguments: argparse.Namespace) -> None:
     """Train and export."""
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if launched_processes() > 1:
         raise DisMoError("The tiny model is trained by one process. Start it without torchrun.")
     from ..training.export import export_whole
     from ..training.tiny import STEP_COSTS, TinyRecipe, train_tiny
