@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from .model import DemoTextToVideo
     from .models.towers import ImageTower, TextTower
     from .models.unet import UNet
+    from .noise_levels import alphas_cumprod
     from .prompt_table import output_names, read_prompts
     from .published_rate import one_cycle
-    from .sampling import Conditioning, alphas_cumprod, guide, invert_ddim, sample_ddim, sampling_times
+    from .sampling import Conditioning, guide, invert_ddim, sample_ddim, sampling_times
 
 _LAZY = {
     "Conditioning": ".sampling",
@@ -27,7 +28,7 @@ _LAZY = {
     "ImageTower": ".models.towers",
     "TextTower": ".models.towers",
     "UNet": ".models.unet",
-    "alphas_cumprod": ".sampling",
+    "alphas_cumprod": ".noise_levels",
     "autoencoder_from_ldm": ".autoencoder",
     "clip_indices": ".clips",
     "decode_frames": ".autoencoder",

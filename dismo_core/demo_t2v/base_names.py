@@ -32,7 +32,7 @@ def from_modelscope(state_dict: Mapping[str, Value]) -> dict[str, Value]:
         DisMoError: it has motion modules already.
     """
     attended = {name.split(".transformer_blocks.")[0] for name in state_dict if ".transformer_blocks." in name}
-    if "input_blocks.1.3" in attended:
+    if "middle_block.3" in attended:
         raise DisMoError(
             "These are weights of DEMO, with motion modules in them, not of its base. Load them as they are, or begin with the base: "
             "text2video_pytorch_model.pth."

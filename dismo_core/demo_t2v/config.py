@@ -52,7 +52,8 @@ TRAINING: dict[str, Any] = {
     "train_dataset.csv_path": str, "train_dataset.video_folder": str, "train_dataset.folder": str,
     "train_dataset.shards": str, "cache": str, "sample_steps": int, "batch_size": int, "accumulation": int,
     "lr": _NUMBER, "motion_lr": _NUMBER, "schedule": str, "clip": _NUMBER, "video_motion_weight": _NUMBER, "text_motion_weight": _NUMBER,
-    "regularization_weight": _NUMBER, "video_motion": str, "text_motion_gradient": bool, "p_zero": _NUMBER, "p_zero_motion": _NUMBER,
+    "regularization_weight": _NUMBER, "video_motion": str, "diffusion": str,
+    "text_motion_gradient": bool, "p_zero": _NUMBER, "p_zero_motion": _NUMBER,
     "negative_prompt": str, "freeze_unet": bool, "stop_grad_index": int, "optimizer": str, "resolution": list, "max_frames": int,
     "num_steps": int, "save_every": int, "log_every": int, "keep": int, "seed": int, "deepspeed_config": str, "use_fp16": bool,
     "embedder.pretrained": str, "motion_encoder.pretrained": str, "auto_encoder.pretrained": str, "Pretrain.resume_checkpoint": str,
@@ -67,7 +68,8 @@ TRAINING_WITHOUT_EFFECT = {
 }
 _FIELDS = {
     "batch_size": "batch", "accumulation": "accumulation", "lr": "lr", "motion_lr": "motion_lr", "schedule": "schedule", "clip": "clip",
-    "video_motion": "video_motion", "text_motion_gradient": "text_motion_gradient", "p_zero": "p_zero", "p_zero_motion": "p_zero_motion",
+    "video_motion": "video_motion", "diffusion": "diffusion",
+    "text_motion_gradient": "text_motion_gradient", "p_zero": "p_zero", "p_zero_motion": "p_zero_motion",
     "negative_prompt": "negative_prompt", "freeze_unet": "freeze_unet", "stop_grad_index": "first_block", "optimizer": "optimizer",
     "max_frames": "frames", "save_every": "save_every", "log_every": "log_every", "keep": "keep", "seed": "seed",
     "sample_steps": "sample_steps",

@@ -17,6 +17,7 @@ from ..errors import DisMoError
 from ..memory.mmap_weights import adopt
 from ..memory.precision import PRECISIONS, compute_dtype, store
 from ..text_to_video.base import attention_linears, load_vae
+from ..text_to_video.weights import tiny_folder
 from ..weights.base_folder import read_config
 from ..weights.files import WeightFile
 from ..weights.geometry import KEY
@@ -25,10 +26,11 @@ from ..weights.shards import opened, shards
 from ..weights.unwrapped import read_unwrapped
 from .autoencoder import PREFIX, REPLACEMENT, autoencoder_from_ldm
 from .base_names import from_diffusers, from_modelscope, geometry_of_diffusers
+from .bundled import BASE_KEY, tiny_paths
 from .model import DEFAULTS, Defaults, DemoTextToVideo
 from .models.unet import UNet
 from .tower_files import read_text_tower
-from .weights import BASE, FIRST_MOTION, LICENCE, PURPOSES, WEIGHTS
+from .weights import BASE, LICENCE, MOTION_MARK, PURPOSES, WEIGHTS
 
 log = logging.getLogger(__name__)
 
@@ -133,11 +135,7 @@ def load_demo(
             raise DisMoError(f"There is no part {sorted(unknown)[0]!r} of DEMO. Known are: {', '.join(PARTS)}.")
         paths, name = find_files(search_folders(), source, ("content_encoder",)), "demo"
     elif os.fspath(source) == "tiny":
-        raise DisMoError(
-            "Small weights of DEMO are not bundled with this version. Name a folder with DEMO's files, or 'demo' for the published ones.",
-            hint="download",
-            name="demo",
-        )
+        paths, name = tiny_paths(), "tiny"
     elif os.fspath(source) == "demo":
         paths, name = find_files(search_folders()), "demo"
     else:
@@ -186,7 +184,9 @@ def read_unet(path: Path, dtype: torch.dtype) -> tuple[UNet, dict[str, str]]:
         DisMoError: the base instead, damaged, or of another kind.
     """
     file = read_unwrapped(path)
-    if FIRST_MOTION not in file.tensors and "input_blocks.0.0.weight" in file.tensors:
+    if BASE_KEY in file.metadata:
+        file = replace(file, tensors=base_unet_file(tiny_folder()).tensors | file.tensors)
+    if MOTION_MARK not in file.tensors and "input_blocks.0.0.weight" in file.tensors:
         raise DisMoError(
             f"{path} is the base: it lacks the motion tensors (416 at the published size). Start training from it, or load demo.pth."
         )
@@ -211,22 +211,49 @@ def read_base_unet(path: Path, dtype: torch.dtype = torch.float32) -> UNet:
     Raises:
         DisMoError: DEMO's own weights, or a base of another kind.
     """
+    return unet_of(base_unet_file(path), dtype)
+
+
+def base_unet_file(path: Path) -> WeightFile:
+    """What `read_base_unet` makes the UNet of: tensors in DEMO's names, and the geometry where that is told.
+
+    Raises:
+        DisMoError: see there.
+    """
     if not path.is_dir():
         file = read_unwrapped(path)
-        return unet_of(replace(file, tensors=separate_copies(from_modelscope(file.tensors))), dtype)
+        return replace(file, tensors=separate_copies(from_modelscope(file.tensors)))
     folder = path / "unet" if (path / "unet" / "config.json").is_file() else path
     config = read_config(folder)
     if config.get("_class_name", "UNet3DConditionModel") != "UNet3DConditionModel":
         raise DisMoError(
             f"{folder} is a {config['_class_name']}, not the UNet of ModelScope or ZeroScope. Choose one of these."
         )
-    geometry = geometry_of_diffusers(config)
+    geometry = geometry_of_diffusers(config) | _noise_of(folder.parent / "scheduler")
     found: dict[str, Tensor] = {}
     for shard in shards(folder, "diffusion_pytorch_model"):
         with opened(shard) as tensors:
             found |= {name: tensors.get_tensor(name) for name in tensors.keys()}
     tensors = separate_copies(from_modelscope(from_diffusers(found, int(geometry["blocks"]))))  # type: ignore[call-overload]
-    return unet_of(WeightFile(folder, tensors, {KEY: json.dumps(geometry)}), dtype)
+    return WeightFile(folder, tensors, {KEY: json.dumps(geometry)})
+
+
+def _noise_of(scheduler: Path) -> dict[str, Any]:
+    """What the base's network says and how noisy its levels are, where a scheduler lies beside it; as published elsewhere."""
+    if not (scheduler / "scheduler_config.json").is_file():
+        return {}
+    config = read_config(scheduler, "scheduler_config.json")
+    kinds = {"epsilon": "noise", "sample": "sample"}
+    prediction, schedule = (
+        config.get("prediction_type", "epsilon"),
+        config.get("beta_schedule", "linear"),
+    )  # as diffusers has them
+    if prediction not in kinds or schedule != "scaled_linear":
+        raise DisMoError(
+            f"{scheduler} is of a base with prediction_type {prediction} and beta_schedule {schedule}. DEMO grows out of one that "
+            "predicts epsilon or sample, with scaled_linear."
+        )
+    return {"predicts": kinds[prediction], "betas": [config["beta_start"], config["beta_end"]]}
 
 
 def separate_copies(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

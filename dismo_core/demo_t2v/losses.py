@@ -10,11 +10,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..errors import DisMoError
-from .sampling import alphas_cumprod
+from .noise_levels import PUBLISHED, alphas_cumprod
 
 Flow = Callable[[Tensor, Tensor], Tensor]  # frames (N,3,H,W) and those after them -> (N,2,H,W), px
 FLOW_SIZE = 128  # px; maps are enlarged to this before flow is measured on them
-VIDEO_MOTION = ("noise", "x0")
+ERRORS_OF = ("noise", "x0")
 
 
 def training_losses(
@@ -29,6 +29,8 @@ def training_losses(
     video: Tensor | None = None,
     flow: Flow | None = None,
     video_motion: str = "noise",
+    diffusion: str = "noise",
+    betas: tuple[float, float] = PUBLISHED,
 ) -> dict[str, Tensor]:
     """Losses of each sample.
 
@@ -44,32 +46,44 @@ def training_losses(
         flow: of neighbouring frames; None = no text-motion loss, and no maps are made.
         video_motion: "noise": differences of neighbouring frames of the noise, as published; "x0": of the clean latents,
             as in the paper.
+        diffusion: what the error is of, "noise", as published, or "x0": then little noise weighs as much as much of it does.
+        betas: of the network's noise levels, see `alphas_cumprod`.
 
     Returns:
         "diffusion", "video_motion", and "text_motion" where flow is given; each [B].
 
     Raises:
-        DisMoError: no such `video_motion`; flow without a video.
+        DisMoError: no such `video_motion` or `diffusion`; flow without a video.
     """
-    if video_motion not in VIDEO_MOTION:
-        raise DisMoError(f"There is no video_motion {video_motion!r}. Choose one of {', '.join(VIDEO_MOTION)}.")
+    check_errors_of(video_motion=video_motion, diffusion=diffusion)
     if flow is not None and video is None:
         raise DisMoError("The text-motion loss compares maps with the clip itself: give video, or leave flow out.")
-    kept = alphas_cumprod().to(latents.device)[t][:, None, None, None, None]
+    kept = alphas_cumprod(betas).to(latents.device)[t][:, None, None, None, None]
     signal, spread = kept.sqrt().to(latents.dtype), (1 - kept).sqrt().to(latents.dtype)
     noisy = signal * latents + spread * noise
     out = unet(noisy, t, content, motion, eot_index=None if flow is None else eot_index)
     predicted, maps = (out, []) if flow is None else out
-    error = (predicted - noise).square()
+    clean = (noisy - spread * predicted) / signal
+    error = (predicted - noise if diffusion == "noise" else clean - latents).square()
     if video_motion == "noise":
         moved = (_between_frames(predicted).abs() - _between_frames(noise).abs()).square()
     else:
-        clean = (noisy - spread * predicted) / signal
         moved = (_between_frames(clean) - _between_frames(latents)).square()
     losses = {"diffusion": error.flatten(1).mean(dim=1), "video_motion": moved.flatten(1).mean(dim=1)}
     if flow is not None and video is not None:
         losses["text_motion"] = text_motion_loss(maps, video, flow)
     return losses
+
+
+def check_errors_of(**chosen: str) -> None:
+    """Raise where an error is of something else than noise or clean latents.
+
+    Raises:
+        DisMoError: the name, what was chosen, and what there is.
+    """
+    for name, value in chosen.items():
+        if value not in ERRORS_OF:
+            raise DisMoError(f"There is no {name} {value!r}. Choose one of {', '.join(ERRORS_OF)}.")
 
 
 def text_motion_loss(maps: Sequence[Tensor], video: Tensor, flow: Flow) -> Tensor:

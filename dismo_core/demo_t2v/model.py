@@ -21,7 +21,8 @@ from ..video.picture import fit_image
 from .autoencoder import decode_frames
 from .models.towers import TextTower
 from .models.unet import UNet
-from .sampling import LEVELS, Conditioning, Scale, alphas_cumprod, invert_ddim, sample_ddim, sampling_times
+from .noise_levels import LEVELS, alphas_cumprod
+from .sampling import Conditioning, Scale, invert_ddim, sample_ddim, sampling_times
 from .tower_texts import TowerTexts
 
 log = logging.getLogger(__name__)
@@ -51,6 +52,7 @@ class Defaults:
         size: (height, width), px.
         frames: of a clip.
         fps: of a video of it.
+        preview: red, green and blue, -1..1, of each latent channel.
     """
 
     steps: int = 50
@@ -59,6 +61,7 @@ class Defaults:
     size: tuple[int, int] = (256, 256)
     frames: int = 16
     fps: float = 8.0
+    preview: Sequence[tuple[float, float, float]] = PREVIEW
 
 
 DEFAULTS = Defaults()
@@ -262,9 +265,10 @@ class DemoTextToVideo:
                 motion_guidance=motion_guidance,
                 motion_strength=motion_strength,
                 share=share,
+                betas=self.unet.betas,
                 together="unet" not in self.plan.choice.low_memory,
                 progress=runtime.progress,
-                preview=lambda x: latent_preview(x.transpose(1, 2), PREVIEW, size),
+                preview=lambda x: latent_preview(x.transpose(1, 2), self.defaults.preview, size),
                 check_cancel=runtime.check_cancel,
             ).cpu()
 
@@ -333,6 +337,7 @@ class DemoTextToVideo:
                 conditioning.to(self.device, self.dtype),
                 steps=steps,
                 taken=taken,
+                betas=self.unet.betas,
                 progress=runtime.progress,
                 check_cancel=runtime.check_cancel,
             ).cpu()
@@ -359,7 +364,7 @@ class DemoTextToVideo:
             runtime: cancel.
         """
         runtime = runtime or Runtime.on(self.device)
-        kept = float(alphas_cumprod()[level])
+        kept = float(alphas_cumprod(self.unet.betas)[level])
         noise = start_noise(latents.shape, seed, dtype=torch.float32)
         noisy = kept**0.5 * latents.cpu() + (1 - kept) ** 0.5 * noise
         at = end_of_text(tokenize([motion_prompt])).expand(len(latents)).to(self.device)

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -17,14 +16,13 @@ from ..diffusion.finite import require_finite
 from ..errors import DisMoError
 from ..runtime import Runtime
 from .models.attention import HeldText, joined_texts
+from .noise_levels import LEVELS, PUBLISHED, alphas_cumprod
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 log = logging.getLogger(__name__)
 
-LEVELS = 1000
-FIRST_BETA, LAST_BETA = 0.00085, 0.012
 Scale = float | Sequence[float]  # one number, or numbers spread over the steps with straight lines between them
 
 
@@ -50,13 +48,6 @@ class Conditioning:
         return cls(torch.cat([one.content for one in several]), torch.cat([one.motion for one in several]))
 
 
-@cache
-def alphas_cumprod() -> Tensor:
-    """Share of the signal's power at each of the 1000 noise levels, float64."""
-    betas = torch.linspace(FIRST_BETA**0.5, LAST_BETA**0.5, LEVELS, dtype=torch.float64) ** 2
-    return (1 - betas).cumprod(dim=0)
-
-
 def sampling_times(steps: int) -> list[int]:
     """Noise levels of a sampling, the noisiest first. A number that does not divide 1000 gives more of them than asked, as published.
 
@@ -68,21 +59,22 @@ def sampling_times(steps: int) -> list[int]:
     return [min(1 + level, LEVELS - 1) for level in range(0, LEVELS, LEVELS // steps)][::-1]
 
 
-def demo_path(steps: int) -> DDIMPath:
+def demo_path(steps: int, betas: tuple[float, float] = PUBLISHED) -> DDIMPath:
     """The steps of a sampling; the last one ends at level 0, not at a clean clip, as published."""
-    alphas, stride = alphas_cumprod().tolist(), LEVELS // steps
+    alphas, stride = alphas_cumprod(betas).tolist(), LEVELS // steps
     return DDIMPath(tuple(DDIMStep(t, alphas[t], alphas[max(t - stride, 0)]) for t in sampling_times(steps)))
 
 
-def inversion_path(steps: int, taken: int | None = None) -> DDIMPath:
+def inversion_path(steps: int, taken: int | None = None, betas: tuple[float, float] = PUBLISHED) -> DDIMPath:
     """The steps of an inversion, the noisiest first: from level 0 up.
 
     Args:
         steps: see `sampling_times`.
         taken: how many of them are gone, the first ones; None = all.
+        betas: see `alphas_cumprod`.
     """
     sampling_times(steps)  # for its error
-    alphas, stride = [*alphas_cumprod().tolist(), 0.0], LEVELS // steps
+    alphas, stride = [*alphas_cumprod(betas).tolist(), 0.0], LEVELS // steps
     times = list(range(0, LEVELS, stride))[:taken]
     # the network is asked at the cleaner side of each step
     return DDIMPath(tuple(DDIMStep(t, alphas[min(t + stride, LEVELS)], alphas[t]) for t in reversed(times)))
@@ -121,6 +113,7 @@ def sample_ddim(
     motion_guidance: Scale | None = None,
     motion_strength: Scale = 1.0,
     share: float = 1.0,
+    betas: tuple[float, float] = PUBLISHED,
     together: bool = True,
     progress: Callable[[int, int, Image | None], None] | None = None,
     preview: Callable[[Tensor], Image | None] | None = None,
@@ -144,6 +137,7 @@ def sample_ddim(
         motion_guidance: scale of the motion, likewise; None = as `guidance`.
         motion_strength: factor on what M adds, likewise.
         share: of the steps that are gone, the last ones: below 1 where `noise` is a clip inverted as far.
+        betas: of the network's noise levels, see `alphas_cumprod`.
         together: whether the passes of a step run as one batch, or one by one in less memory.
         progress: called with (steps done, steps in all, picture or None) after each step; what it raises passes through.
         preview: the picture of clean latents.
@@ -155,7 +149,7 @@ def sample_ddim(
     Raises:
         DisMoError: steps that cannot be, or NaN with the step at which it came.
     """
-    path = demo_path(steps)
+    path = demo_path(steps, betas)
     if len(path.steps) != steps:
         log.info(
             "%d steps were asked for; %d do not divide 1000, so %d are run, as published.",
@@ -217,6 +211,7 @@ def invert_ddim(
     steps: int = 50,
     motion_strength: float = 1.0,
     taken: int | None = None,
+    betas: tuple[float, float] = PUBLISHED,
     progress: Callable[[int, int, Image | None], None] | None = None,
     check_cancel: Callable[[], None] | None = None,
 ) -> Tensor:
@@ -229,6 +224,7 @@ def invert_ddim(
         steps: the more, the nearer.
         motion_strength: see `UNet.forward`.
         taken: how many of the steps are gone, see `inversion_path`.
+        betas: of the network's noise levels, see `alphas_cumprod`.
         progress: see `sample_ddim`.
         check_cancel: likewise.
 
@@ -242,7 +238,7 @@ def invert_ddim(
         return require_finite(out.to(x.dtype), "a step of the inversion")
 
     with checking(unet, check_cancel):
-        return noise_ddim(predict, latents, inversion_path(steps, taken), _reporting(latents.device, progress))
+        return noise_ddim(predict, latents, inversion_path(steps, taken, betas), _reporting(latents.device, progress))
 
 
 def _reporting(device: torch.device, progress: Callable[[int, int, Image | None], None] | None) -> Runtime:

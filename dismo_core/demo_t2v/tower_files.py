@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,9 @@ from torch import Tensor
 
 from ..errors import DisMoError
 from ..memory.mmap_weights import adopt
+from ..weights.base_folder import read_config
+from ..weights.files import WeightFile
+from ..weights.geometry import KEY
 from ..weights.shards import opened, shards
 from ..weights.unwrapped import read_unwrapped
 from .models.towers import ImageTower, TextTower
@@ -35,7 +40,8 @@ def read_text_tower(path: Path, dtype: torch.dtype) -> TextTower:
     Raises:
         DisMoError: no text tower in it, damaged, or of a shape that no tower has.
     """
-    tensors = _text_tensors(path)
+    file = _text_file(path)
+    tensors, told = file.tensors, json.loads(file.metadata.get(KEY, "{}"))
     found = [re.match(r"transformer\.resblocks\.(\d+)\.", name) for name in tensors]
     blocks = 1 + max((int(match[1]) for match in found if match), default=-1)
     if not blocks or "token_embedding.weight" not in tensors:
@@ -49,11 +55,13 @@ def read_text_tower(path: Path, dtype: torch.dtype) -> TextTower:
         tower = TextTower(
             width=width,
             layers=blocks if complete else blocks + 1,
-            heads=max(1, width // HEAD_WIDTH),
+            heads=told.get("heads", max(1, width // HEAD_WIDTH)),
             embed_width=tensors["text_projection"].shape[1] if complete else width,
             vocabulary=vocabulary,
             length=len(tensors["positional_embedding"]),
             complete=complete,
+            inner=len(tensors["transformer.resblocks.0.mlp.c_fc.bias"]),
+            known=told.get("known"),
         )
     adopt(tower, tensors, dtype, str(path))
     return tower.eval().requires_grad_(False)
@@ -80,21 +88,24 @@ def read_image_tower(path: Path, dtype: torch.dtype = torch.float32) -> ImageTow
     return tower.eval().requires_grad_(False)
 
 
-def _text_tensors(path: Path) -> dict[str, Tensor]:
-    """Of the text tower alone, in OpenCLIP's names."""
+def _text_file(path: Path) -> WeightFile:
+    """Tensors of the text tower alone, in OpenCLIP's names."""
     if path.is_dir():
         found: dict[str, Tensor] = {}
         for file in shards(path, "model"):
             with opened(file) as tensors:
                 found |= {name: tensors.get_tensor(name) for name in tensors.keys()}
-        return _from_transformers(found)
-    tensors = read_unwrapped(path).tensors
+        told = {"heads": read_config(path)["num_attention_heads"]}
+        return WeightFile(path, _from_transformers(found), {KEY: json.dumps(told)})
+    whole = read_unwrapped(path)
+    tensors = whole.tensors
     for prefix in PREFIXES:
         if any(name.startswith(prefix) for name in tensors):
             tensors = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
     if any("self_attn.q_proj" in name for name in tensors):
-        return _from_transformers(tensors)
-    return {name: value for name, value in tensors.items() if not name.startswith(IMAGE) and name != "attn_mask"}
+        return replace(whole, tensors=_from_transformers(tensors))
+    own = {name: value for name, value in tensors.items() if not name.startswith(IMAGE) and name != "attn_mask"}
+    return replace(whole, tensors=own)
 
 
 def _from_transformers(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

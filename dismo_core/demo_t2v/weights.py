@@ -12,6 +12,7 @@ from ..weights.files import PICKLED, WeightFile, flat_tensors, unpickled
 from ..weights.geometry import KEY
 from ..weights.kinds import Kind, Place
 from ..weights.manifest import HubFolder
+from .bundled import tiny_files
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,10 +33,10 @@ PURPOSES = {
     "VQGAN_autoencoder": "latents to frames; any SD 1.x VAE does instead",
     "text2video_pytorch_model": "the base without motion modules, for training alone",
 }
-FIRST_MOTION = "input_blocks.1.3.norm.weight"  # there are four pieces in a stage only where M is one of them
+MOTION_MARK = "middle_block.3.transformer_blocks.0.norm1.weight"  # without M that place is the last residual block's
 UNET_ENTRY = "unet_state_dict"  # of a published checkpoint
 _PLACE = Place("Load DEMO", "--weights of `dismo demo-t2v generate`", "load_demo")
-UNET = Kind("a UNet of DEMO", _PLACE, (FIRST_MOTION,))
+UNET = Kind("a UNet of DEMO", _PLACE, (MOTION_MARK,))
 BASE_UNET = Kind(
     "ModelScope's text-to-video UNet",
     Place("no node, it is the start of DEMO's training", "Pretrain of `dismo demo-t2v train`", "from_modelscope"),
@@ -95,5 +96,6 @@ registry.register(
     kinds=(UNET, BASE_UNET, TOWER),
     models={UNET: _unets, BASE_UNET: _bases, TOWER: _towers},
     collections={"demo": (WEIGHTS,), "modelscopet2v": (BASE,)},
+    bundled={f"demo_t2v_tiny_{stem}": path for stem, path in tiny_files().items()},
     checkpoints=published_unet,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 
 import torch
@@ -120,19 +121,23 @@ class CaptionedClips:
         return image, covered[0]
 
 
-def draw_captioned(clips: int, draws: Draws, frames: int = 16) -> CaptionedClips:
+def draw_captioned(
+    clips: int, draws: Draws, frames: int = 16, moves: Mapping[str, float] = MOVES, spread: float = 1.0
+) -> CaptionedClips:
     """Clips of random looks and moves; the object stays in the picture.
 
     Args:
         clips: B.
         draws: source of chance.
         frames: N, 2 or more.
+        moves: see `draw_moves`.
+        spread: likewise.
     """
     color = draws.integers(0, len(COLORS), clips)
     ground = draws.integers(0, len(GROUNDS), clips)
     shape = draws.integers(0, len(SHAPES), clips)
     radius = 8.0 + 4.0 * draws.rand(clips)
-    move, way = draw_moves(SIZE / 2 - 1 - REACH * radius, frames, draws)
+    move, way = draw_moves(SIZE / 2 - 1 - REACH * radius, frames, draws, moves, spread)
     turns = torch.tensor([name.startswith("turning") for name in MOVES], device=draws.device)[move]
     turnable = 1 + draws.integers(0, len(TURNABLE), clips)
     shape = torch.where(turns & (shape == 0), turnable, shape)

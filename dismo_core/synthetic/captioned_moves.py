@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -30,19 +31,23 @@ MOVES = {
 HEADINGS = {"left": 180.0, "right": 0.0, "up": 270.0, "down": 90.0}  # degrees, y is down
 
 
-def draw_moves(room: Tensor, frames: int, draws: Draws) -> tuple[Tensor, Trajectory]:
+def draw_moves(
+    room: Tensor, frames: int, draws: Draws, moves: Mapping[str, float] = MOVES, spread: float = 1.0
+) -> tuple[Tensor, Trajectory]:
     """A random move for each of B clips, somewhere in the picture.
 
     Args:
         room: [B], px, how far from the middle of the picture an object of scale 1 may be to each side.
         frames: N, 2 or more.
         draws: source of chance.
+        moves: some of `MOVES` -> how often, relative to the others.
+        spread: 1 = anywhere the whole path fits, 0 = in the middle of where it fits.
 
     Returns:
         Which of `MOVES`, [B], and where the object is: px from the middle of the picture at rest.
     """
     clips = len(room)
-    move = draws.choices(torch.tensor(list(MOVES.values())), clips)
+    move = draws.choices(torch.tensor([moves.get(name, 0.0) for name in MOVES]), clips)
     shape = (clips, frames)
     place = torch.zeros(*shape, 2, device=draws.device)
     log_scale = torch.zeros(shape, device=draws.device)
@@ -57,7 +62,7 @@ def draw_moves(room: Tensor, frames: int, draws: Draws) -> tuple[Tensor, Traject
     # Where the whole path fits.
     slack = (room[:, None] / log_scale.amax(dim=1, keepdim=True).exp())[..., None]
     low, high = -slack - place.amin(dim=1, keepdim=True), slack - place.amax(dim=1, keepdim=True)
-    place = place + torch.lerp(low, high.maximum(low), draws.rand(clips, 1, 2))
+    place = place + torch.lerp(low, high.maximum(low), spread * draws.rand(clips, 1, 2) + (1 - spread) / 2)
     return move, Trajectory(place, log_scale, angle)
 
 

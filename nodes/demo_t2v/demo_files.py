@@ -57,14 +57,15 @@ def find_parts(
     Raises:
         DisMoError: which files are not there.
     """
+    from ...dismo_core.demo_t2v.bundled import tiny_paths
     from ...dismo_core.demo_t2v.loading import find_files
     from ...dismo_core.demo_t2v.weights import BASE, WEIGHTS
     from ...dismo_core.weights.hub import fetch_folder
 
-    if model == TINY:
+    if (model, motion_encoder, autoencoder) == (TINY, AUTO, AUTO):
         return TINY
-    given: dict[str, Path] = {}
-    if model != PUBLISHED:
+    given: dict[str, Path] = tiny_paths() if model == TINY else {}
+    if model not in (TINY, PUBLISHED):
         given["unet"] = Path(files.full_path(MODELS, model))
     if motion_encoder != AUTO:
         given["motion_encoder"] = Path(files.full_path(MODELS, motion_encoder))

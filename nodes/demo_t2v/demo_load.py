@@ -27,20 +27,20 @@ class DemoLoad(io.ComfyNode):
                     "model",
                     options=demo_files.models(),
                     default="tiny",
-                    tooltip="demo = the published weights, in models/dismo/demo. Your own files go there, too. tiny comes with a later "
-                    "version.",
+                    tooltip="tiny = small weights that come with the pack: drawn objects, 64 px, no download. demo = the published "
+                    "weights, in models/dismo/demo. Your own files go there, too.",
                 ),
                 io.Combo.Input(
                     "motion_encoder",
                     options=demo_files.encoders(),
                     default="auto",
-                    tooltip="What reads the motion prompt. auto = motion_encoder in models/dismo/demo.",
+                    tooltip="What reads the motion prompt. auto = that of tiny, or motion_encoder in models/dismo/demo.",
                 ),
                 io.Combo.Input(
                     "autoencoder",
                     options=demo_files.autoencoders(),
                     default="auto",
-                    tooltip="Latents to pictures. auto = VQGAN_autoencoder in models/dismo/demo; any SD 1.x VAE does.",
+                    tooltip="Latents to pictures. auto = that of tiny, or VQGAN_autoencoder in models/dismo/demo; any SD 1.x VAE does.",
                 ),
                 io.Combo.Input(
                     "precision",

@@ -100,7 +100,7 @@ def _through_clip(clip: Any, text: str, model: DemoTextToVideo) -> Tensor:
     wanted = model.unet.geometry["context_width"]
     if states.shape[-1] != wanted:
         raise DisMoError(
-            f"The CLIP gives states of width {states.shape[-1]}; DEMO reads {wanted}, as ViT-H of SD 2.x gives. Load that one (type "
-            "stable_diffusion in CLIPLoader), or leave clip unconnected."
+            f"The CLIP gives states of width {states.shape[-1]}; this model reads {wanted}. The published weights read what ViT-H of SD "
+            "2.x gives (CLIPLoader, type stable_diffusion). Load that one, or leave clip unconnected."
         )
     return states[:, :77].to(model.device, model.dtype)

@@ -68,6 +68,10 @@ DEMO_T2V = {
             used("--cfg other.yaml", "other.yaml"),
             used("--out elsewhere", "PosixPath('elsewhere')"),
             used("--device cpu:0", "'cpu:0'"),
+            refused("--drawn", "and not both"),
+            refused("--short-steps 3", "belongs to --drawn"),
+            refused("--steps 3", "belongs to --drawn"),
+            refused("--seed 3", "belongs to --drawn"),
         ],
         {
             "dismo_core.demo_t2v.config.read_train_config": SimpleNamespace(
@@ -88,6 +92,19 @@ DEMO_T2V = {
             "dismo_core.demo_t2v.loading.read_autoencoder": torch.nn.Identity(),
             "dismo_core.demo_t2v.training.train_motion.train_motion": STOP,
         },
+    ),
+    "demo-t2v train on drawn clips": Situation(
+        "demo-t2v train --drawn",
+        [
+            used("--out elsewhere", "PosixPath('elsewhere')"),
+            used("--short-steps 3", "short_steps=3"),
+            used("--steps 3", ", steps=3"),
+            used("--seed 3", "seed=3"),
+            refused("--device cpu:0", "runs on the CPU"),
+            refused("--cfg {config}", "and not both"),
+        ],
+        {"dismo_core.demo_t2v.training.drawn.train_drawn": STOP},
+        more=True,
     ),
     "evaluate release-demo": Situation(
         "evaluate release-demo --device cpu",

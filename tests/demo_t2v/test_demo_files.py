@@ -127,7 +127,8 @@ class Hostile:
 def spoil(folder, case):
     if case == "base as unet":
         state = torch.load(folder / "demo.pth")["unet_state_dict"]
-        base = {n: v for n, v in state.items() if not n.startswith("input_blocks.1.") or n.split(".")[2] in "012"}
+        mark = ("input_blocks.1.3.", "middle_block.3.transformer_blocks.")
+        base = {n: v for n, v in state.items() if not n.startswith(mark)}
         torch.save(base, folder / "demo.pth")
     elif case == "truncated":
         whole = (folder / "demo.pth").read_bytes()

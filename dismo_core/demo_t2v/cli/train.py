@@ -1,20 +1,27 @@
-"""`dismo demo-t2v train`: the motion half on videos with captions, by the published YAML and JSON."""
+"""`dismo demo-t2v train`: the motion half on videos with captions, by the published YAML and JSON, or the small one on drawn clips."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...cli.given import refuse
 from ...cli.options import chosen_device, shown_runtime
 from ...cli.progress import display
+from ...cli.training_report import TrainingReport
 from ...errors import DisMoError
 
 if TYPE_CHECKING:
     from ..config import TrainConfig
     from ..models.unet import UNet
     from ..training.captioned_videos import CaptionedVideo
+
+OF_DRAWN = ("short_steps", "steps", "seed")
+FINISHED = "model"  # folder within that of the run
+COSTS = {"frames_8": 1.0, "frames_16": 2.0}  # of a step
 
 
 def add_train(actions: Any) -> None:
@@ -23,21 +30,35 @@ def add_train(actions: Any) -> None:
         "train",
         help="train the motion half on videos with captions",
         description="Train motion modules and motion encoder. A run that was stopped goes on. KEY VALUE pairs replace entries of the YAML. "
-        "Several GPUs: start it by torchrun.",
+        "Several GPUs: start it by torchrun. --drawn makes the small weights that come with this version anew.",
     )
+    parser.add_argument("--cfg", metavar="YAML", help="the published configuration, or your own of its kind")
     parser.add_argument(
-        "--cfg", required=True, metavar="YAML", help="the published configuration, or your own of its kind"
+        "--drawn",
+        action="store_true",
+        help="on drawn clips, from the bundled text-to-video base; about an hour of one CPU core",
     )
     parser.add_argument(
         "--out", type=Path, metavar="FOLDER", help="of the run (default: workspace/ and the name of the YAML)"
     )
-    parser.add_argument("--device", help="cpu, cuda, mps (default: a GPU where there is one)")
+    parser.add_argument("--device", help="cpu, cuda, mps (default: a GPU where there is one); drawn clips: the CPU")
+    drawn = parser.add_argument_group("with --drawn")
+    drawn.add_argument("--short-steps", type=int, metavar="N", help="optimizer steps with clips of 8 frames")
+    drawn.add_argument("--steps", type=int, metavar="N", help="optimizer steps after them, with 16 frames")
+    drawn.add_argument("--seed", type=int, metavar="N", help="of everything that is drawn (default 0)")
     parser.add_argument("pairs", nargs="*", metavar="KEY VALUE", help="entries that replace those of the YAML")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Train; what is missing is said before anything is loaded."""
+    if (arguments.cfg is not None) == arguments.drawn:
+        raise DisMoError("Give --cfg FILE, a configuration of videos to learn from, or --drawn, and not both.")
+    if arguments.drawn:
+        refuse(arguments, ("device",), "has no part in training on drawn clips, which runs on the CPU.")
+        _train_drawn(arguments)
+        return
+    refuse(arguments, OF_DRAWN, "belongs to --drawn.")
     import torch
 
     from ...training.distributed import joined
@@ -79,6 +100,27 @@ def run(arguments: argparse.Namespace) -> None:
             shown.line(str((arguments.out or config.folder) / "checkpoints"))
 
 
+def _train_drawn(arguments: argparse.Namespace) -> None:
+    """Train and export."""
+    from ..training.drawn import DrawnRecipe, export_drawn, train_drawn
+
+    if arguments.pairs:
+        raise DisMoError(
+            f"KEY VALUE pairs replace entries of a YAML; --drawn has none. Leave {' '.join(arguments.pairs)} out."
+        )
+    given = {name: getattr(arguments, name) for name in OF_DRAWN if getattr(arguments, name) is not None}
+    recipe = replace(DrawnRecipe(), **given)
+    for name in ("short_steps", "steps"):
+        if getattr(recipe, name) < 1:
+            raise DisMoError(f"--{name.replace('_', '-')} must be at least 1, not {getattr(recipe, name)}.")
+    folder = arguments.out or Path("workspace/demo_tiny")
+    stages = {"frames_8": recipe.short_steps, "frames_16": recipe.steps}
+    with display("Reading the base") as shown:
+        half = train_drawn(folder, recipe, TrainingReport(shown, stages, COSTS))
+    for path in export_drawn(half, folder / FINISHED):
+        print(f"Wrote {path}")
+
+
 def _videos(config: TrainConfig) -> Sequence[CaptionedVideo]:
     from ..training.captioned_videos import ShardVideos, videos_of_folder, videos_of_table
 
@@ -98,9 +140,9 @@ def _unet(path: Path) -> UNet:
 
     from ...weights.unwrapped import read_unwrapped
     from ..loading import read_base_unet, read_unet
-    from ..weights import FIRST_MOTION
+    from ..weights import MOTION_MARK
 
-    if not path.is_dir() and FIRST_MOTION in read_unwrapped(path).tensors:
+    if not path.is_dir() and MOTION_MARK in read_unwrapped(path).tensors:
         return read_unet(path, torch.float32)[0]
     return read_base_unet(path)
 

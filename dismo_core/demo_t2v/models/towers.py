@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -30,12 +31,12 @@ class PackedAttention(nn.Module):
 
 
 class Perceptron(nn.Module):
-    """Width to four times as much and back, with GELU between."""
+    """To an inner width and back, with GELU between."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, inner: int) -> None:
         super().__init__()
-        self.c_fc = nn.Linear(width, 4 * width)
-        self.c_proj = nn.Linear(4 * width, width)
+        self.c_fc = nn.Linear(width, inner)
+        self.c_proj = nn.Linear(inner, width)
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.c_proj(F.gelu(self.c_fc(x)))
@@ -45,12 +46,12 @@ class Perceptron(nn.Module):
 class TowerBlock(nn.Module):
     """Attention and perceptron, norms before, residuals around."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, inner: int) -> None:
         super().__init__()
         self.ln_1 = nn.LayerNorm(width)
         self.attn = PackedAttention(width, heads)
         self.ln_2 = nn.LayerNorm(width)
-        self.mlp = Perceptron(width)
+        self.mlp = Perceptron(width, inner)
 
     def forward(self, x: Tensor, causal: bool) -> Tensor:
         """[B, N, width] -> the same."""
@@ -62,9 +63,9 @@ class TowerBlock(nn.Module):
 class Blocks(nn.Module):
     """The blocks of a tower."""
 
-    def __init__(self, width: int, layers: int, heads: int) -> None:
+    def __init__(self, width: int, layers: int, heads: int, inner: int) -> None:
         super().__init__()
-        self.resblocks = nn.ModuleList([TowerBlock(width, heads) for _ in range(layers)])
+        self.resblocks = nn.ModuleList([TowerBlock(width, heads, inner) for _ in range(layers)])
 
 
 class TextTower(nn.Module):
@@ -79,6 +80,8 @@ class TextTower(nn.Module):
         length: tokens of a text.
         complete: whether the weights that are not used (last block, projection, logit scale) are there, as in OpenCLIP's files;
             diffusers' folder of ModelScope is without them.
+        inner: width within the perceptrons; None = four times the width.
+        known: token ids that a small tower has embeddings of, ascending, from row 1 on; row 0 is for all others. None = every id has one.
     """
 
     def __init__(
@@ -90,22 +93,29 @@ class TextTower(nn.Module):
         vocabulary: int = 49408,
         length: int = 77,
         complete: bool = True,
+        inner: int | None = None,
+        known: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
         self.geometry: dict[str, Any] = {
             "width": width, "layers": layers, "heads": heads, "embed_width": embed_width, "vocabulary": vocabulary, "length": length,
-            "complete": complete,
+            "complete": complete, "inner": inner or 4 * width, "known": None if known is None else list(known),
         }  # fmt: skip
         self.token_embedding = nn.Embedding(vocabulary, width)
         self.positional_embedding = nn.Parameter(torch.randn(length, width) * 0.01)
-        self.transformer = Blocks(width, layers if complete else layers - 1, heads)
+        self.transformer = Blocks(width, layers if complete else layers - 1, heads, inner or 4 * width)
         self.ln_final = nn.LayerNorm(width)
         if complete:
             self.text_projection = nn.Parameter(torch.randn(width, embed_width) * width**-0.5)
             self.logit_scale = nn.Parameter(torch.zeros(()))
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """int64 [B, length] -> [B, length, width]."""
+        """int64 [B, length or more] -> [B, length, width]; what is beyond the length is not read."""
+        tokens = tokens[:, : self.geometry["length"]].contiguous()
+        if self.geometry["known"] is not None:
+            known = torch.tensor(self.geometry["known"], device=tokens.device)
+            row = torch.searchsorted(known, tokens).clamp_max(len(known) - 1)
+            tokens = torch.where(known[row] == tokens, row + 1, 0)
         x = self.token_embedding(tokens) + self.positional_embedding
         for block in self.transformer.resblocks[: self.geometry["layers"] - 1]:
             x = block(x, True)
@@ -140,7 +150,7 @@ class ImageTower(nn.Module):
         self.class_embedding = nn.Parameter(torch.randn(width) * width**-0.5)
         self.positional_embedding = nn.Parameter(torch.randn((image_size // patch) ** 2 + 1, width) * width**-0.5)
         self.ln_pre = nn.LayerNorm(width)
-        self.transformer = Blocks(width, layers, heads)
+        self.transformer = Blocks(width, layers, heads, 4 * width)
         self.ln_post = nn.LayerNorm(width)
         self.proj = nn.Parameter(torch.randn(width, embed_width) * width**-0.5)
 

@@ -11,8 +11,11 @@ from torch.utils.checkpoint import checkpoint
 
 from ...diffusion.unet_parts import Double, Halve, time_table
 from ...errors import DisMoError
+from ..noise_levels import PUBLISHED, alphas_cumprod
 from .attention import HeldText, Text
 from .blocks import Given, OnFrames, OnMotion, OnPixels, Residual, by_frame, by_sample
+
+PREDICTIONS = ("noise", "sample")
 
 
 class Stage(nn.Sequential):
@@ -53,6 +56,11 @@ class UNet(nn.Module):
         context_width: of the texts.
         dropout: in the residual blocks, in training.
         groups: of every group norm; they divide all widths.
+        predicts: what the last layer says: "noise", as published, or "sample", the clean latents, which small networks say better where
+            there is little but noise. What comes out is the noise either way.
+        betas: first and last, see `alphas_cumprod`.
+        coordinates: whether the first layer is also told where in the picture and when in the clip it is; a small network that sees few
+            clips learns what "left" means much sooner then. The published one is not told.
 
     Attributes:
         checkpointing: compute activations a second time in the backward pass instead of keeping them.
@@ -71,12 +79,18 @@ class UNet(nn.Module):
         context_width: int = 1024,
         dropout: float = 0.1,
         groups: int = 32,
+        predicts: str = "noise",
+        betas: Sequence[float] = PUBLISHED,
+        coordinates: bool = False,
     ) -> None:
         super().__init__()
+        if predicts not in PREDICTIONS:
+            raise ValueError(f"predicts is one of {', '.join(PREDICTIONS)}, not {predicts!r}")
         self.geometry: dict[str, Any] = {
             "in_channels": in_channels, "out_channels": out_channels, "width": width, "multipliers": list(multipliers),
             "blocks": blocks, "attention_scales": [float(scale) for scale in attention_scales], "head_width": head_width,
             "first_heads": first_heads, "context_width": context_width, "dropout": dropout, "groups": groups,
+            "predicts": predicts, "betas": list(betas), "coordinates": coordinates,
         }  # fmt: skip
         self.checkpointing = False
         time = 4 * width
@@ -90,7 +104,7 @@ class UNet(nn.Module):
 
         self.time_embed = nn.Sequential(nn.Linear(width, time), nn.SiLU(), nn.Linear(time, time))
         first = OnFrames(width, first_heads, head_width, groups)
-        stages: list[nn.Module] = [Stage(nn.Conv2d(in_channels, width, 3, padding=1), first)]
+        stages: list[nn.Module] = [Stage(nn.Conv2d(in_channels + 3 * coordinates, width, 3, padding=1), first)]
         now, scale, skips = width, 1.0, [width]
         for level, after in enumerate(widths):
             for _ in range(blocks):
@@ -125,6 +139,12 @@ class UNet(nn.Module):
             OnMotion(width, heads, head, context, groups),
             OnFrames(width, heads, head, groups),
         ]
+
+    @property
+    def betas(self) -> tuple[float, float]:
+        """Of its noise levels, see `alphas_cumprod`."""
+        first, last = self.geometry["betas"]
+        return first, last
 
     @property
     def least(self) -> int:
@@ -174,6 +194,8 @@ class UNet(nn.Module):
         time = self.time_embed(time_table(t.expand(count), self.geometry["width"]).to(x.dtype))
         given = Given(time, content, motion, frames, motion_strength, eot_index)
         h, maps, skips = by_frame(x), [], []
+        if self.geometry["coordinates"]:
+            h = torch.cat((h, by_frame(_coordinates(x))), dim=1)
         for stage in self.input_blocks:
             h, looked = self._run(stage, h, given)
             skips.append(h)
@@ -184,6 +206,9 @@ class UNet(nn.Module):
             h, looked = self._run(stage, torch.cat((h, skips.pop()), dim=1), given)
             maps.append(looked)
         noise = by_sample(self.out(h), frames)
+        if self.geometry["predicts"] == "sample":
+            kept = alphas_cumprod(self.betas).to(t.device)[t].to(x.dtype)[:, None, None, None, None]
+            noise = (x - kept.sqrt() * noise) / (1 - kept).sqrt()
         return noise if eot_index is None else (noise, [found for found in maps if found is not None])
 
     def _run(self, stage: nn.Module, x: Tensor, given: Given) -> tuple[Tensor, Tensor | None]:
@@ -191,3 +216,9 @@ class UNet(nn.Module):
             found: tuple[Tensor, Tensor | None] = checkpoint(stage, x, given, use_reentrant=False)
             return found
         return stage(x, given)  # type: ignore[no-any-return]
+
+
+def _coordinates(x: Tensor) -> Tensor:
+    """Place and time of each latent of x [B, C, F, h, w], -1..1: [B, 3, F, h, w]."""
+    lines = [torch.linspace(-1, 1, side, device=x.device, dtype=x.dtype) for side in x.shape[2:]]
+    return torch.stack(torch.meshgrid(*lines, indexing="ij")).expand(len(x), -1, -1, -1, -1)

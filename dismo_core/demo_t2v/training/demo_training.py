@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ...errors import DisMoError
-from ..losses import VIDEO_MOTION
+from ..losses import check_errors_of
 from ..model import NEGATIVE
 from .motion_half import FIRST_TRAINED, LossWeights
 
@@ -26,6 +26,7 @@ class DemoTraining:
         clip: largest gradient norm.
         weights: see `LossWeights`.
         video_motion: see `training_losses`.
+        diffusion: likewise.
         text_motion_gradient: whether the text-motion loss trains anything; in the published code it does not.
         p_zero: share of samples whose content's text is the negative prompt.
         p_zero_motion: likewise of the motion's text, drawn by itself.
@@ -51,6 +52,7 @@ class DemoTraining:
     clip: float = 1.0
     weights: LossWeights = field(default_factory=LossWeights)
     video_motion: str = "noise"
+    diffusion: str = "noise"
     text_motion_gradient: bool = True
     p_zero: float = 0.1
     p_zero_motion: float = 0.0
@@ -83,10 +85,7 @@ def check_training(training: DemoTraining, with_flow: bool, with_image_tower: bo
     """
     if training.schedule not in SCHEDULES:
         raise DisMoError(f"There is no schedule {training.schedule!r}. Choose one of {', '.join(SCHEDULES)}.")
-    if training.video_motion not in VIDEO_MOTION:
-        raise DisMoError(
-            f"There is no video_motion {training.video_motion!r}. Choose one of {', '.join(VIDEO_MOTION)}."
-        )
+    check_errors_of(video_motion=training.video_motion, diffusion=training.diffusion)
     for name in ("steps", "batch", "accumulation", "frames"):
         if getattr(training, name) < 1:
             raise DisMoError(f"{name} must be at least 1, not {getattr(training, name)}.")

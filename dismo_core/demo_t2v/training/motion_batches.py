@@ -13,7 +13,7 @@ from ...data.frames import Unusable
 from ...text_to_video.clip_tokens import end_of_text, tokenize
 from ...training.distributed import World
 from ..losses import Flow
-from ..sampling import LEVELS
+from ..noise_levels import LEVELS
 from .demo_training import DemoTraining
 from .kept_clips import Clips, KeptClip
 from .motion_half import Batch
@@ -59,7 +59,12 @@ class MotionBatches:
         ]
         torch.manual_seed(number * self.world.size + self.world.rank)  # no two processes drop out alike
         losses: dict[str, Tensor] = self.half(
-            Batch(*columns), training.weights, self.flow, training.video_motion, training.text_motion_gradient
+            Batch(*columns),
+            training.weights,
+            self.flow,
+            training.video_motion,
+            training.text_motion_gradient,
+            training.diffusion,
         )
         return losses
 

@@ -91,13 +91,19 @@ class MotionHalf(nn.Module):
         return {name for name, weight in self.named_parameters() if weight.requires_grad}
 
     def forward(
-        self, batch: Batch, weights: LossWeights, flow: Flow | None, video_motion: str, text_motion_gradient: bool
+        self,
+        batch: Batch,
+        weights: LossWeights,
+        flow: Flow | None,
+        video_motion: str,
+        text_motion_gradient: bool,
+        diffusion: str = "noise",
     ) -> dict[str, Tensor]:
         """Mean losses under TensorBoard's names, and "loss", their weighted sum."""
         states = self.motion_encoder(batch.tokens)
         parts = training_losses(
             self.unet, batch.latents, batch.t, batch.noise, batch.content, states, batch.eot_index, video=batch.video, flow=flow,
-            video_motion=video_motion,
+            video_motion=video_motion, diffusion=diffusion, betas=self.unet.betas,
         )  # fmt: skip
         if batch.image is not None:
             parts["regularization"] = regularization_loss(states, batch.eot_index, batch.image)

@@ -50,7 +50,7 @@ def save_sample(
         noise = torch.randn(clip.mean.shape, generator=torch.Generator().manual_seed(training.seed))[None]
         latents = sample_ddim(
             half.unet, noise.to(world.device), positive, Conditioning(negative[None].to(world.device), led_away),
-            steps=training.sample_steps, guidance=GUIDANCE, together=False,
+            steps=training.sample_steps, guidance=GUIDANCE, betas=half.unet.betas, together=False,
         )  # fmt: skip
     finally:
         half.train()

@@ -1,0 +1,73 @@
+"""Drawn clips to learn from: their captions are true, and their latents need no autoencoder."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ...synthetic.captioned import COLORS, SIZE, CaptionedClips, draw_captioned
+from ...synthetic.captioned_moves import MOVES
+from ...synthetic.draws import Draws
+from ...text_to_video.training.latents import FACTOR, thumbnail_latents
+from ..tower_texts import TowerTexts
+from .kept_clips import KeptClip
+
+CLIPS = 1 << 16  # of an epoch; those of the next one are others
+TAUGHT = {name: 1.0 for name in MOVES if name.startswith(("moving", "growing", "shrinking", "standing"))}
+SPREAD = 0.3  # see `draw_moves`: near the middle the words tell most of a way
+TOLD_ALONE = 0.5  # share of the motion's texts that say the motion and nothing else
+HELD_OUT_EVERY = 10  # one of so many pairs of color, shape and move is never learned from
+
+
+def is_held_out(clips: CaptionedClips) -> Tensor:
+    """Which clips have a pair of object and move that no training sees, [B]."""
+    thing = clips.color + len(COLORS) * clips.shape
+    return (thing + 3 * clips.move) % HELD_OUT_EVERY == 0
+
+
+def draw_taught(
+    clips: int, draws: Draws, frames: int, held_out: bool = False, spread: float = SPREAD
+) -> CaptionedClips:
+    """Clips of the moves that are taught: of pairs of object and move that are learned from, or of the others.
+
+    Args:
+        clips: B.
+        draws: source of chance.
+        frames: N, 2 or more.
+        held_out: whether they are of the others.
+        spread: see `draw_moves`.
+    """
+    drawn = draw_captioned(3 * HELD_OUT_EVERY * clips + 64, draws, frames, TAUGHT, spread)
+    chosen = (is_held_out(drawn) == held_out).nonzero()[:clips, 0]
+    return drawn.some(chosen)
+
+
+def drawn_latents(clips: CaptionedClips) -> Tensor:
+    """[B, 12, N, 8, 8], see `thumbnail_latents`."""
+    return thumbnail_latents(clips.rendered(2 * SIZE // FACTOR, FACTOR // 2)).transpose(1, 2)
+
+
+class DrawnClips:
+    """See `Clips`. What is seen and how it moves are told apart: the text of the content never says the motion.
+
+    Args:
+        content: reads what is seen.
+        frames: of a clip.
+    """
+
+    def __init__(self, content: TowerTexts, frames: int) -> None:
+        self.content, self.frames = content, frames
+
+    def __len__(self) -> int:
+        return CLIPS
+
+    def draw(self, number: int, generator: torch.Generator) -> KeptClip:
+        """See `Clips`; which it is follows from the generator alone."""
+        draws = Draws(int(torch.randint(1 << 60, (), generator=generator)))
+        clip = draw_taught(1, draws, self.frames)
+        latents = drawn_latents(clip)[0]
+        (seen,), (whole,) = clip.captions(False), clip.captions()
+        move = tuple(MOVES)[int(clip.move)]
+        told = move if float(draws.rand(1)) < TOLD_ALONE else whole
+        text = self.content([seen], torch.device("cpu"))[0]
+        return KeptClip(told, latents, torch.zeros_like(latents), text, None, None)
