@@ -52,7 +52,7 @@ TRAINING: dict[str, Any] = {
     "train_dataset.csv_path": str, "train_dataset.video_folder": str, "train_dataset.folder": str,
     "train_dataset.shards": str, "cache": str, "sample_steps": int, "batch_size": int, "accumulation": int,
     "lr": _NUMBER, "motion_lr": _NUMBER, "schedule": str, "clip": _NUMBER, "video_motion_weight": _NUMBER, "text_motion_weight": _NUMBER,
-    "regularization_weight": _NUMBER, "video_motion": str, "diffusion": str,
+    "regularization_weight": _NUMBER, "video_motion": str, "diffusion": str, "lowest_level": int,
     "text_motion_gradient": bool, "p_zero": _NUMBER, "p_zero_motion": _NUMBER,
     "negative_prompt": str, "freeze_unet": bool, "stop_grad_index": int, "optimizer": str, "resolution": list, "max_frames": int,
     "num_steps": int, "save_every": int, "log_every": int, "keep": int, "seed": int, "deepspeed_config": str, "use_fp16": bool,
@@ -68,7 +68,7 @@ TRAINING_WITHOUT_EFFECT = {
 }
 _FIELDS = {
     "batch_size": "batch", "accumulation": "accumulation", "lr": "lr", "motion_lr": "motion_lr", "schedule": "schedule", "clip": "clip",
-    "video_motion": "video_motion", "diffusion": "diffusion",
+    "video_motion": "video_motion", "diffusion": "diffusion", "lowest_level": "lowest_level",
     "text_motion_gradient": "text_motion_gradient", "p_zero": "p_zero", "p_zero_motion": "p_zero_motion",
     "negative_prompt": "negative_prompt", "freeze_unet": "freeze_unet", "stop_grad_index": "first_block", "optimizer": "optimizer",
     "max_frames": "frames", "save_every": "save_every", "log_every": "log_every", "keep": "keep", "seed": "seed",

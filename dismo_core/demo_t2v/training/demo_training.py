@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from ...errors import DisMoError
 from ..losses import check_errors_of
 from ..model import NEGATIVE
+from ..noise_levels import LEVELS
 from .motion_half import FIRST_TRAINED, LossWeights
 
 SCHEDULES = ("constant", "one_cycle")
@@ -24,6 +25,7 @@ class DemoTraining:
         motion_lr: of the motion encoder.
         schedule: "constant", or "one_cycle", the rate as the published training ran it, for both.
         clip: largest gradient norm.
+        lowest_level: of the noise that is drawn; the published training draws all 1000.
         weights: see `LossWeights`.
         video_motion: see `training_losses`.
         diffusion: likewise.
@@ -50,6 +52,7 @@ class DemoTraining:
     motion_lr: float = 1e-6
     schedule: str = "constant"
     clip: float = 1.0
+    lowest_level: int = 0
     weights: LossWeights = field(default_factory=LossWeights)
     video_motion: str = "noise"
     diffusion: str = "noise"
@@ -89,6 +92,8 @@ def check_training(training: DemoTraining, with_flow: bool, with_image_tower: bo
     for name in ("steps", "batch", "accumulation", "frames"):
         if getattr(training, name) < 1:
             raise DisMoError(f"{name} must be at least 1, not {getattr(training, name)}.")
+    if not 0 <= training.lowest_level < LEVELS:
+        raise DisMoError(f"lowest_level is a noise level of 0 to {LEVELS - 1}, not {training.lowest_level}.")
     for name in ("p_zero", "p_zero_motion"):
         if not 0 <= getattr(training, name) <= 1:
             raise DisMoError(f"{name} is a share of 0 to 1, not {getattr(training, name)}.")

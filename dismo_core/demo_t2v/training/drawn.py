@@ -12,7 +12,6 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from ...diffusion.unet_parts import Double, Halve
 from ...files import atomic_write, save_tensors
 from ...synthetic.captioned import SIZE
 from ...synthetic.captioned_moves import MOVES
@@ -30,7 +29,6 @@ from ...weights.geometry import KEY
 from ...weights.load import write_checksums
 from ..bundled import BASE_KEY, STEMS
 from ..loading import DEFAULTS_KEY, base_unet_file, unet_of
-from ..models.blocks import OnPixels
 from ..models.towers import TextTower
 from ..models.unet import UNet
 from ..noise_levels import alphas_cumprod
@@ -49,12 +47,7 @@ DEFAULTS = {
     "steps": 20, "guidance": 2.0, "negative_prompt": "", "size": [SIZE, SIZE], "frames": FRAMES, "fps": 8.0,
     "preview": [[float(row == column) / MEAN_SCALE for column in range(3)] for row in range(CHANNELS)],
 }  # fmt: skip
-LOOKS = (
-    OnPixels,
-    Double,
-    Halve,
-    nn.Conv2d,
-)  # what works within a frame stays the base's, but the first and the last layer
+LOWEST_LEVEL = 300  # of the noise, with short clips: below it the clip itself tells how it moves
 PROBE_SEED = 20_261_201
 Report = Callable[[str, int, int, dict[str, float]], None]  # stage, steps done, steps in all, logged numbers
 
@@ -82,7 +75,8 @@ class DrawnRecipe:
         return DemoTraining(
             steps=self.short_steps if frames == SHORT else self.steps, batch=self.batch, lr=self.lr,
             weights=LossWeights(1.0, 0.0, 0.0), video_motion="x0", diffusion="x0", p_zero=0.1, p_zero_motion=0.1, negative_prompt="",
-            freeze_unet=False, first_block=0, size=(SIZE, SIZE), frames=frames, seed=self.seed,
+            freeze_unet=False, first_block=0, lowest_level=LOWEST_LEVEL if frames == SHORT else 0,
+            size=(SIZE, SIZE), frames=frames, seed=self.seed,
         )  # fmt: skip
 
 
@@ -100,10 +94,6 @@ def start(seed: int) -> MotionHalf:
     geometry = json.loads(file.metadata[KEY]) | {"coordinates": True, "dropout": 0.0}
     unet = unet_of(WeightFile(file.path, tensors, {KEY: json.dumps(geometry)}), torch.float32)
     half = MotionHalf(unet, small_tower(), freeze_unet=False, first_block=0)
-    for part in (piece for stage in unet.stages() for piece in stage.modules() if isinstance(piece, LOOKS)):
-        part.requires_grad_(False)
-    for kept in (*unet.motion_modules(), first_layer(unet)):
-        kept.requires_grad_(True)
     half.motion_encoder.requires_grad_(True)
     unet.checkpointing = False
     return half

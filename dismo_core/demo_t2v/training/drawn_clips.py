@@ -14,7 +14,7 @@ from .kept_clips import KeptClip
 
 CLIPS = 1 << 16  # of an epoch; those of the next one are others
 TAUGHT = {name: 1.0 for name in MOVES if name.startswith(("moving", "growing", "shrinking", "standing"))}
-SPREAD = 0.3  # see `draw_moves`: near the middle the words tell most of a way
+SPREAD = 0.2  # see `draw_moves`: near the middle the words tell most of a way
 TOLD_ALONE = 0.5  # share of the motion's texts that say the motion and nothing else
 HELD_OUT_EVERY = 10  # one of so many pairs of color, shape and move is never learned from
 

@@ -76,7 +76,7 @@ class MotionBatches:
         channels, frames, *cells = clip.mean.shape
         posterior = torch.randn((frames, channels, *cells), generator=generator).transpose(0, 1)
         latents = clip.mean + clip.deviation * posterior
-        t = torch.randint(0, LEVELS, (), generator=generator)
+        t = torch.randint(training.lowest_level, LEVELS, (), generator=generator)
         zero, zero_motion = (
             torch.rand(2, generator=generator) < torch.tensor([training.p_zero, training.p_zero_motion])
         ).tolist()
