@@ -1,8 +1,7 @@
-"""What each loss of DEMO's training does: `python -m benchmarks.demo_t2v_ablation WEIGHTS`.
+"""What each loss of DEMO does for the words of motions: `python -m benchmarks.demo_t2v_ablation`.
 
-Equal short runs from one start on the same drawn clips, each without one thing. Then clips of captions that no run saw, read by the
-trackers of `evaluation/`: is the move the one that the caption names, are color, ground and shape? The runs of the text-motion loss need
-RAFT's weights. The regularization is off: it needs an image tower.
+Equal short runs of the drawn recipe from one start, each with one thing changed. Then clips of captions that no run saw, read by the
+trackers of `evaluation/`. RAFT's weights are not needed: flow is measured by Lucas and Kanade's way, which has a gradient.
 """
 
 from __future__ import annotations
@@ -11,109 +10,93 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
+from benchmarks.demo_t2v_tiny import NAMES, SEED, right, sampled
 from benchmarks.report import OUT, table, write_json
 from dismo_core import demo_t2v as demo
-from dismo_core.demo_t2v.clips import CLIP_FPS
-from dismo_core.demo_t2v.loading import read_unet
-from dismo_core.demo_t2v.tower_files import read_text_tower
-from dismo_core.demo_t2v.training.captioned_videos import videos_of_folder
 from dismo_core.demo_t2v.training.demo_training import DemoTraining
-from dismo_core.demo_t2v.training.flow import raft_flow
-from dismo_core.demo_t2v.training.motion_half import LossWeights
-from dismo_core.demo_t2v.training.train_motion import train_motion
-from dismo_core.synthetic.captioned import draw_captioned
+from dismo_core.demo_t2v.training.drawn import SHORT, DrawnRecipe, export_drawn, start, train_stage
+from dismo_core.demo_t2v.training.drawn_clips import draw_taught
+from dismo_core.demo_t2v.training.motion_half import MotionHalf
 from dismo_core.synthetic.draws import Draws
-from dismo_core.text_to_video.gates import coherence_gate, words_gate
-from dismo_core.video import write_video
+from dismo_core.text_to_video.weights import tiny_folder
 
-SIZE = (64, 64)
-CPU = torch.device("cpu")
+WINDOW = 15  # px
+COLUMNS = ("move", "direction", "scale sign", "color", "shape")
 
 
-def variants(training: DemoTraining, with_flow: bool) -> dict[str, DemoTraining]:
+def variants(whole: DemoTraining) -> dict[str, DemoTraining]:
     """The runs by name; all but the first differ from it in one thing."""
-    flow = 0.1 if with_flow else 0.0
-    whole = replace(training, weights=LossWeights(text_motion=flow, regularization=0.0))
-    found = {
-        "as it is": whole,
+    flowing = replace(whole, weights=replace(whole.weights, text_motion=0.1))
+    return {
+        "as it is: video-motion loss of the clean latents": whole,
+        "video-motion loss of the noise, as published": replace(whole, video_motion="noise"),
         "without the video-motion loss": replace(whole, weights=replace(whole.weights, video_motion=0.0)),
-        "video-motion loss on clean latents (x0)": replace(whole, video_motion="x0"),
+        "with the text-motion loss": flowing,
+        "text-motion loss without gradient": replace(flowing, text_motion_gradient=False),
     }
-    if with_flow:
-        found["text-motion loss without gradient"] = replace(whole, text_motion_gradient=False)
-    return found
 
 
-def draw_clips(folder: Path, count: int) -> Path:
-    """Drawn clips with captions, each an MP4 with a text beside it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    drawn = draw_captioned(count, Draws(0))
-    for number, (frames, caption) in enumerate(zip(drawn.rendered(), drawn.captions(), strict=True)):
-        pixels = ((frames + 1) * 127.5).round().to(torch.uint8)
-        write_video(folder / f"{number:05d}.mp4", pixels, CLIP_FPS, crf=8, overwrite=True)
-        (folder / f"{number:05d}.txt").write_text(caption, "utf-8")
-    return folder
+def lucas_kanade(first: Tensor, second: Tensor) -> Tensor:
+    """Flow [N, 2, H, W] in px between pictures [N, 3, H, W]: least squares within a window (Lucas and Kanade 1981)."""
+    before, after = first.float().mean(dim=1, keepdim=True), second.float().mean(dim=1, keepdim=True)
+    middle = F.pad((before + after) / 2, (1, 1, 1, 1), mode="replicate")
+    x, y = (middle[..., 1:-1, 2:] - middle[..., 1:-1, :-2]) / 2, (middle[..., 2:, 1:-1] - middle[..., :-2, 1:-1]) / 2
+    t = after - before
+    products = torch.cat((x * x, y * y, x * y, x * t, y * t), dim=1)
+    xx, yy, xy, xt, yt = F.avg_pool2d(products, WINDOW, 1, WINDOW // 2).unbind(dim=1)
+    steady = 1e-3 * (xx + yy).mean(dim=(1, 2), keepdim=True) + 1e-12  # where nothing changes, nothing moves
+    xx, yy = xx + steady, yy + steady
+    known = xx * yy - xy * xy
+    return torch.stack(((xy * yt - yy * xt) / known, (xy * xt - xx * yt) / known), dim=1)
 
 
-def trained(weights: Path, clips: Path, folder: Path, training: DemoTraining, flow: Any) -> demo.DemoTextToVideo:
-    """The model after one of the runs."""
-    model = demo.load_demo(weights)
-    train_motion(
-        folder, model.unet, model.motion_encoder, videos_of_folder(clips), model.autoencoder, model.content_encoder, training,
-        flow=flow, cache=folder.parent / "kept",
-    )  # fmt: skip
-    stem = folder / "checkpoints" / f"non_ema_{training.steps:08d}"
-    after = demo.load_demo(weights)
-    after.unet.load_state_dict(read_unet(stem.with_suffix(".pth"), torch.float32)[0].state_dict())
-    encoder = read_text_tower(stem.with_name(f"{stem.name}_motion_encoder.pth"), torch.float32)
-    after.motion_encoder.load_state_dict(encoder.state_dict())
-    return after
-
-
-def judged(model: demo.DemoTextToVideo, clips: int) -> dict[str, float]:
-    """Shares of clips whose move, color, ground and shape are those of their captions."""
-
-    def make(captions: Sequence[str], seed: int) -> Tensor:
-        made = [model.sample(caption, seed=seed + k, size=SIZE, frames=16) for k, caption in enumerate(captions)]
-        return torch.cat(made).float() / 127.5 - 1
-
-    rows = words_gate(make, clips) | coherence_gate(make, clips=clips)
-    return {name: rows[name].value for name in ("move", "color", "ground", "shape")}
+def judged(half: MotionHalf, folder: Path, clips: int) -> dict[str, float]:
+    """Shares of held-out clips that are as they should be."""
+    files = {path.stem: path for path in export_drawn(half, folder)}
+    parts = {
+        "unet": files["demo"],
+        "motion_encoder": files["motion_encoder"],
+        "content_encoder": files["content_encoder"],
+    }
+    model = demo.load_demo(parts | {"autoencoder": tiny_folder()})
+    drawn = draw_taught(clips, Draws(SEED), SHORT, held_out=True)
+    seen = sampled(model, drawn.captions(False), [NAMES[number] for number in drawn.move.tolist()], frames=SHORT)
+    found = right(seen, drawn.move, drawn)
+    return {name: found[name] for name in COLUMNS}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train, judge, print the table, write the JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("weights", type=Path, help="folder of the model that all runs begin with")
     parser.add_argument(
         "--runs", type=Path, default=OUT / "demo_t2v_ablation", help="takes the runs, which go on where they were"
     )
-    parser.add_argument("--steps", type=int, default=1000, help="of each run (default 1000)")
-    parser.add_argument("--batch", type=int, default=4, help="default 4")
-    parser.add_argument("--clips", type=int, default=2000, help="drawn clips to learn from (default 2000)")
+    parser.add_argument("--steps", type=int, default=600, help="of each run (default 600)")
     parser.add_argument("--judged", type=int, default=56, help="clips that are read (default 56)")
-    parser.add_argument("--raft", type=Path, help="RAFT's weights, for the text-motion loss")
     parser.add_argument("--seed", type=int, default=0, help="default 0")
     parser.add_argument("--out", type=Path, default=OUT / "demo_t2v_ablation.json")
     options = parser.parse_args(arguments)
-    flow = None if options.raft is None else raft_flow(options.raft, CPU)
-    training = DemoTraining(
-        steps=options.steps, batch=options.batch, lr=1e-4, motion_lr=1e-5, first_block=0, size=SIZE, seed=options.seed, p_zero_motion=0.1,
-        save_every=options.steps, sample_steps=0,
-    )  # fmt: skip
-    clips = draw_clips(options.runs / "clips", options.clips)
-    found = {"before": judged(demo.load_demo(options.weights), options.judged)}
-    for number, (name, run) in enumerate(variants(training, flow is not None).items()):
-        model = trained(options.weights, clips, options.runs / f"run_{number}", run, flow)
-        found[name] = judged(model, options.judged)
-    rows = [(name, *(f"{value:.2f}" for value in row.values())) for name, row in found.items()]
-    title = f"DEMO's losses, {options.steps} steps each, {options.judged} clips read"
-    print(table(title, ("", *found["before"]), rows))
+    recipe = DrawnRecipe(short_steps=options.steps, seed=options.seed)
+    found: dict[str, dict[str, float]] = {}
+    for number, (name, training) in enumerate(variants(recipe.training(SHORT)).items()):
+        half, folder = start(options.seed), options.runs / f"run_{number}"
+        flow = lucas_kanade if training.weights.text_motion else None
+        train_stage(half, folder, training, lambda done, total, row: None, flow)
+        found[name] = judged(half.eval(), folder / "model", options.judged)
+        print(name, found[name], flush=True)
+    title = f"DEMO's losses, {options.steps} steps each, {options.judged} held-out clips read"
+    print(
+        table(
+            title,
+            ("", *COLUMNS),
+            [(name, *(f"{row[column]:.2f}" for column in COLUMNS)) for name, row in found.items()],
+        )
+    )
     write_json(options.out, "demo_t2v_ablation", {"shares": found})
 
 

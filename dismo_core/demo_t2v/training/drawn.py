@@ -29,6 +29,7 @@ from ...weights.geometry import KEY
 from ...weights.load import write_checksums
 from ..bundled import BASE_KEY, STEMS
 from ..loading import DEFAULTS_KEY, base_unet_file, unet_of
+from ..losses import Flow
 from ..models.towers import TextTower
 from ..models.unet import UNet
 from ..noise_levels import alphas_cumprod
@@ -189,28 +190,42 @@ def train_drawn(folder: Path, recipe: DrawnRecipe, report: Report = lambda stage
         The whole network with averaged weights.
     """
     half = start(recipe.seed)
+    for frames in (SHORT, FRAMES):
+        name = f"frames_{frames}"
+        train_stage(half, folder / name, recipe.training(frames), partial(report, name))
+    return half.eval()
+
+
+def train_stage(
+    half: MotionHalf,
+    folder: Path,
+    training: DemoTraining,
+    progress: Callable[[int, int, dict[str, float]], None],
+    flow: Flow | None = None,
+) -> None:
+    """Run or resume one stage, in place.
+
+    Args:
+        half: see `start`.
+        folder: takes checkpoints and `log.jsonl`.
+        training: its numbers.
+        progress: called with (steps done, in all, logged numbers).
+        flow: for the text-motion loss; None = without it.
+    """
     content = TowerTexts(content_tower())
     negative = content([""], torch.device("cpu"))[0]
-    for frames in (SHORT, FRAMES):
-        training = recipe.training(frames)
-        name = f"frames_{frames}"
-
-        def progress(done: int, total: int, row: dict[str, float], name: str = name) -> None:
-            report(name, done, total, row)
-
-        schedule = Schedule(training.steps, training.lr, warmup=50)
-        run = TrainingRun(
-            folder / name,
-            schedule,
-            {"seed": recipe.seed, "batch": recipe.batch},
-            progress,
-            on_log=Probe(content, frames),
-            autocast=torch.bfloat16,
-            optimizer=partial(_optimizer, half, training.lr),
-            saved=half.trained().__contains__,
-        )
-        fit(half, MotionBatches(half, DrawnClips(content, frames), negative, training), run)
-    return half.eval()
+    run = TrainingRun(
+        folder,
+        Schedule(training.steps, training.lr, warmup=50),
+        {"seed": training.seed, "batch": training.batch},
+        progress,
+        on_log=Probe(content, training.frames),
+        autocast=torch.bfloat16,
+        optimizer=partial(_optimizer, half, training.lr),
+        saved=half.trained().__contains__,
+    )
+    clips = DrawnClips(content, training.frames, with_video=flow is not None)
+    fit(half, MotionBatches(half, clips, negative, training, flow), run)
 
 
 def _optimizer(half: MotionHalf, lr: float, _: Any) -> Muon:

@@ -53,10 +53,11 @@ class DrawnClips:
     Args:
         content: reads what is seen.
         frames: of a clip.
+        with_video: whether the clip itself is wanted.
     """
 
-    def __init__(self, content: TowerTexts, frames: int) -> None:
-        self.content, self.frames = content, frames
+    def __init__(self, content: TowerTexts, frames: int, with_video: bool = False) -> None:
+        self.content, self.frames, self.with_video = content, frames, with_video
 
     def __len__(self) -> int:
         return CLIPS
@@ -70,4 +71,5 @@ class DrawnClips:
         move = tuple(MOVES)[int(clip.move)]
         told = move if float(draws.rand(1)) < TOLD_ALONE else whole
         text = self.content([seen], torch.device("cpu"))[0]
-        return KeptClip(told, latents, torch.zeros_like(latents), text, None, None)
+        video = clip.rendered()[0].movedim(-1, 1) if self.with_video else None
+        return KeptClip(told, latents, torch.zeros_like(latents), text, video, None)
