@@ -178,6 +178,8 @@ def test_tiny_is_whole_or_says_what_it_lacks(tmp_path, monkeypatch):
     assert (model.name, model.defaults.size, model.defaults.frames, model.defaults.steps) == ("tiny", (64, 64), 16, 20)
     assert not torch.equal(model.encode_motion(["moving left"]), model.encode_motion(["moving right"]))
     shutil.copytree(bundled.TINY, tmp_path / "tiny")
+    again = demo.load_demo(tmp_path / "tiny")  # a folder as training leaves it: the autoencoder is the base's
+    assert same(again.unet, model.unet) and same(again.autoencoder, model.autoencoder)
     monkeypatch.setattr(bundled, "TINY", tmp_path / "tiny")
     (tmp_path / "tiny" / "motion_encoder.safetensors").write_bytes(b"damaged")
     with pytest.raises(DisMoError, match="motion_encoder"):
