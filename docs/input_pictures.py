@@ -17,8 +17,7 @@ from dismo_core.video import read_video  # noqa: E402
 from dismo_core.video.sheets import save_picture  # noqa: E402
 
 HEIGHT = 128
-SEEN = ("what is seen", "a dog in a park")
-BOXES = (SEEN, ("how it moves", "a dog runs to the left"))
+BOXES = (("what is seen", "a dog in a park"), ("how it moves", "a dog runs to the left"))
 Box = tuple[str, str]
 
 
@@ -38,25 +37,7 @@ def boxes(width: int, texts: tuple[Box, ...] = BOXES) -> np.ndarray:
 def main() -> None:
     """Write them."""
     save("demo_256", boxes(384))
-    picture = Image.open(example("cutout")[1]).convert("RGB")
-    other = picture.resize((round(picture.width * HEIGHT / picture.height), HEIGHT))
-    joined = np.hstack([boxes(220), np.asarray(other)])
-    save("demo_to_motion_transfer", joined)
-    motions = ("a dog runs to the left", "a dog jumps up", "a dog lies still")
-    save("demo_swap_motion", np.hstack([boxes(180, (SEEN, ("how it moves", motion))) for motion in motions]))
-    scales = [tuple((f"guidance {down}", f"motion_guidance {right}") for down in (6, 12)) for right in (6, 12)]
-    save("demo_guidance_grid", np.hstack([boxes(190, texts) for texts in scales]))
     clip = read_video(example("drawn")[0]).frames
-    frame = small(clip[0].numpy())
-    save(
-        "demo_reanimate",
-        np.hstack(
-            [
-                frame,
-                boxes(250, (("how it moves", "it goes round"), ("how it shall move", "it stands still"))),
-            ]
-        ),
-    )
     shots = np.hstack([small(clip[k].numpy()) for k in (0, len(clip) // 2, len(clip) - 1)])
     subject = boxes(200, (("of a clip", "it goes round"), ("another subject", "a toy robot")))
     save("motiondirector_train", np.hstack([shots, subject]))

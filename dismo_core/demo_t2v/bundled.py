@@ -7,6 +7,7 @@ from pathlib import Path
 from ..errors import DisMoError
 from ..text_to_video.weights import tiny_folder
 from ..weights.load import CHECKSUMS, intact
+from ..weights.shards import opened
 
 TINY = Path(__file__).parents[1] / "assets" / "demo_t2v" / "tiny"
 STEMS = {"unet": "demo", "motion_encoder": "motion_encoder", "content_encoder": "content_encoder"}
@@ -28,6 +29,18 @@ def tiny_paths() -> dict[str, Path]:
             name="demo",
         )
     return {part: intact(files[stem]) for part, stem in STEMS.items()} | {"autoencoder": tiny_folder()}
+
+
+def grew_out_of_tiny(unet: Path) -> bool:
+    """Whether a UNet's file holds only what was trained on top of the bundled base, whose autoencoder it then needs.
+
+    Raises:
+        DisMoError: not a whole file.
+    """
+    if unet.suffix not in (".safetensors", ".sft"):
+        return False
+    with opened(unet) as file:
+        return BASE_KEY in (file.metadata() or {})
 
 
 def tiny_files() -> dict[str, Path]:

@@ -26,7 +26,7 @@ from ..weights.shards import opened, shards
 from ..weights.unwrapped import read_unwrapped
 from .autoencoder import PREFIX, REPLACEMENT, autoencoder_from_ldm
 from .base_names import from_diffusers, from_modelscope, geometry_of_diffusers
-from .bundled import BASE_KEY, tiny_paths
+from .bundled import BASE_KEY, grew_out_of_tiny, tiny_paths
 from .model import DEFAULTS, Defaults, DemoTextToVideo
 from .models.unet import UNet
 from .tower_files import read_text_tower
@@ -73,6 +73,9 @@ def find_files(
         if part in found:
             if not found[part].exists():
                 raise DisMoError(f"There is no {part} at {found[part]}: it {_purpose(stems)}. Check the path.")
+            continue
+        if part == "autoencoder" and "unet" in found and grew_out_of_tiny(found["unet"]):
+            found[part] = tiny_folder()
             continue
         names = [f"{stem}{ending}" for stem in stems for ending in ENDINGS]
         places = [folder / name for folder in folders for name in names] + [

@@ -100,6 +100,8 @@ def test_a_dropped_workflow_opens_whole(page, file):
         "frame_generator_tiny",
         "camera_presets_tiny",
         "drawn_path_tiny",
+        "demo_tiny",
+        "demo_swap_motion_tiny",
         "ten_pictures",
     ],
 )

@@ -13,6 +13,7 @@ from toy_text_to_video import UNET as BASE_CONFIG
 from toy_text_to_video import toy_text_encoder, toy_unet
 
 from dismo_core import demo_t2v as demo
+from dismo_core.demo_t2v import bundled
 from dismo_core.demo_t2v.base_names import from_diffusers, from_modelscope, geometry_of_diffusers
 from dismo_core.demo_t2v.loading import read_autoencoder, read_base_unet, read_unet
 from dismo_core.demo_t2v.tower_files import read_image_tower, read_text_tower
@@ -171,7 +172,19 @@ def test_one_tower_for_both_is_noted(toy_folder, tmp_path, caplog):
     assert "motion_encoder.pth and open_clip_pytorch_model.bin hold the same text tower" in caplog.text
 
 
-def test_tiny_is_not_bundled_yet():
+def test_tiny_is_whole_or_says_what_it_lacks(tmp_path, monkeypatch):
+    """The bundled files load by their own defaults; damaged ones and an empty folder are named."""
+    model = demo.load_demo("tiny")
+    assert (model.name, model.defaults.size, model.defaults.frames, model.defaults.steps) == ("tiny", (64, 64), 16, 20)
+    assert not torch.equal(model.encode_motion(["moving left"]), model.encode_motion(["moving right"]))
+    shutil.copytree(bundled.TINY, tmp_path / "tiny")
+    again = demo.load_demo(tmp_path / "tiny")  # a folder as training leaves it: the autoencoder is the base's
+    assert same(again.unet, model.unet) and same(again.autoencoder, model.autoencoder)
+    monkeypatch.setattr(bundled, "TINY", tmp_path / "tiny")
+    (tmp_path / "tiny" / "motion_encoder.safetensors").write_bytes(b"damaged")
+    with pytest.raises(DisMoError, match="motion_encoder"):
+        demo.load_demo("tiny")
+    monkeypatch.setattr(bundled, "TINY", tmp_path)
     with pytest.raises(DisMoError, match="not bundled"):
         demo.load_demo("tiny")
 

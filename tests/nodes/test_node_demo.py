@@ -63,9 +63,17 @@ def test_the_model_takes_part_in_comfyuis_memory(model):
     assert model.patcher.plan is model.plan
 
 
-def test_tiny_says_what_to_do(nodes):
+def test_tiny_comes_with_the_pack(nodes, pack, monkeypatch, tmp_path):
+    """Alone, or with another motion encoder; where it is missing, the error says so."""
+    load = nodes("demo_load").DemoLoad
+    (tiny,) = load.execute("tiny", "auto", "auto", "fp32", "auto", False)
+    assert tiny.defaults.size == (64, 64) and tiny.content_encoder is not None
+    parts = nodes("demo_files").find_parts("tiny", "motion_encoder.safetensors", "auto", False, None)
+    assert parts["motion_encoder"].parent == tmp_path / "models/dismo/demo"
+    assert parts["unet"].parent.name == "tiny" and {"content_encoder", "autoencoder"} < parts.keys()
+    monkeypatch.setattr(pack("dismo_core.demo_t2v.bundled"), "TINY", tmp_path)
     with pytest.raises(Exception, match="not bundled"):
-        nodes("demo_load").DemoLoad.execute("tiny", "auto", "auto", "fp32", "auto", False)
+        load.execute("tiny", "auto", "auto", "fp32", "auto", False)
 
 
 def test_a_clip_of_two_prompts(nodes, model, told):
@@ -89,7 +97,7 @@ def test_the_prompt_through_comfyuis_clip(nodes, model, told):
     (through,) = nodes("demo_text").DemoTextEncode.execute(model, **TEXTS, clip=clip)
     assert torch.equal(through.positive.content, states) and torch.equal(through.positive.motion, told.positive.motion)
     wide = SimpleNamespace(tokenize=lambda text: text, encode_from_tokens=lambda text: torch.zeros(1, 77, 768))
-    with pytest.raises(Exception, match="states of width 768; DEMO reads 64"):
+    with pytest.raises(Exception, match="states of width 768; this model reads 64"):
         nodes("demo_text").DemoTextEncode.execute(model, **TEXTS, clip=wide)
 
 

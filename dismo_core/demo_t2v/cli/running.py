@@ -20,7 +20,8 @@ def add_running(parser: Any) -> None:
     """--weights --precision --memory --device."""
     parser.add_argument(
         "--weights", default="demo", metavar="FOLDER",
-        help="folder with DEMO's files, or `demo` (default): models/demo and models/modelscopet2v below this folder, then downloads",
+        help="tiny (bundled, drawn objects), a folder with DEMO's files, or `demo` (default): models/demo and models/modelscopet2v below "
+        "this folder, then downloads",
     )  # fmt: skip
     parser.add_argument(
         "--precision", choices=PRECISIONS, default="auto",
@@ -39,7 +40,7 @@ def load(
     """A model, while `shown` says what is loaded.
 
     Args:
-        weights: `demo` or a folder.
+        weights: `tiny`, `demo` or a folder.
         parts: files that a configuration names; they are looked for first, where no folder is given.
         device: where it runs.
         precision: see `load_demo`.

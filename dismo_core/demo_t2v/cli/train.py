@@ -30,7 +30,7 @@ def add_train(actions: Any) -> None:
         "train",
         help="train the motion half on videos with captions",
         description="Train motion modules and motion encoder. A run that was stopped goes on. KEY VALUE pairs replace entries of the YAML. "
-        "Several GPUs: start it by torchrun. --drawn makes the small weights that come with this version anew.",
+        "Several GPUs: start it by torchrun. --drawn makes the small weights that come with this version again.",
     )
     parser.add_argument("--cfg", metavar="YAML", help="the published configuration, or your own of its kind")
     parser.add_argument(
