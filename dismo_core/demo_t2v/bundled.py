@@ -40,7 +40,8 @@ def grew_out_of_tiny(unet: Path) -> bool:
     if unet.suffix not in (".safetensors", ".sft"):
         return False
     with opened(unet) as file:
-        return BASE_KEY in (file.metadata() or {})
+        told: dict[str, str] = file.metadata() or {}
+    return BASE_KEY in told
 
 
 def tiny_files() -> dict[str, Path]:
