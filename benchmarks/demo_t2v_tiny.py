@@ -132,8 +132,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows["control: strength 0"] = right(sampled(model, seen[few], moves[few], motion_strength=0.0), move, some)
     rows["control: motion prompts of other clips"] = right(after, move, some)
     rows["control: content prompt as motion prompt"] = right(sampled(model, seen[few], seen[few]), move, some)
+    going = [place for place, number in enumerate(move.tolist()) if NAMES[number].startswith("moving")]
     speeds = [
-        float(sampled(model, seen[few], moves[few], motion_guidance=scale).speed()[_moving(move)].nanmean())
+        float(
+            sampled(model, [seen[k] for k in going], [moves[k] for k in going], motion_guidance=scale).speed().nanmean()
+        )
         for scale in SCALES
     ]
     print(table(f"DEMO tiny, {options.clips} held-out pairs, {options.controls} of each control",
@@ -145,10 +148,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     correlation = rank_correlation(SCALES, speeds)
     print(f"Speed by scale of the motion's guidance, px a frame: {pairs}; rank correlation {correlation:.2f}")
     write_json(options.out, "demo_t2v_tiny", {"rows": rows, "kept": kept, "speeds": speeds, "correlation": correlation})
-
-
-def _moving(move: Tensor) -> Tensor:
-    return torch.tensor([NAMES[number].startswith("moving") for number in move.tolist()])
 
 
 if __name__ == "__main__":
