@@ -46,7 +46,7 @@ def right(seen: SeenObjects, move: Tensor, clips: CaptionedClips) -> dict[str, f
     Args:
         seen: what was made.
         move: [B], places in `MOVES`.
-        clips: their looks.
+        clips: their appearances.
     """
     named = name_moves(seen)
     kinds = [NAMES[number].split()[0] for number in move.tolist()]
