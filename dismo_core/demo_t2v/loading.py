@@ -92,7 +92,7 @@ def find_files(
         where = ", ".join(str(folder) for folder in folders)
         raise DisMoError(
             f"DEMO lacks {'; '.join(missing)}. Looked for in {where}. The files are demo.pth and motion_encoder.pth of {WEIGHTS.repo}, "
-            f"and those of {BASE.repo}; {LICENCE}.",
+            f"and those of {BASE.repo}; {LICENCE}. Choose tiny, which comes with this version, or fetch them.",
             hint="download",
             name="demo",
         )
