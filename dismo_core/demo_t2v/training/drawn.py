@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ...files import atomic_write, save_tensors
+from ...imports import importing
 from ...synthetic.captioned import SIZE
 from ...synthetic.captioned_moves import MOVES
 from ...synthetic.draws import Draws
@@ -119,7 +120,8 @@ def small_tower() -> TextTower:
 
 def content_tower() -> TextTower:
     """The base's text encoder for the same ids."""
-    from transformers import CLIPTokenizer
+    with importing("transformers"):
+        from transformers import CLIPTokenizer
 
     tower, base = small_tower(), read_text_tower(tiny_folder() / "text_encoder", torch.float32)
     tokenizer = CLIPTokenizer.from_pretrained(tiny_folder() / "tokenizer")
