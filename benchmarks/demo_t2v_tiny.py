@@ -72,7 +72,7 @@ def right(seen: SeenObjects, move: Tensor, clips: CaptionedClips) -> dict[str, f
 
 
 def others(move: Tensor) -> Tensor:
-    """Another taught move for each, [B]: of those of the same kind the opposite, else the next."""
+    """Another taught move for each, [B], of all the others in turn."""
     taught = [NAMES.index(name) for name in TAUGHT]
     return torch.tensor(
         [

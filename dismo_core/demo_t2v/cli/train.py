@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...cli.given import refuse
 from ...cli.options import chosen_device, shown_runtime
+from ...cli.processes import launched_processes
 from ...cli.progress import display
 from ...cli.training_report import TrainingReport
 from ...errors import DisMoError
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 OF_DRAWN = ("short_steps", "steps", "seed")
 FINISHED = "model"  # folder within that of the run
-COSTS = {"frames_8": 1.0, "frames_16": 2.0}  # of a step
 
 
 def add_train(actions: Any) -> None:
@@ -102,6 +102,8 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _train_drawn(arguments: argparse.Namespace) -> None:
     """Train and export."""
+    if launched_processes() > 1:
+        raise DisMoError("On drawn clips one process trains. Start it without torchrun.")
     from ..training.drawn import DrawnRecipe, export_drawn, train_drawn
 
     if arguments.pairs:
@@ -114,9 +116,11 @@ def _train_drawn(arguments: argparse.Namespace) -> None:
         if getattr(recipe, name) < 1:
             raise DisMoError(f"--{name.replace('_', '-')} must be at least 1, not {getattr(recipe, name)}.")
     folder = arguments.out or Path("workspace/demo_tiny")
-    stages = {"frames_8": recipe.short_steps, "frames_16": recipe.steps}
+    stages = recipe.stages()
+    steps = {name: training.steps for name, training in stages.items()}
+    costs = {name: float(training.frames) for name, training in stages.items()}
     with display("Reading the base") as shown:
-        half = train_drawn(folder, recipe, TrainingReport(shown, stages, COSTS))
+        half = train_drawn(folder, recipe, TrainingReport(shown, steps, costs))
     for path in export_drawn(half, folder / FINISHED):
         print(f"Wrote {path}")
 

@@ -81,6 +81,10 @@ class DrawnRecipe:
             size=(SIZE, SIZE), frames=frames, seed=self.seed,
         )  # fmt: skip
 
+    def stages(self) -> dict[str, DemoTraining]:
+        """By name, in their order."""
+        return {f"frames_{frames}": self.training(frames) for frames in (SHORT, FRAMES)}
+
 
 def start(seed: int) -> MotionHalf:
     """What the run begins with: the bundled base, told place and time, and a motion encoder from nothing.
@@ -192,9 +196,8 @@ def train_drawn(folder: Path, recipe: DrawnRecipe, report: Report = lambda stage
         The whole network with averaged weights.
     """
     half = start(recipe.seed)
-    for frames in (SHORT, FRAMES):
-        name = f"frames_{frames}"
-        train_stage(half, folder / name, recipe.training(frames), partial(report, name))
+    for name, training in recipe.stages().items():
+        train_stage(half, folder / name, training, partial(report, name))
     return half.eval()
 
 
