@@ -6,6 +6,7 @@ the bundled model makes of the examples that the workflows take; without it they
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from dismo_core.content_motion import (  # noqa: E402
     encode_frames,
     load_content_motion,
 )
+from dismo_core.content_motion.cli.shared import read_content  # noqa: E402
 from dismo_core.content_motion.weights import tiny_files  # noqa: E402
 from dismo_core.synthetic.moving_scenes import MovingScenes  # noqa: E402
 from dismo_core.video import read_video  # noqa: E402
@@ -47,6 +49,7 @@ def main() -> None:
     drawn = read_video(example("drawn")[0], fps=FPS, frames=FRAMES).frames
     four = read_video(example_clip("four clips"), fps=FPS, frames=FRAMES).frames
     draw_taken_apart(model, four, drawn)
+    draw_predicted(model)
 
 
 def draw_taken_apart(model: ContentMotionModel, first: Tensor, second: Tensor) -> None:
@@ -70,6 +73,19 @@ def draw_taken_apart(model: ContentMotionModel, first: Tensor, second: Tensor) -
         clip, own, others = (contact_sheet([video], COLUMNS, HEIGHT) for video in videos)
         lines.append(spaced([clip, contact_sheet([picture(motion)], 1, HEIGHT), own, others]))
     save(torch.cat(lines), DOCS / "cmd.png")
+
+
+def draw_predicted(model: ContentMotionModel) -> None:
+    """A picture, and three motions drawn for it as the workflow is saved."""
+    graph = json.loads((THUMBNAILS / "content_motion_predict_tiny.json").read_text("utf-8"))
+    content = read_content(example("drawn")[1], (PX, PX))
+    rows = [to_uint8(content.permute(1, 2, 0))[None]]
+    for node in graph["nodes"]:
+        if node["type"] == "DisMoCMDSampleMotion":
+            seed, _, steps, sampler, eta, frames = node["widgets_values"]
+            motion = model.predict_motion(content[None], seed, steps, sampler, eta, frames)
+            rows.append(to_uint8(model.decode(content[None], motion)[0].permute(1, 2, 3, 0)))
+    sheet(rows, THUMBNAILS / "content_motion_predict_tiny.jpg")
 
 
 def picture(motion: MotionLatent) -> Tensor:

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 import numpy as np
 import pytest
 from cmd_models import FRAMES, SIDE, made_models
+from PIL import Image
 from record import ROOT
 
 from dismo_core.content_motion.weights import tiny_files
@@ -46,6 +47,7 @@ TINY = {
     "content_motion_tiny": {"7": (16, 64, 64)},
     "content_motion_paint_tiny": {"11": (16, 64, 64)},
     "content_motion_swap_tiny": {"10": (16, 64, 64), "11": (16, 64, 64)},
+    "content_motion_predict_tiny": {"12": (16, 64, 3 * 64)},
 }
 DRAWN = {
     "2": CLIP["2"],
@@ -85,6 +87,16 @@ def videos_of(server, run, node):
         with av.open(io.BytesIO(server.get(f"/view?{urlencode(entry)}"))) as container:
             found.append(np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]))
     return found
+
+
+def clips_of(server, prompt, decodes):
+    """Frames uint8 [T,H,W,3] of clips whose pictures the node 1<node> shows, as they are, of each that decodes."""
+    run, clips = done(server.run(prompt)), []
+    for node in decodes:
+        (images,) = (e["output"]["images"] for e in run.data("executed") if e["node"] == f"1{node}")
+        files = [io.BytesIO(server.get(f"/view?{urlencode(entry)}")) for entry in images]
+        clips.append(np.stack([np.asarray(Image.open(file).convert("RGB")) for file in files]))
+    return clips
 
 
 def test_a_clip_taken_apart_and_put_together_otherwise(models):
@@ -128,6 +140,23 @@ def test_workflows_of_the_bundled_model_run(server, name):
         assert video.shape == (*shape, 3) and video.std((1, 2, 3)).min() > 5
     previews = {node for node, entry in prompt.items() if entry["class_type"] == "PreviewImage"}
     assert previews <= {event["node"] for event in run.data("executed")}
+
+
+def test_three_seeds_give_three_clips_of_one_picture(server):
+    """As the workflow is; with one seed given twice, those two are alike to the bit."""
+    prompt = json.loads((ROOT / "tests/comfyui/content_motion_predict_tiny.api.json").read_text("utf-8"))
+    samples = [node for node, entry in prompt.items() if entry["class_type"] == "DisMoCMDSampleMotion"]
+    decodes = [node for node, entry in prompt.items() if entry["class_type"] == "DisMoCMDDecode"]
+    assert [prompt[node]["inputs"]["motion"] for node in decodes] == [[node, 0] for node in samples]
+    for node in decodes:
+        prompt[f"1{node}"] = {"class_type": "PreviewImage", "inputs": {"images": [node, 1]}}
+    first, second, third = drawn = clips_of(server, prompt, decodes)
+    assert len(drawn) == len(samples) and all(clip.shape == (16, 64, 64, 3) for clip in drawn)
+    for one, other in ((first, second), (first, third), (second, third)):
+        assert (one != other).any()
+    prompt[samples[2]]["inputs"]["seed"] = prompt[samples[0]]["inputs"]["seed"]
+    first, second, third = clips_of(server, prompt, decodes)
+    assert (first == third).all() and (first != second).any()
 
 
 def test_a_clip_from_nothing_shows_progress_and_previews(models):

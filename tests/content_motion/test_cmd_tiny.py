@@ -1,4 +1,4 @@
-"""The bundled autoencoder: what its card says of it holds."""
+"""The bundled model: what its card says of the autoencoder holds, and it draws pictures and motions."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import pytest
 import torch
 
 from dismo_core import content_motion as cm
+from dismo_core.assets.examples import example
 from dismo_core.cli.main import main
 from dismo_core.content_motion.evaluation import is_moving, mean_frame, psnr
 from dismo_core.content_motion.training.batches import DrawnSource
 from dismo_core.content_motion.weights import tiny_files
 from dismo_core.synthetic.moving_scenes import MovingScenes
 from dismo_core.training.share import Share
+from dismo_core.video import probe, read_image
 
 
 @pytest.fixture(scope="module")
@@ -41,10 +43,29 @@ def test_without_its_motion_a_clip_does_not(autoencoder, moving):
 
 def test_the_bundled_model_works_as_it_is(tmp_path):
     model = cm.load_content_motion("tiny")
-    assert model.size in (None, (64, 64)) and model.frames in (None, 16)  # None = the autoencoder alone
+    assert (model.size, model.frames, model.content_model.num_classes) == ((64, 64), 16, 4)
     assert sum(path.stat().st_size for path in tiny_files().values()) < 24e6
     assert main(["content-motion", "demo", "-o", str(tmp_path / "demo")]) == 0
     assert (tmp_path / "demo" / "contact_sheet.png").is_file()
+
+
+@pytest.mark.parametrize("drawn_for", ["--content {picture}", "--label 3"])
+def test_a_clip_is_drawn_without_naming_a_model(drawn_for, tmp_path):
+    words = f"content-motion sample {drawn_for} -o {tmp_path}/out.mp4 --picture {tmp_path}/p.png"
+    assert main(words.format(picture=example("drawn")[1]).split()) == 0
+    video, picture = probe(tmp_path / "out.mp4"), read_image(tmp_path / "p.png")
+    assert (video.width, video.height, video.frames, video.fps) == (64, 64, 16, 8)
+    assert picture.shape == (64, 64, 3) and picture.std() > 0.02  # no plain color
+
+
+def test_motions_of_one_picture_differ_by_their_seeds_alone():
+    model = cm.load_content_motion("tiny")
+    content = (read_image(example("drawn")[1]) * 2 - 1).permute(2, 0, 1)[None]
+    one, again, other = (model.predict_motion(content, seed) for seed in (1, 1, 2))
+    assert torch.equal(one, again)
+    assert (one - other).abs().mean() > 0.05 * one.abs().mean()
+    clips = [model.decode(content, motion) for motion in (one, other)]
+    assert not torch.equal(*clips) and all(clip.diff(dim=2).abs().max() > 0 for clip in clips)
 
 
 @pytest.mark.slow
