@@ -1,7 +1,7 @@
 """What each loss of DEMO does for the words of motions: `python -m benchmarks.demo_t2v_ablation`.
 
-Equal short runs of the drawn recipe from one start, each with one thing changed. Then clips of captions that no run saw, read by the
-trackers of `evaluation/`. RAFT's weights are not needed: flow is measured by Lucas and Kanade's way, which has a gradient.
+Equal short runs of the drawn recipe's first stage from one start, each with one thing changed. Then clips of captions that no run saw,
+read by the trackers of `evaluation/`. RAFT's weights are not needed: flow is measured by Lucas and Kanade's way, which has a gradient.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from benchmarks.report import OUT, table, write_json
 from dismo_core import demo_t2v as demo
 from dismo_core.demo_t2v.training.demo_training import DemoTraining
 from dismo_core.demo_t2v.training.drawn import SHORT, DrawnRecipe, export_drawn, start, train_stage
-from dismo_core.demo_t2v.training.drawn_clips import draw_taught
+from dismo_core.demo_t2v.training.drawn_clips import FIRST, draw_taught
 from dismo_core.demo_t2v.training.motion_half import MotionHalf
 from dismo_core.synthetic.draws import Draws
 from dismo_core.text_to_video.weights import tiny_folder
 
 WINDOW = 15  # px
-COLUMNS = ("move", "direction", "scale sign", "color", "shape")
+COLUMNS = ("move", "direction", "growth", "color", "shape")
 
 
 def variants(whole: DemoTraining) -> dict[str, DemoTraining]:
@@ -64,7 +64,7 @@ def judged(half: MotionHalf, folder: Path, clips: int) -> dict[str, float]:
         "content_encoder": files["content_encoder"],
     }
     model = demo.load_demo(parts | {"autoencoder": tiny_folder()})
-    drawn = draw_taught(clips, Draws(SEED), SHORT, held_out=True)
+    drawn = draw_taught(clips, Draws(SEED), SHORT, held_out=True, moves=FIRST)
     seen = sampled(model, drawn.captions(False), [NAMES[number] for number in drawn.move.tolist()], frames=SHORT)
     found = right(seen, drawn.move, drawn)
     return {name: found[name] for name in COLUMNS}
@@ -81,12 +81,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0, help="default 0")
     parser.add_argument("--out", type=Path, default=OUT / "demo_t2v_ablation.json")
     options = parser.parse_args(arguments)
-    recipe = DrawnRecipe(short_steps=options.steps, seed=options.seed)
+    first = DrawnRecipe(first_steps=options.steps, seed=options.seed).stages()["first"]
     found: dict[str, dict[str, float]] = {}
-    for number, (name, training) in enumerate(variants(recipe.training(SHORT)).items()):
+    for number, (name, training) in enumerate(variants(first.training).items()):
         half, folder = start(options.seed), options.runs / f"run_{number}"
         flow = lucas_kanade if training.weights.text_motion else None
-        train_stage(half, folder, training, lambda done, total, row: None, flow)
+        train_stage(half, folder, replace(first, training=training), lambda done, total, row: None, flow)
         found[name] = judged(half.eval(), folder / "model", options.judged)
         print(name, found[name], flush=True)
     title = f"DEMO's losses, {options.steps} steps each, {options.judged} held-out clips read"

@@ -7,7 +7,7 @@ the model without its motion half (strength 0), with the motion prompts of other
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -17,17 +17,31 @@ from benchmarks.report import OUT, table, write_json
 from dismo_core import demo_t2v as demo
 from dismo_core.demo_t2v.training.drawn_clips import TAUGHT, draw_taught
 from dismo_core.diffusion.frame_vae import frame_posteriors
-from dismo_core.evaluation.objects import SeenObjects, name_moves, see_objects
+from dismo_core.evaluation.objects import SeenObjects, name_moves, name_paces, see_objects
 from dismo_core.synthetic.captioned import CaptionedClips
-from dismo_core.synthetic.captioned_moves import MOVES
+from dismo_core.synthetic.captioned_moves import ALL_MOVES, PACES, WAYS
 from dismo_core.synthetic.draws import Draws
 
 SEED = 20_261_201  # of clips and noise; the training draws with others
 BATCH = 8
 INVERTED, REMADE = 50, 8  # steps of the inversion, and clips that go there and back
 SCALES = (1.0, 3.0, 6.0, 9.0, 12.0)  # of the motion's guidance
-NAMES = tuple(MOVES)
-COLUMNS = ("move", "direction", "scale sign", "still", "color", "ground", "shape", "in all frames")
+NAMES = tuple(ALL_MOVES)
+SENSES = {"clockwise": 1.0, "counterclockwise": -1.0, "growing": 1.0, "shrinking": -1.0}
+LEAST_TURN = 0.3  # radians, of what turns
+COLUMNS = (
+    "move",
+    "direction",
+    "pace",
+    "turn",
+    "growth",
+    "still",
+    "bouncing",
+    "color",
+    "ground",
+    "shape",
+    "in all frames",
+)
 
 
 def sampled(model: demo.DemoTextToVideo, seen: Sequence[str], motions: Sequence[str], **options: float) -> SeenObjects:
@@ -42,28 +56,32 @@ def sampled(model: demo.DemoTextToVideo, seen: Sequence[str], motions: Sequence[
 
 
 def right(seen: SeenObjects, move: Tensor, clips: CaptionedClips) -> dict[str, float]:
-    """Shares of clips that are as they should be, by `COLUMNS`.
+    """Shares of clips that are as they should be, by `COLUMNS`; NaN where no clip should.
 
     Args:
         seen: what was made.
-        move: [B], places in `MOVES`.
+        move: [B], places in `ALL_MOVES`.
         clips: their appearances.
     """
-    named = name_moves(seen)
-    kinds = [NAMES[number].split()[0] for number in move.tolist()]
-    growth = (seen.area[:, -3:].mean(dim=1) / seen.area[:, :3].mean(dim=1).clamp_min(1)).log()
-    wanted = torch.tensor([{"growing": 1.0, "shrinking": -1.0}.get(kind, 0.0) for kind in kinds])
+    words = [NAMES[number].split() for number in move.tolist()]
+    wanted = torch.tensor([_without_pace(number) for number in move.tolist()])
+    named = name_moves(seen, WAYS)
     found = seen.found.float().mean(dim=1) >= 0.9
+    growth = (seen.area[:, -3:].mean(dim=1) / seen.area[:, :3].mean(dim=1).clamp_min(1)).log()
+    senses = torch.tensor([SENSES.get(told[-1], 0.0) for told in words])
+    paced = found & torch.tensor([pace == told[-1] for pace, told in zip(name_paces(seen), words, strict=True)])
 
-    def share(true: Tensor, *of: str) -> float:
-        chosen = torch.tensor([not of or kind in of for kind in kinds])
-        return float(true[chosen].float().mean())
+    def share(true: Tensor, of: Callable[[list[str]], bool] = lambda told: True) -> float:
+        return float(true[torch.tensor([of(told) for told in words])].float().mean())
 
     return {
-        "move": share(named == move),
-        "direction": share(named == move, "moving"),
-        "scale sign": share(found & (growth * wanted > 0), "growing", "shrinking"),
-        "still": share(named == move, "standing"),
+        "move": share(named == wanted),
+        "direction": share(named == wanted, lambda told: told[0] == "moving"),
+        "pace": share(paced, lambda told: told[-1] in PACES),
+        "turn": share(found & (seen.turn[:, -1] * senses > LEAST_TURN), lambda told: told[0] == "turning"),
+        "growth": share(found & (growth * senses > 0), lambda told: told[0] in SENSES),
+        "still": share(named == wanted, lambda told: told[0] == "standing"),
+        "bouncing": share(named == wanted, lambda told: told[0] == "bouncing"),
         "color": share(seen.main_color() == clips.color),
         "ground": share(seen.main_ground() == clips.ground),
         "shape": share(seen.shape == clips.shape),
@@ -72,14 +90,10 @@ def right(seen: SeenObjects, move: Tensor, clips: CaptionedClips) -> dict[str, f
 
 
 def others(move: Tensor) -> Tensor:
-    """Another taught move for each, [B], of all the others in turn."""
-    taught = [NAMES.index(name) for name in TAUGHT]
-    return torch.tensor(
-        [
-            taught[(taught.index(number) + 1 + place % (len(taught) - 1)) % len(taught)]
-            for place, number in enumerate(move.tolist())
-        ]
-    )
+    """Another taught move for each, [B], of all the others in turn; without a pace, which has a column of its own."""
+    taught = sorted({_without_pace(NAMES.index(name)) for name in TAUGHT})
+    own = [taught.index(_without_pace(number)) for number in move.tolist()]
+    return torch.tensor([taught[(k + 1 + place % (len(taught) - 1)) % len(taught)] for place, k in enumerate(own)])
 
 
 def decoded(model: demo.DemoTextToVideo, clips: CaptionedClips) -> SeenObjects:
@@ -110,6 +124,10 @@ def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float:
     """Spearman's, without ties."""
     ranks = [torch.tensor(values).argsort().argsort().double() for values in (first, second)]
     return float(torch.corrcoef(torch.stack(ranks))[0, 1])
+
+
+def _without_pace(number: int) -> int:
+    return NAMES.index(" ".join(word for word in NAMES[number].split() if word not in PACES))
 
 
 def _joined(several: Sequence[SeenObjects]) -> SeenObjects:

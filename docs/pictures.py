@@ -123,7 +123,7 @@ def main() -> None:
     lines = [strip(drawn_clip, still("cutout"), cutout_video), strip(camera_clip, still("camera"), camera_video)]
     width = max(line.shape[1] for line in lines)
     lines = [pad(line, (0, 0, 0, width - line.shape[1]), value=255) for line in lines]
-    save(torch.cat(lines), ROOT / "docs/demo.png")
+    save(torch.cat(lines), ROOT / "docs/demo.jpg")
 
     save(contact_sheet([drawn_clip, cutout_video], 3, 128), THUMBNAILS / "motion_transfer_tiny.jpg")
     save(contact_sheet([camera_clip, camera_video], 3, 128), THUMBNAILS / "camera_motion_to_photo_tiny.jpg")

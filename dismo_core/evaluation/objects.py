@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from ..synthetic.captioned import COLORS, GROUNDS, SHAPES, polygon_outline
-from ..synthetic.captioned_moves import MOVES
+from ..synthetic.captioned_moves import ALL_MOVES, HEADINGS
 
 LEAST_CONTRAST = 0.25  # distance of two colors, 0..1 each channel, from which on one is an object on the other
 SMALLEST, LARGEST = 40, 1300  # px of 64 x 64, of an object
 WIDEST = 0.30  # mean squared distance from the middle over the area; above it is no single object (a bar has 0.24)
+FAST = 21.4  # px of 64, a straight way in the middle between the longest slow one and the shortest fast one
 TURNS = 6  # tried of each shape, within its symmetry
 SYMMETRY = {"disc": 0, "square": 4, "triangle": 3, "bar": 2}  # after so many parts of a full turn it looks the same
 
@@ -101,17 +103,31 @@ def see_objects(frames: Tensor) -> SeenObjects:
     )
 
 
-def name_moves(seen: SeenObjects) -> Tensor:
-    """The likest of `MOVES` of each clip, [B]; -1 where the object is not there in nine of ten frames."""
-    return torch.tensor([_name(seen, clip) for clip in range(len(seen.shape))])
+def name_moves(seen: SeenObjects, ways: Mapping[str, float] = HEADINGS) -> Tensor:
+    """The likest of `MOVES`, or of straight moves in more ways, of each clip.
+
+    Args:
+        seen: see `see_objects`.
+        ways: name -> heading in degrees, of which the nearest is named for a straight move.
+
+    Returns:
+        [B], places in `ALL_MOVES`; -1 where the object is not there in nine of ten frames.
+    """
+    return torch.tensor([_name(seen, clip, ways) for clip in range(len(seen.shape))])
 
 
-def _name(seen: SeenObjects, clip: int) -> int:
+def name_paces(seen: SeenObjects) -> list[str]:
+    """Of each clip which of `PACES` its way from first to last frame has, were it straight."""
+    way = (seen.place[:, -1] - seen.place[:, 0]).norm(dim=-1)
+    return ["fast" if far else "slowly" for far in (way > FAST).tolist()]
+
+
+def _name(seen: SeenObjects, clip: int, ways: Mapping[str, float]) -> int:
     found = seen.found[clip]
     if found.float().mean() < 0.9:
         return -1
     place, area, turn = seen.place[clip][found], seen.area[clip][found], seen.turn[clip][found]
-    names = list(MOVES)
+    names = list(ALL_MOVES)
     net = place[-1] - place[0]
     span = place.amax(dim=0) - place.amin(dim=0)
     growth = 0.5 * (area[-3:].mean() / area[:3].mean()).log()
@@ -123,9 +139,8 @@ def _name(seen: SeenObjects, clip: int) -> int:
         return names.index("standing still")
     length = (place[1:] - place[:-1]).norm(dim=-1).sum()
     if net.norm() > 0.85 * length:
-        across = net[0].abs() > net[1].abs()
-        way = ("right" if net[0] > 0 else "left") if across else ("down" if net[1] > 0 else "up")
-        return names.index(f"moving {way}")
+        heading = math.atan2(net[1], net[0])
+        return names.index(f"moving {max(ways, key=lambda way: math.cos(heading - math.radians(ways[way])))}")
     around = place - (place.amax(dim=0) + place.amin(dim=0)) / 2
     angle = torch.atan2(around[:, 1], around[:, 0])
     steps = torch.remainder(angle[1:] - angle[:-1] + math.pi, 2 * math.pi) - math.pi

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
-from .captioned_moves import MOVES, draw_moves
+from .captioned_moves import ALL_MOVES, MOVES, draw_moves
 from .draws import Draws
 from .renderer import DrawnObject, Outline, Screen, Texture, Trajectory, render
 
@@ -47,7 +47,7 @@ class CaptionedClips:
         color: [B], place in `COLORS`.
         ground: [B], place in `GROUNDS`.
         shape: [B], place in `SHAPES`.
-        move: [B], place in `MOVES`.
+        move: [B], place in `ALL_MOVES`, which begin as `MOVES` do.
         skin: [B, 3], the object's color as drawn, 0..1.
         surface: [B, 3], the ground's color as drawn, 0..1.
         radius: [B], px of a picture of 64, at scale 1.
@@ -66,7 +66,7 @@ class CaptionedClips:
     def captions(self, with_move: Tensor | bool = True) -> list[str]:
         """One caption a clip, as "a red disc moving left on white"; without its motion where `with_move` ([B] or one) is false."""
         told = torch.as_tensor(with_move).expand(len(self.color)).tolist()
-        colors, shapes, grounds, moves = tuple(COLORS), SHAPES, tuple(GROUNDS), tuple(MOVES)
+        colors, shapes, grounds, moves = tuple(COLORS), SHAPES, tuple(GROUNDS), tuple(ALL_MOVES)
         rows = zip(
             self.color.tolist(), self.shape.tolist(), self.ground.tolist(), self.move.tolist(), told, strict=True
         )
@@ -138,7 +138,7 @@ def draw_captioned(
     shape = draws.integers(0, len(SHAPES), clips)
     radius = 8.0 + 4.0 * draws.rand(clips)
     move, way = draw_moves(SIZE / 2 - 1 - REACH * radius, frames, draws, moves, spread)
-    turns = torch.tensor([name.startswith("turning") for name in MOVES], device=draws.device)[move]
+    turns = torch.tensor([name.startswith("turning") for name in ALL_MOVES], device=draws.device)[move]
     turnable = 1 + draws.integers(0, len(TURNABLE), clips)
     shape = torch.where(turns & (shape == 0), turnable, shape)
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from .draws import Draws
 from .renderer import Trajectory
 
-# Words of a caption -> how often, relative to the others.
+# Words of a caption -> how often, relative to the others. The bundled text-to-video base knows these.
 MOVES = {
     "moving left": 2.0,
     "moving right": 2.0,
@@ -29,6 +29,18 @@ MOVES = {
     "standing still": 1.0,
 }
 HEADINGS = {"left": 180.0, "right": 0.0, "up": 270.0, "down": 90.0}  # degrees, y is down
+SLANTED = {"up left": 225.0, "up right": 315.0, "down left": 135.0, "down right": 45.0}
+WAYS = HEADINGS | SLANTED
+PACES = {
+    "slowly": (0.6, 0.9),
+    "fast": (1.5, 2.0),
+}  # how long a straight way is, from least to most, in rooms; see `draw_moves`
+ANY_PACE = (1.0, 2.0)
+# What a base may be taught beyond its words.
+FURTHER_MOVES = {f"moving {way}": 1.0 for way in SLANTED} | {
+    f"moving {way} {pace}": 1.0 for way in WAYS for pace in PACES
+}
+ALL_MOVES = MOVES | FURTHER_MOVES
 
 
 def draw_moves(
@@ -40,20 +52,22 @@ def draw_moves(
         room: [B], px, how far from the middle of the picture an object of scale 1 may be to each side.
         frames: N, 2 or more.
         draws: source of chance.
-        moves: some of `MOVES` -> how often, relative to the others.
+        moves: some of `ALL_MOVES` -> how often, relative to the others.
         spread: 1 = anywhere the whole path fits, 0 = in the middle of where it fits.
 
     Returns:
-        Which of `MOVES`, [B], and where the object is: px from the middle of the picture at rest.
+        Which of `ALL_MOVES`, [B], and where the object is: px from the middle of the picture at rest.
     """
     clips = len(room)
-    move = draws.choices(torch.tensor([moves.get(name, 0.0) for name in MOVES]), clips)
+    wanted = [name for name in ALL_MOVES if name in moves]
+    numbers = torch.tensor([tuple(ALL_MOVES).index(name) for name in wanted], device=draws.device)
+    move = numbers[draws.choices(torch.tensor([moves[name] for name in wanted]), clips)]
     shape = (clips, frames)
     place = torch.zeros(*shape, 2, device=draws.device)
     log_scale = torch.zeros(shape, device=draws.device)
     angle = torch.zeros(shape, device=draws.device)
     t = torch.linspace(0, 1, frames, device=draws.device)[None].expand(shape)
-    for number, name in enumerate(MOVES):
+    for number, name in zip(numbers, wanted, strict=True):
         # Drawn for all clips, so that what one of them gets does not hang on the others.
         path, growth, turn = _move(name, room[:, None], t, draws)
         chosen = (move == number)[:, None]
@@ -83,8 +97,9 @@ def _move(name: str, room: Tensor, t: Tensor, draws: Draws) -> tuple[Tensor, Ten
     verb, _, where = name.partition(" ")
     sense = -1.0 if where == "counterclockwise" else 1.0  # y is down, so growing angles go clockwise
     if verb == "moving":
-        way = between(1.0, 2.0) * room * t ** between(0.7, 1.4)
-        heading = math.radians(HEADINGS[where]) + between(-0.3, 0.3)
+        pace = where.rpartition(" ")[2]
+        way = between(*PACES.get(pace, ANY_PACE)) * room * t ** between(0.7, 1.4)
+        heading = math.radians(WAYS[where.removesuffix(f" {pace}") if pace in PACES else where]) + between(-0.3, 0.3)
         return moved(way * heading.cos(), way * heading.sin())
     if verb == "bouncing":
         height = between(0.6, 1.0) * 1.5 * room

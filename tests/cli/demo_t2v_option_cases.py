@@ -69,6 +69,7 @@ DEMO_T2V = {
             used("--out elsewhere", "PosixPath('elsewhere')"),
             used("--device cpu:0", "'cpu:0'"),
             refused("--drawn", "and not both"),
+            refused("--first-steps 3", "belongs to --drawn"),
             refused("--short-steps 3", "belongs to --drawn"),
             refused("--steps 3", "belongs to --drawn"),
             refused("--seed 3", "belongs to --drawn"),
@@ -97,6 +98,7 @@ DEMO_T2V = {
         "demo-t2v train --drawn",
         [
             used("--out elsewhere", "PosixPath('elsewhere')"),
+            used("--first-steps 3", "first_steps=3"),
             used("--short-steps 3", "short_steps=3"),
             used("--steps 3", ", steps=3"),
             used("--seed 3", "seed=3"),

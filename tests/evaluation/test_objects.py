@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from dismo_core.evaluation.objects import name_moves, see_objects
+from dismo_core.evaluation.objects import name_moves, name_paces, see_objects
 from dismo_core.synthetic.captioned import draw_captioned
-from dismo_core.synthetic.captioned_moves import MOVES
+from dismo_core.synthetic.captioned_moves import ALL_MOVES, FURTHER_MOVES, MOVES, PACES, WAYS
 from dismo_core.synthetic.draws import Draws
 
 CLIPS = draw_captioned(96, Draws(22))
@@ -30,6 +30,19 @@ def test_ways_and_turns_are_read():
 def test_the_word_for_the_move_is_found():
     assert torch.equal(name_moves(SEEN), CLIPS.move)
     assert len(set(CLIPS.move.tolist())) == len(MOVES)
+
+
+def test_slanted_ways_and_paces_are_read():
+    clips = draw_captioned(96, Draws(23), moves=FURTHER_MOVES)
+    seen = see_objects(clips.rendered())
+    told = [tuple(ALL_MOVES)[number].split() for number in clips.move.tolist()]
+    named = [tuple(ALL_MOVES)[number].split() for number in name_moves(seen, WAYS).tolist()]
+    assert named == [[word for word in words if word not in PACES] for words in told]
+    paced = [k for k, words in enumerate(told) if words[-1] in PACES]
+    assert [name_paces(seen)[k] for k in paced] == [told[k][-1] for k in paced] and len(paced) > 48
+    assert set(name_moves(seen).tolist()) <= {
+        list(MOVES).index(f"moving {way}") for way in ("left", "right", "up", "down")
+    }
 
 
 def test_shuffled_frames_are_not_smooth():

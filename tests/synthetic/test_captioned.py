@@ -1,11 +1,13 @@
 """Captions fit the pictures, and the moves that they name are what is drawn."""
 
+import math
+
 import pytest
 import torch
 from torch.nn import functional as F
 
-from dismo_core.synthetic.captioned import COLORS, GROUNDS, JITTER, SHAPES, SIZE, draw_captioned
-from dismo_core.synthetic.captioned_moves import MOVES
+from dismo_core.synthetic.captioned import COLORS, GROUNDS, JITTER, REACH, SHAPES, SIZE, draw_captioned
+from dismo_core.synthetic.captioned_moves import ALL_MOVES, FURTHER_MOVES, MOVES, PACES, WAYS
 from dismo_core.synthetic.draws import Draws
 
 CLIPS = draw_captioned(192, Draws(11))
@@ -68,6 +70,22 @@ def test_straight_moves_go_where_they_say(move, axis, sign):
     assert (sign * (place[:, 1:] - place[:, :-1])[..., axis] > 0).all()
     way = place[:, -1] - place[:, 0]
     assert (way[:, axis].abs() > 2 * way[:, 1 - axis].abs()).all()
+
+
+def test_further_moves_go_the_way_and_at_the_pace_that_they_say():
+    clips = draw_captioned(400, Draws(12), moves=FURTHER_MOVES)
+    assert {tuple(ALL_MOVES)[number] for number in clips.move.tolist()} == FURTHER_MOVES.keys()
+    room = SIZE / 2 - 1 - REACH * clips.radius
+    for number, path, most in zip(clips.move.tolist(), clips.trajectory.place, room.tolist(), strict=True):
+        _, *way = tuple(ALL_MOVES)[number].split()
+        pace = way.pop() if way[-1] in PACES else None
+        x, y = (path[-1] - path[0]).tolist()
+        off = math.degrees(math.atan2(y, x)) - WAYS[" ".join(way)]
+        assert abs((off + 180) % 360 - 180) < 18
+        rooms = math.hypot(x, y) / most
+        low, high = PACES[pace] if pace else (1.0, 2.0)
+        assert low - 1e-4 <= rooms <= high + 1e-4
+    assert (clips.trajectory.place.abs() <= room[:, None, None] + 1e-4).all()
 
 
 @pytest.mark.parametrize(("word", "sign"), [("clockwise", 1), ("counterclockwise", -1)])

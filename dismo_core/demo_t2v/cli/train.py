@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..models.unet import UNet
     from ..training.captioned_videos import CaptionedVideo
 
-OF_DRAWN = ("short_steps", "steps", "seed")
+OF_DRAWN = ("first_steps", "short_steps", "steps", "seed")
 FINISHED = "model"  # folder within that of the run
 
 
@@ -36,15 +36,18 @@ def add_train(actions: Any) -> None:
     parser.add_argument(
         "--drawn",
         action="store_true",
-        help="on drawn clips, from the bundled text-to-video base; about an hour of one CPU core",
+        help="on drawn clips, from the bundled text-to-video base; about two hours of one CPU core",
     )
     parser.add_argument(
         "--out", type=Path, metavar="FOLDER", help="of the run (default: workspace/ and the name of the YAML)"
     )
     parser.add_argument("--device", help="cpu, cuda, mps (default: a GPU where there is one); drawn clips: the CPU")
     drawn = parser.add_argument_group("with --drawn")
-    drawn.add_argument("--short-steps", type=int, metavar="N", help="optimizer steps with clips of 8 frames")
-    drawn.add_argument("--steps", type=int, metavar="N", help="optimizer steps after them, with 16 frames")
+    drawn.add_argument(
+        "--first-steps", type=int, metavar="N", help="optimizer steps with clips of 8 frames and a few moves"
+    )
+    drawn.add_argument("--short-steps", type=int, metavar="N", help="optimizer steps after them, with all moves")
+    drawn.add_argument("--steps", type=int, metavar="N", help="optimizer steps after those, with 16 frames")
     drawn.add_argument("--seed", type=int, metavar="N", help="of everything that is drawn (default 0)")
     parser.add_argument("pairs", nargs="*", metavar="KEY VALUE", help="entries that replace those of the YAML")
     parser.set_defaults(run=run)
@@ -112,13 +115,13 @@ def _train_drawn(arguments: argparse.Namespace) -> None:
         )
     given = {name: getattr(arguments, name) for name in OF_DRAWN if getattr(arguments, name) is not None}
     recipe = replace(DrawnRecipe(), **given)
-    for name in ("short_steps", "steps"):
+    for name in ("first_steps", "short_steps", "steps"):
         if getattr(recipe, name) < 1:
             raise DisMoError(f"--{name.replace('_', '-')} must be at least 1, not {getattr(recipe, name)}.")
     folder = arguments.out or Path("workspace/demo_tiny")
     stages = recipe.stages()
-    steps = {name: training.steps for name, training in stages.items()}
-    costs = {name: float(training.frames) for name, training in stages.items()}
+    steps = {name: stage.training.steps for name, stage in stages.items()}
+    costs = {name: float(stage.training.frames) for name, stage in stages.items()}
     with display("Reading the base") as shown:
         half = train_drawn(folder, recipe, TrainingReport(shown, steps, costs))
     for path in export_drawn(half, folder / FINISHED):

@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from ...files import atomic_write, save_tensors
 from ...imports import importing
 from ...synthetic.captioned import SIZE
-from ...synthetic.captioned_moves import MOVES
+from ...synthetic.captioned_moves import ALL_MOVES, PACES
 from ...synthetic.draws import Draws
 from ...text_to_video.byte_pairs import END
 from ...text_to_video.clip_tokens import END_ID, START_ID, tokenize
-from ...text_to_video.training.denoiser import OPPOSITE
 from ...text_to_video.training.latents import CHANNELS, MEAN_SCALE
+from ...text_to_video.training.opposites import PROBE_SEED, opposite, told_apart
 from ...text_to_video.training.parts import TEXT_WIDTH, TOKENS, caption_words
 from ...text_to_video.weights import tiny_folder
 from ...training.loop import Schedule, TrainingRun, fit
@@ -37,7 +37,7 @@ from ..noise_levels import alphas_cumprod
 from ..tower_files import read_text_tower
 from ..tower_texts import TowerTexts
 from .demo_training import DemoTraining
-from .drawn_clips import DrawnClips, draw_taught, drawn_latents
+from .drawn_clips import FIRST, TAUGHT, DrawnClips, draw_taught, drawn_latents
 from .motion_batches import MotionBatches
 from .motion_half import LossWeights, MotionHalf
 
@@ -50,8 +50,20 @@ DEFAULTS = {
     "preview": [[float(row == column) / MEAN_SCALE for column in range(3)] for row in range(CHANNELS)],
 }  # fmt: skip
 LOWEST_LEVEL = 300  # of the noise, with short clips: below it the clip itself tells how it moves
-PROBE_SEED = 20_261_201
 Report = Callable[[str, int, int, dict[str, float]], None]  # stage, steps done, steps in all, logged numbers
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of the run.
+
+    Args:
+        training: its numbers, in the terms of the trainer.
+        moves: that its clips have -> how often, relative to the others.
+    """
+
+    training: DemoTraining
+    moves: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -59,31 +71,36 @@ class DrawnRecipe:
     """Numbers of the run.
 
     Args:
-        short_steps: optimizer steps with clips of 8 frames.
-        steps: optimizer steps after them, with 16.
+        first_steps: optimizer steps with clips of 8 frames and the first few moves.
+        short_steps: optimizer steps after them, with all moves.
+        steps: optimizer steps after those, with 16 frames.
         batch: clips to a step.
         lr: largest learning rate of the base's own layers, of Muon.
         seed: of everything.
     """
 
-    short_steps: int = 2200
-    steps: int = 500
+    first_steps: int = 2200
+    short_steps: int = 3000
+    steps: int = 1500
     batch: int = 8
     lr: float = 1e-3
     seed: int = 0
 
-    def training(self, frames: int) -> DemoTraining:
-        """In the terms of the trainer, with clips of so many frames."""
+    def stages(self) -> dict[str, Stage]:
+        """By name, in their order."""
+        return {
+            "first": Stage(self._training(self.first_steps, SHORT), FIRST),
+            "short": Stage(self._training(self.short_steps, SHORT), TAUGHT),
+            "whole": Stage(self._training(self.steps, FRAMES), TAUGHT),
+        }
+
+    def _training(self, steps: int, frames: int) -> DemoTraining:
         return DemoTraining(
-            steps=self.short_steps if frames == SHORT else self.steps, batch=self.batch, lr=self.lr,
+            steps=steps, batch=self.batch, lr=self.lr,
             weights=LossWeights(1.0, 0.0, 0.0), video_motion="x0", diffusion="x0", p_zero=0.1, p_zero_motion=0.1, negative_prompt="",
             freeze_unet=False, first_block=0, lowest_level=LOWEST_LEVEL if frames == SHORT else 0,
             size=(SIZE, SIZE), frames=frames, seed=self.seed,
         )  # fmt: skip
-
-    def stages(self) -> dict[str, DemoTraining]:
-        """By name, in their order."""
-        return {f"frames_{frames}": self.training(frames) for frames in (SHORT, FRAMES)}
 
 
 def start(seed: int) -> MotionHalf:
@@ -113,7 +130,7 @@ def first_layer(unet: UNet) -> nn.Conv2d:
 
 def known_tokens() -> list[int]:
     """Ids of CLIP's vocabulary that a caption can have, ascending."""
-    return sorted({int(token) for token in tokenize(caption_words()).flatten() if token})
+    return sorted({int(token) for token in tokenize([*caption_words(), *PACES]).flatten() if token})
 
 
 def small_tower() -> TextTower:
@@ -147,64 +164,54 @@ class Probe:
 
     Args:
         content: reads what is seen.
-        frames: of a clip.
-        clips: drawn clips; those whose move has an opposite are looked at.
+        stage: whose clips it has.
+        clips: how many are drawn; those whose move has an opposite are looked at.
         levels: of the noise.
     """
 
-    def __init__(self, content: TowerTexts, frames: int, clips: int = 32, levels: tuple[int, ...] = (700, 850)) -> None:
-        drawn = draw_taught(clips, Draws(PROBE_SEED), frames)
-        moves = [tuple(MOVES)[number] for number in drawn.move.tolist()]
-        opposite = [" ".join(OPPOSITE.get(word, word) for word in move.split()) for move in moves]
-        chosen = [k for k in range(clips) if moves[k] != opposite[k]]
+    def __init__(
+        self, content: TowerTexts, stage: Stage, clips: int = 32, levels: tuple[int, ...] = (700, 850)
+    ) -> None:
+        drawn = draw_taught(clips, Draws(PROBE_SEED), stage.training.frames, moves=stage.moves)
+        moves = [tuple(ALL_MOVES)[number] for number in drawn.move.tolist()]
+        chosen = [k for k in range(clips) if opposite(moves[k]) != moves[k]]
         self.latents = drawn_latents(drawn)[chosen]
         seen = drawn.captions(False)
         self.content = torch.cat([content([seen[k]], torch.device("cpu")) for k in chosen])
-        self.texts = [tokenize([texts[k] for k in chosen]) for texts in (moves, opposite)]
+        told = [moves[k] for k in chosen]
+        self.texts = [tokenize(texts) for texts in (told, [opposite(move) for move in told])]
         self.levels = levels
 
     def __call__(self, done: int, model: nn.Module) -> dict[str, float]:
-        """For each level the error of the clean latents, and by what share the opposite words make it larger."""
+        """See `told_apart`."""
         half: Any = model
-        rows: dict[str, float] = {}
-        noise = torch.randn(self.latents.shape, generator=torch.Generator().manual_seed(PROBE_SEED))
         kept = alphas_cumprod(half.unet.betas).float()
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
             states = [half.motion_encoder(tokens) for tokens in self.texts]
-            for level in self.levels:
-                signal, spread = kept[level].sqrt(), (1 - kept[level]).sqrt()
-                noisy = signal * self.latents + spread * noise
-                first, second = (
-                    float(
-                        (
-                            (noisy - spread * half.unet(noisy, torch.tensor([level]), self.content, motion)) / signal
-                            - self.latents
-                        )
-                        .square()
-                        .mean()
-                    )
-                    for motion in states
-                )
-                rows |= {f"probe_{level}": first, f"probe_{level}_opposite": second / first - 1}
-        return rows
+
+        def clean(noisy: Tensor, level: int, turned: bool) -> Tensor:
+            noise = half.unet(noisy, torch.tensor([level]), self.content, states[turned])
+            return cast(Tensor, (noisy - (1 - kept[level]).sqrt() * noise) / kept[level].sqrt())
+
+        return told_apart(self.latents, kept, self.levels, clean)
 
 
 def train_drawn(folder: Path, recipe: DrawnRecipe, report: Report = lambda stage, done, total, row: None) -> MotionHalf:
-    """Run or resume both stages; each has its checkpoints and `log.jsonl` in a folder of its own.
+    """Run or resume all stages; each has its checkpoints and `log.jsonl` in a folder of its own.
 
     Returns:
         The whole network with averaged weights.
     """
     half = start(recipe.seed)
-    for name, training in recipe.stages().items():
-        train_stage(half, folder / name, training, partial(report, name))
+    for name, stage in recipe.stages().items():
+        train_stage(half, folder / name, stage, partial(report, name))
     return half.eval()
 
 
 def train_stage(
     half: MotionHalf,
     folder: Path,
-    training: DemoTraining,
+    stage: Stage,
     progress: Callable[[int, int, dict[str, float]], None],
     flow: Flow | None = None,
 ) -> None:
@@ -213,10 +220,11 @@ def train_stage(
     Args:
         half: see `start`.
         folder: takes checkpoints and `log.jsonl`.
-        training: its numbers.
+        stage: see there.
         progress: called with (steps done, in all, logged numbers).
         flow: for the text-motion loss; None = without it.
     """
+    training = stage.training
     content = TowerTexts(content_tower())
     negative = content([""], torch.device("cpu"))[0]
     run = TrainingRun(
@@ -224,12 +232,12 @@ def train_stage(
         Schedule(training.steps, training.lr, warmup=50),
         {"seed": training.seed, "batch": training.batch},
         progress,
-        on_log=Probe(content, training.frames),
+        on_log=Probe(content, stage),
         autocast=torch.bfloat16,
         optimizer=partial(_optimizer, half, training.lr),
         saved=half.trained().__contains__,
     )
-    clips = DrawnClips(content, training.frames, with_video=flow is not None)
+    clips = DrawnClips(content, training.frames, stage.moves, with_video=flow is not None)
     fit(half, MotionBatches(half, clips, negative, training, flow), run)
 
 

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
 from ...synthetic.captioned import COLORS, SIZE, CaptionedClips, draw_captioned
-from ...synthetic.captioned_moves import MOVES
+from ...synthetic.captioned_moves import ALL_MOVES, PACES, WAYS
 from ...synthetic.draws import Draws
 from ...text_to_video.training.latents import FACTOR, thumbnail_latents
 from ..tower_texts import TowerTexts
 from .kept_clips import KeptClip
 
 CLIPS = 1 << 16  # of an epoch; those of the next one are others
-TAUGHT = {name: 1.0 for name in MOVES if name.startswith(("moving", "growing", "shrinking", "standing"))}
+# Moves that are taught -> how often, relative to the others. A few at first: with all of them from the start none comes.
+FIRST = dict.fromkeys(
+    ("moving left", "moving right", "moving up", "moving down", "growing", "shrinking", "standing still"), 1.0
+)
+TAUGHT = (
+    {f"moving {way}": 0.75 for way in WAYS}
+    | {f"moving {way} {pace}": 0.4 for way in WAYS for pace in PACES}
+    | {"growing": 1.25, "shrinking": 1.25, "turning clockwise": 1.75, "turning counterclockwise": 1.75}
+    | {"bouncing": 1.75, "standing still": 0.75}
+)
 SPREAD = 0.2  # see `draw_moves`: near the middle the words tell most of a way
 TOLD_ALONE = 0.5  # share of the motion's texts that say the motion and nothing else
 HELD_OUT_EVERY = 10  # one of so many pairs of color, shape and move is never learned from
@@ -26,7 +37,12 @@ def is_held_out(clips: CaptionedClips) -> Tensor:
 
 
 def draw_taught(
-    clips: int, draws: Draws, frames: int, held_out: bool = False, spread: float = SPREAD
+    clips: int,
+    draws: Draws,
+    frames: int,
+    held_out: bool = False,
+    spread: float = SPREAD,
+    moves: Mapping[str, float] = TAUGHT,
 ) -> CaptionedClips:
     """Clips of the moves that are taught: of pairs of object and move that are learned from, or of the others.
 
@@ -36,8 +52,9 @@ def draw_taught(
         frames: N, 2 or more.
         held_out: whether they are of the others.
         spread: see `draw_moves`.
+        moves: likewise.
     """
-    drawn = draw_captioned(3 * HELD_OUT_EVERY * clips + 64, draws, frames, TAUGHT, spread)
+    drawn = draw_captioned(3 * HELD_OUT_EVERY * clips + 64, draws, frames, moves, spread)
     chosen = (is_held_out(drawn) == held_out).nonzero()[:clips, 0]
     return drawn.some(chosen)
 
@@ -53,11 +70,14 @@ class DrawnClips:
     Args:
         content: reads what is seen.
         frames: of a clip.
+        moves: see `draw_moves`.
         with_video: whether the clip itself is wanted.
     """
 
-    def __init__(self, content: TowerTexts, frames: int, with_video: bool = False) -> None:
-        self.content, self.frames, self.with_video = content, frames, with_video
+    def __init__(
+        self, content: TowerTexts, frames: int, moves: Mapping[str, float] = TAUGHT, with_video: bool = False
+    ) -> None:
+        self.content, self.frames, self.moves, self.with_video = content, frames, moves, with_video
 
     def __len__(self) -> int:
         return CLIPS
@@ -65,10 +85,10 @@ class DrawnClips:
     def draw(self, number: int, generator: torch.Generator) -> KeptClip:
         """See `Clips`; which it is follows from the generator alone."""
         draws = Draws(int(torch.randint(1 << 60, (), generator=generator)))
-        clip = draw_taught(1, draws, self.frames)
+        clip = draw_taught(1, draws, self.frames, moves=self.moves)
         latents = drawn_latents(clip)[0]
         (seen,), (whole,) = clip.captions(False), clip.captions()
-        move = tuple(MOVES)[int(clip.move)]
+        move = tuple(ALL_MOVES)[int(clip.move)]
         told = move if float(draws.rand(1)) < TOLD_ALONE else whole
         text = self.content([seen], torch.device("cpu"))[0]
         video = clip.rendered()[0].movedim(-1, 1) if self.with_video else None

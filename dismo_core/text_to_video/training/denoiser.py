@@ -12,12 +12,10 @@ from ...synthetic.captioned import SIZE, draw_captioned
 from ...synthetic.draws import Draws
 from ...training.distributed import World
 from .latents import CHANNELS, FACTOR, thumbnail_latents
+from .opposites import PROBE_SEED, opposite, told_apart
 from .parts import new_scheduler
 
 FRAMES = 16
-OPPOSITE = {"left": "right", "up": "down", "clockwise": "counterclockwise", "growing": "shrinking"}
-OPPOSITE |= {after: before for before, after in OPPOSITE.items()}
-PROBE_SEED = 20_261_128
 ALONE = World()
 
 
@@ -104,25 +102,18 @@ class Probe:
         drawn = draw_captioned(clips, Draws(PROBE_SEED), FRAMES)
         latents = thumbnail_latents(drawn.rendered(2 * SIZE // FACTOR, FACTOR // 2)).transpose(1, 2)
         captions = drawn.captions()
-        opposite = [" ".join(OPPOSITE.get(word, word) for word in caption.split()) for caption in captions]
-        chosen = [k for k in range(clips) if captions[k] != opposite[k]]
+        chosen = [k for k, caption in enumerate(captions) if opposite(caption) != caption]
         self.latents = latents[chosen]
-        self.captions, self.opposite = ([texts[k] for k in chosen] for texts in (captions, opposite))
+        self.captions = [captions[k] for k in chosen]
         self.steps, self.kept = steps, new_scheduler().alphas_cumprod
 
     def __call__(self, done: int, model: nn.Module) -> dict[str, float]:
-        """For each level the error, and by what share the opposite caption makes it larger."""
+        """See `told_apart`."""
         base: Any = model
-        rows: dict[str, float] = {}
-        noise = torch.randn(self.latents.shape, generator=torch.Generator().manual_seed(PROBE_SEED))
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-            right, wrong = base.embedded(self.captions), base.embedded(self.opposite)
-            for step in self.steps:
-                kept = self.kept[step]
-                noisy = kept.sqrt() * self.latents + (1 - kept).sqrt() * noise
-                first, second = (
-                    float((base.unet(noisy, step, text).sample.float() - self.latents).square().mean())
-                    for text in (right, wrong)
-                )
-                rows |= {f"probe_{step}": first, f"probe_{step}_opposite": second / first - 1}
-        return rows
+            texts = [base.embedded(words) for words in (self.captions, [opposite(text) for text in self.captions])]
+
+        def clean(noisy: Tensor, step: int, turned: bool) -> Tensor:
+            return cast(Tensor, base.unet(noisy, step, texts[turned]).sample.float())
+
+        return told_apart(self.latents, self.kept, self.steps, clean)
