@@ -10,6 +10,7 @@ from dismo_core import content_motion as cm
 from dismo_core.content_motion.evaluation import is_moving, low_rank, mean_frame, psnr
 from dismo_core.content_motion.training.batches import Batch, DrawnSource
 from dismo_core.content_motion.training.objectives import AutoencoderObjective, drawn_noise
+from dismo_core.content_motion.training.recolor import in_other_colors, recolored
 from dismo_core.content_motion.training.start import begin_as_mean
 from dismo_core.synthetic.moving_scenes import KINDS, MovingScenes
 from dismo_core.training.share import Share
@@ -99,6 +100,31 @@ def test_exchange_decodes_the_motion_of_one_clip_on_the_content_of_the_other():
     torch.testing.assert_close(by_psnr["psnr"], psnr(model(a), a).mean())
     errors = (model(a) - a).square().flatten(1).mean(1)
     torch.testing.assert_close(by_psnr["loss"], (errors + 4e-4).log().mean())
+
+
+def test_other_colors_leave_shapes_and_motion_as_they_are(scenes):
+    clips = scenes.pairs(4, 6, 8).first.movedim(-1, 1)
+    assert torch.equal(recolored(clips, 0.0, range(6)), clips)
+    little, far = (recolored(clips, amount, range(6)) for amount in (0.1, 1.0))
+    assert (little - clips).abs().mean() < 0.5 * (far - clips).abs().mean()
+    assert torch.equal(far[3:], recolored(clips[3:], 1.0, range(3, 6)))  # of each clip by its own seed
+    inside = 0.4 * clips  # where no color leaves its range, distances between colors stay
+    turned = recolored(inside, 0.3, range(6))
+    change, after = ((x[:, :, 1:] - x[:, :, :-1]).norm(dim=1) for x in (inside, turned))
+    kept = turned.abs().amax(dim=1) < 1
+    kept = kept[:, 1:] & kept[:, :-1]
+    torch.testing.assert_close(change[kept], after[kept], rtol=1e-3, atol=1e-4)
+
+
+def test_a_share_of_the_batches_has_other_colors_more_and_more():
+    clips = torch.rand(4, 3, 2, 4, 4) * 2 - 1
+    crossed = [in_other_colors(clips, number, 0.25, range(4)) for number in range(8)]
+    assert [found is not None for found in crossed] == [False, True, False, False] * 2
+    first, others = crossed[1]
+    assert torch.equal(first, clips[::2]) and others.shape == first.shape
+    later = in_other_colors(clips, 401, 0.25, range(4))[1]
+    assert (later - first).abs().mean() > 5 * (others - first).abs().mean() > 0
+    assert all(in_other_colors(clips, number, 0.0, range(4)) is None for number in range(50))
 
 
 def test_measures_beside_the_model(scenes):

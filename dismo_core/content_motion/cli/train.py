@@ -94,8 +94,12 @@ def _add_stage(parser: argparse.ArgumentParser, stage: str) -> None:
             "exchange",
             type=float,
             metavar="SHARE",
-            help="of the batches that exchange motions; drawn clips (default 0.5)",
+            help="of the batches that exchange motions; drawn clips (default 0.25)",
         )
+        add_option(
+            group, "recolored", type=float, metavar="SHARE",
+            help="of the batches in which each clip has its motion from itself in other colors (default 0; drawn clips: 0.25)",
+        )  # fmt: skip
         return
     add_option(
         group, "motion-model-config", default="MotionDiT-L/2", metavar="NAME",

@@ -112,7 +112,16 @@ def _train_autoencoder(
         model = _begin(model, load_autoencoder(arguments.autoencoder), arguments.autoencoder)
     elif recipe.begun:
         begin_as_mean(model, arguments.n_frames, size[0] // patch, size[1] // patch)
-    return train_autoencoder(run, model, perceptual, recipe.decibels)
+    return train_autoencoder(run, model, perceptual, recipe.decibels, _share(arguments, recipe, "recolored"))
+
+
+def _share(arguments: argparse.Namespace, recipe: Recipe, name: str) -> float:
+    """A share of the batches, of the recipe where it is not given."""
+    given = getattr(arguments, name, None)
+    share: float = getattr(recipe, name) if given is None else given
+    if not 0 <= share <= 1:
+        raise DisMoError(f"--{name} must be 0 to 1, not {share:g}.")
+    return share
 
 
 def _train_motion(
@@ -253,9 +262,7 @@ def _source(
     arguments: argparse.Namespace, recipe: Recipe, share: Share, size: tuple[int, int], folder: Path
 ) -> FolderSource | DrawnSource:
     if arguments.preset == "drawn":
-        exchange = recipe.exchange if getattr(arguments, "exchange", None) is None else arguments.exchange
-        if not 0 <= exchange <= 1:
-            raise DisMoError(f"--exchange must be 0 to 1, not {exchange:g}.")
+        exchange = _share(arguments, recipe, "exchange")
         scenes = MovingScenes(size[0], arguments.global_seed)
         return DrawnSource(scenes, arguments.n_frames, share, exchange, recipe.lively)
     factor = FACTOR if arguments.mode == "latent" else 1

@@ -23,6 +23,7 @@ class Recipe:
         epochs: how long, in clips seen; None = by steps.
         geometry: of the model, where it is not the released one.
         exchange: see `DrawnSource`.
+        recolored: see `train_autoencoder`.
         lively: likewise.
         decibels: see `AutoencoderObjective`.
         begun: whether an autoencoder begins as the mean frame, see `start`.
@@ -35,6 +36,7 @@ class Recipe:
     epochs: int | None = None
     geometry: dict[str, Any] = field(default_factory=dict)
     exchange: float = 0.0
+    recolored: float = 0.0
     lively: float = 1.0
     decibels: bool = False
     begun: bool = False
@@ -65,7 +67,7 @@ DRAWN = {
     AUTOENCODER: Recipe(
         "results", 16, _tiny(4_000, 1e-3, 0.995, "trapezoid"),
         geometry={"width": 96, "depth": 2, "heads": 4, "patch_size": 4, "positions": "rotary"},
-        exchange=0.5, lively=0.5, decibels=True, begun=True, muon=True,
+        exchange=0.25, recolored=0.25, lively=0.5, decibels=True, begun=True, muon=True,
     ),
     MOTION_MODEL: Recipe("results", 32, _tiny(15_000, 5e-4, 0.999), geometry=_SMALL),
     CONTENT_MODEL: Recipe("results", 32, _tiny(15_000, 5e-4, 0.999), geometry={**_SMALL, "patch_size": 4}),

@@ -27,6 +27,7 @@ from ..models.motion_dit import MotionDiT
 from .batches import Batch, ClipSource
 from .latents import CachedLatents, Encoded, Encoder, cache_latents
 from .objectives import AutoencoderObjective, DiffusionObjective, drawn_noise
+from .recolor import in_other_colors
 from .run_files import PublishedCheckpoints
 from .watch import Watch
 
@@ -129,7 +130,11 @@ class StageRun:
 
 
 def train_autoencoder(
-    run: StageRun, autoencoder: ContentMotionAutoencoder, perceptual: LPIPS | None = None, decibels: bool = False
+    run: StageRun,
+    autoencoder: ContentMotionAutoencoder,
+    perceptual: LPIPS | None = None,
+    decibels: bool = False,
+    recolored: float = 0.0,
 ) -> Path:
     """Train the autoencoder; returns its finished weights.
 
@@ -138,6 +143,7 @@ def train_autoencoder(
         autoencoder: that is trained, in place.
         perceptual: see `AutoencoderObjective`.
         decibels: likewise.
+        recolored: share of the batches in which clips take their motion from themselves in other colors, see `in_other_colors`.
 
     Raises:
         DisMoError: see `fit`; a clip that cannot be used.
@@ -149,11 +155,13 @@ def train_autoencoder(
     batches = _numbered(run.source.batches, run.schedule)
 
     def losses(number: int) -> dict[str, Tensor]:
-        batch = batches(number)
-        others = None if batch.others is None else run.prepared(batch.others)
-        count = len(batch.clips) * (1 if others is None else 2)
-        frame = torch.randint(batch.clips.shape[2], (count,), device="cpu").to(device)
-        found: dict[str, Tensor] = wrapped(run.prepared(batch.clips), others, frame)
+        clips, _, others = batches(number)
+        if others is None:
+            seeds = [run.seed * 1_000_003 + place for place in run.share.places(number)]
+            clips, others = in_other_colors(clips, number, recolored, seeds) or (clips, None)
+        count = len(clips) * (1 if others is None else 2)
+        frame = torch.randint(clips.shape[2], (count,), device="cpu").to(device)
+        found: dict[str, Tensor] = wrapped(run.prepared(clips), None if others is None else run.prepared(others), frame)
         return found
 
     shown = run.preview_batch().clips
