@@ -16,7 +16,6 @@ ROOM = {
     "DisMoMotionDirectorSample": 800,
     "DisMoTrainMotionDirector": 850,
     "DisMoSaveVideo": 340,
-    "SaveVideo": 340,
     "PreviewImage": 400,
 }
 ROOM |= {"DisMoDemoSample": 800, "DisMo4DFit": 400, "DisMo4DRender": 600, "Preview3D": 400}

@@ -124,5 +124,5 @@ def test_app_mode_shows_inputs_and_outputs_that_there_are(file):
         assert widget in {port["id"] for port in SCHEMAS[types[number]]["inputs"]}, (types[number], widget)
         assert widget not in linked[number]
     assert len(set(map(tuple, shown["inputs"]))) == len(shown["inputs"])
-    saving = {"DisMoSaveVideo", "SaveVideo", "DisMoSaveMotion", "DisMo4DSave", "PreviewImage"}
+    saving = {"DisMoSaveVideo", "DisMoSaveMotion", "DisMo4DSave", "PreviewImage"}
     assert {types[number] for number in shown["outputs"]} <= saving

@@ -62,14 +62,18 @@ PUBLISHED = {
     MOTION_MODEL: Recipe("results", 256, _released(1e-4, 50_000, (0.9, 0.999), 1.0, 0.9999), 1400),
     CONTENT_MODEL: Recipe("results", 256, _released(1e-4, 10_000, (0.9, 0.999), _INFINITE, 0.9999), 1400),
 }
-_SMALL = {"width": 192, "depth": 6, "heads": 4, "table": "grid"}  # the three together below 24 MB in bfloat16
 DRAWN = {
     AUTOENCODER: Recipe(
         "results", 16, _tiny(4_000, 1e-3, 0.995, "trapezoid"),
         geometry={"width": 96, "depth": 2, "heads": 4, "patch_size": 4, "positions": "rotary"},
         exchange=0.25, recolored=0.25, lively=0.5, decibels=True, begun=True, muon=True,
     ),
-    MOTION_MODEL: Recipe("results", 32, _tiny(15_000, 5e-4, 0.999), geometry=_SMALL),
-    CONTENT_MODEL: Recipe("results", 32, _tiny(15_000, 5e-4, 0.999), geometry={**_SMALL, "patch_size": 4}),
+    MOTION_MODEL: Recipe(
+        "results", 32, _tiny(4_000, 1e-3, 0.998), geometry={"width": 128, "depth": 5, "heads": 4, "table": "grid"}
+    ),
+    CONTENT_MODEL: Recipe(
+        "results", 32, _tiny(4_000, 1e-3, 0.998),
+        geometry={"width": 80, "depth": 4, "heads": 4, "table": "grid", "patch_size": 4},
+    ),
 }  # fmt: skip
 PRESETS: dict[str, dict[Kind, Recipe]] = {"released": PUBLISHED, "drawn": DRAWN}
