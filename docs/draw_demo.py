@@ -28,7 +28,7 @@ from dismo_core.video.sheets import contact_sheet, save_picture, side_by_side  #
 
 THUMBNAILS, DOCS = ROOT / "workflows", ROOT / "docs"
 CONTENTS = ("a red disc on white", "a yellow triangle on navy")
-MOTIONS = ("moving left", "moving up", "growing")
+MOTIONS = ("moving left", "moving up right", "growing")
 COLUMNS, HEIGHT = 4, 96  # of a thumbnail
 SHOWN, SIDE = 4, 64  # frames of a clip and their height, in the README's picture
 TITLE, GAP = 20, 12  # px

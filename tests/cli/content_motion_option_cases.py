@@ -115,7 +115,8 @@ OF_STAGE = {
         used("--lpips {video}", "load_lpips(PosixPath('{video}')"),
         used("--vgg16 {video}", "load_lpips(PosixPath('{picture}'), PosixPath('{video}')", beside="--lpips {picture}"),
         refused("--exchange 0.5", "needs clips that move alike"),
-        used("--recolored 0.5", ", 0.5)"),
+        used("--recolored 0.5", ", 0.5, "),
+        used("--smooth 3", ", 3.0)"),
     ],
     "motion": [
         *DIT,
@@ -166,7 +167,8 @@ TRAINING |= {
         "content-motion train-ae --preset drawn --device cpu",
         [
             used("--exchange 0.125", "exchange=0.125"),
-            used("--recolored 0.125", ", 0.125)"),
+            used("--recolored 0.125", ", 0.125, "),
+            used("--smooth 3", ", 3.0)"),
             used("--image-size 32 48", "Drawn clips are squares"),
             refused("--epochs 3", "does not go with --preset drawn"),
         ],

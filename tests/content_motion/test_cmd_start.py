@@ -9,7 +9,7 @@ from dismo_core import DisMoError
 from dismo_core import content_motion as cm
 from dismo_core.content_motion.evaluation import is_moving, low_rank, mean_frame, psnr
 from dismo_core.content_motion.training.batches import Batch, DrawnSource
-from dismo_core.content_motion.training.objectives import AutoencoderObjective, drawn_noise
+from dismo_core.content_motion.training.objectives import AutoencoderObjective, drawn_noise, roughness
 from dismo_core.content_motion.training.recolor import in_other_colors, recolored
 from dismo_core.content_motion.training.start import begin_as_mean
 from dismo_core.synthetic.moving_scenes import KINDS, MovingScenes
@@ -125,6 +125,23 @@ def test_a_share_of_the_batches_has_other_colors_more_and_more():
     later = in_other_colors(clips, 401, 0.25, range(4))[1]
     assert (later - first).abs().mean() > 5 * (others - first).abs().mean() > 0
     assert all(in_other_colors(clips, number, 0.0, range(4)) is None for number in range(50))
+
+
+def test_a_raster_of_frames_is_rough_and_one_frame_in_all_places_is_not():
+    raster = torch.zeros(1, 1, 2, 8, 8)
+    raster[:, :, 0, :, ::2] = 1.0
+    raster[:, :, 1, :, 1::2] = 1.0
+    assert float(roughness(raster)) == 2.0  # each pixel and the next one: all of it, of both frames
+    plain = torch.zeros(1, 1, 2, 8, 8)
+    plain[:, :, 1] = 1.0
+    assert float(roughness(plain)) == 0.0
+    torch.manual_seed(0)
+    model, clips = cm.ContentMotionAutoencoder(width=16, depth=1, patch_size=4), torch.rand(2, 3, 4, 8, 8) * 2 - 1
+    frame = torch.zeros(2, dtype=torch.long)
+    losses = {smooth: AutoencoderObjective(model, smooth=smooth)(clips, None, frame)["loss"] for smooth in (0.0, 2.0)}
+    rough = roughness(model.content_weights(clips))
+    torch.testing.assert_close(losses[2.0] - losses[0.0], 2 * rough)
+    assert rough > 0
 
 
 def test_measures_beside_the_model(scenes):

@@ -100,6 +100,10 @@ def _add_stage(parser: argparse.ArgumentParser, stage: str) -> None:
             group, "recolored", type=float, metavar="SHARE",
             help="of the batches in which each clip has its motion from itself in other colors (default 0; drawn clips: 0.25)",
         )  # fmt: skip
+        add_option(
+            group, "smooth", type=float, metavar="WEIGHT",
+            help="of the loss that keeps the content frame from hiding frames in a raster of pixels (default 0; drawn clips: 2)",
+        )  # fmt: skip
         return
     add_option(
         group, "motion-model-config", default="MotionDiT-L/2", metavar="NAME",

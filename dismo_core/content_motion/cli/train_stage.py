@@ -65,12 +65,17 @@ def train(arguments: argparse.Namespace) -> None:
             source = _source(arguments, recipe, share, size, folder)
             schedule = _schedule(arguments, recipe, len(source) // share.batch)
             report = TrainingReport(shown, {_name(stage): schedule.steps})
+
+            def caching(done: int, total: int) -> None:
+                shown.stage("Encoding the clips")
+                shown.progress(done, total)
+
             autocast, scaled = _precision(arguments, world)
             vae = None if arguments.vae is None else load_vae(arguments.vae, world.device, autocast or torch.float32)
             run = StageRun(
                 folder, source, share, schedule, arguments.global_seed, _options(arguments), world, autocast, scaled,
                 arguments.wandb, arguments.save_every_minutes,
-                partial(report, _name(stage)), recipe.muon,
+                partial(report, _name(stage)), caching, recipe.muon,
                 None if arguments.i3d is None else load_i3d(arguments.i3d).to(world.device),
             )  # fmt: skip
             if vae is not None:
@@ -112,7 +117,10 @@ def _train_autoencoder(
         model = _begin(model, load_autoencoder(arguments.autoencoder), arguments.autoencoder)
     elif recipe.begun:
         begin_as_mean(model, arguments.n_frames, size[0] // patch, size[1] // patch)
-    return train_autoencoder(run, model, perceptual, recipe.decibels, _share(arguments, recipe, "recolored"))
+    smooth = recipe.smooth if arguments.smooth is None else arguments.smooth
+    if not smooth >= 0:
+        raise DisMoError(f"--smooth must be 0 or more, not {smooth:g}.")
+    return train_autoencoder(run, model, perceptual, recipe.decibels, _share(arguments, recipe, "recolored"), smooth)
 
 
 def _share(arguments: argparse.Namespace, recipe: Recipe, name: str) -> float:

@@ -97,16 +97,24 @@ class ContentMotionAutoencoder(nn.Module):
         Raises:
             DisMoError: another number of axes or channels, a size that the patch does not divide, fewer than 2 frames.
         """
-        hidden = self._hidden(clip)
-        content = (self._weights(hidden) * clip.float()).sum(dim=2).to(clip.dtype)
+        latents, _ = self.encode_with_weights(clip)
+        return refined(self, clip, latents, refine, runtime) if refine else latents
+
+    def encode_with_weights(self, clip: Tensor) -> tuple[Latents, Tensor]:
+        """Take clips apart, see `encode`; and see `content_weights`."""
+        self._grid(clip, "A clip", 5, "[B,C,L,H,W]")
+        if clip.shape[2] < 2:
+            raise DisMoError(f"A clip of {clip.shape[2]} frames has no motion; give at least 2 frames.")
+        hidden: Tensor = self.encoder(self.encoder.to_patch_embedding(self._patches(clip.transpose(1, 2))))
+        weights = self._to_pixels(self.to_logit["1"], hidden).float().softmax(dim=2)
+        content = (weights * clip.float()).sum(dim=2).to(clip.dtype)
         volume = hidden.permute(0, 4, 1, 2, 3)  # [B,C',L,H',W']
         motion = torch.cat((self.pre_xt(volume.mean(dim=3)), self.pre_yt(volume.mean(dim=4))), dim=-1).tanh()
-        latents = Latents(content, motion)
-        return refined(self, clip, latents, refine, runtime) if refine else latents
+        return Latents(content, motion), weights
 
     def content_weights(self, clip: Tensor) -> Tensor:
         """From which frame each value of the content frame comes: [B,C,L,H,W], summing to 1 over L; see `encode`."""
-        return self._weights(self._hidden(clip))
+        return self.encode_with_weights(clip)[1]
 
     def decode(self, content: Tensor, motion: Tensor) -> Tensor:
         """Put clips together.
@@ -142,16 +150,6 @@ class ContentMotionAutoencoder(nn.Module):
     def forward(self, clip: Tensor) -> Tensor:
         """The reconstruction [B,C,L,H,W] of clips [B,C,L,H,W]."""
         return self.decode(*self.encode(clip))
-
-    def _hidden(self, clip: Tensor) -> Tensor:
-        self._grid(clip, "A clip", 5, "[B,C,L,H,W]")
-        if clip.shape[2] < 2:
-            raise DisMoError(f"A clip of {clip.shape[2]} frames has no motion; give at least 2 frames.")
-        hidden: Tensor = self.encoder(self.encoder.to_patch_embedding(self._patches(clip.transpose(1, 2))))
-        return hidden
-
-    def _weights(self, hidden: Tensor) -> Tensor:
-        return self._to_pixels(self.to_logit["1"], hidden).float().softmax(dim=2)
 
     def _patches(self, frames: Tensor) -> Tensor:
         """[...,C,H,W] -> [...,H',W',p*p*C], in the order row, column, channel."""

@@ -95,7 +95,13 @@ class CachedLatents:
 
 
 def cache_latents(
-    source: ClipSource, encoder: Encoder, starts: int, folder: Path, about: dict[str, str], world: World
+    source: ClipSource,
+    encoder: Encoder,
+    starts: int,
+    folder: Path,
+    about: dict[str, str],
+    world: World,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Path:
     """Encode every clip once, or find the file of an earlier run; all processes call this, the main one encodes.
 
@@ -106,6 +112,7 @@ def cache_latents(
         folder: takes the file, whose name tells what it was made of.
         about: what it was made of, beside the autoencoder and the starts.
         world: of the processes.
+        progress: called with (clips encoded, in all).
 
     Raises:
         DisMoError: starts below 1, no clip that can be used, or a file that cannot be written.
@@ -118,7 +125,11 @@ def cache_latents(
     )
     if world.main and not path.is_file():
         log.info("Encoding %d clips, %d starts each, into %s.", len(source), starts, path)
-        found = [encoder(item) for draw in range(starts) for _, item in source.items(draw, range(len(source)))]
+        found: list[Encoded] = []
+        for draw in range(starts):
+            for index, item in source.items(draw, range(len(source))):
+                found.append(encoder(item))
+                progress(draw * len(source) + index + 1, starts * len(source))
         if not found:
             raise DisMoError("None of the clips can be used; see the log.")
         parts = {name: torch.cat([getattr(each, name).cpu() for each in found]) for name in Encoded._fields}

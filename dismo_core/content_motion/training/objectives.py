@@ -23,15 +23,21 @@ class AutoencoderObjective(nn.Module):
         perceptual: LPIPS; None = without.
         decibels: whether the loss is minus the mean PSNR of the clips (docs/methods/content_motion.md, 6.3) and not the published one:
             each clip counts alike, however little moves in it.
+        smooth: weight of `roughness` in the loss: without it the content frame may hide the frames of its clip in a raster of pixels,
+            which a blur or a brush destroys, and with it what moves.
     """
 
     LEAST = 4e-4  # squared error, of -1..1: better than 40 dB is hardly rewarded
 
     def __init__(
-        self, autoencoder: ContentMotionAutoencoder, perceptual: LPIPS | None = None, decibels: bool = False
+        self,
+        autoencoder: ContentMotionAutoencoder,
+        perceptual: LPIPS | None = None,
+        decibels: bool = False,
+        smooth: float = 0.0,
     ) -> None:
         super().__init__()
-        self.autoencoder, self.perceptual, self.decibels = autoencoder, perceptual, decibels
+        self.autoencoder, self.perceptual, self.decibels, self.smooth = autoencoder, perceptual, decibels, smooth
 
     def forward(self, clips: Tensor, others: Tensor | None, frame: Tensor) -> dict[str, Tensor]:
         """Losses of a batch.
@@ -42,7 +48,7 @@ class AutoencoderObjective(nn.Module):
             frame: int64 [B], or [2B] with others; which frame LPIPS compares.
         """
         shown = clips if others is None else torch.cat((clips, others))
-        content, motion = self.autoencoder.encode(shown)
+        (content, motion), weights = self.autoencoder.encode_with_weights(shown)
         if others is not None:
             motion = motion.roll(len(clips), 0)
         made = self.autoencoder.decode(content, motion)
@@ -51,9 +57,22 @@ class AutoencoderObjective(nn.Module):
             squared = (made.float() - shown).square().flatten(1).mean(dim=1)
             loss = (squared + self.LEAST).log().mean()
             parts |= {"psnr": 10 * (4 / squared.detach().clamp(min=1e-10)).log10().mean(), "loss": loss}
+        if self.smooth:
+            rough = roughness(weights)
+            parts |= {"roughness": rough.detach(), "loss": parts["loss"] + self.smooth * rough}
         if others is None:
             return parts
         return {"loss": parts["loss"]} | {f"exchange_{name}": value for name, value in parts.items() if name != "loss"}
+
+
+def roughness(weights: Tensor) -> Tensor:
+    """How much neighbouring pixels of content frames come from other frames: mean squared difference, summed over the frames.
+
+    Args:
+        weights: [B,C,L,H,W], see `ContentMotionAutoencoder.content_weights`.
+    """
+    across, down = (weights.diff(dim=dim).square().sum(dim=2).mean() for dim in (-1, -2))
+    return across + down
 
 
 class DiffusionObjective(nn.Module):

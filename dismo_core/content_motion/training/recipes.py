@@ -24,6 +24,7 @@ class Recipe:
         geometry: of the model, where it is not the released one.
         exchange: see `DrawnSource`.
         recolored: see `train_autoencoder`.
+        smooth: see `AutoencoderObjective`.
         lively: likewise.
         decibels: see `AutoencoderObjective`.
         begun: whether an autoencoder begins as the mean frame, see `start`.
@@ -37,6 +38,7 @@ class Recipe:
     geometry: dict[str, Any] = field(default_factory=dict)
     exchange: float = 0.0
     recolored: float = 0.0
+    smooth: float = 0.0
     lively: float = 1.0
     decibels: bool = False
     begun: bool = False
@@ -66,7 +68,7 @@ DRAWN = {
     AUTOENCODER: Recipe(
         "results", 16, _tiny(4_000, 1e-3, 0.995, "trapezoid"),
         geometry={"width": 96, "depth": 2, "heads": 4, "patch_size": 4, "positions": "rotary"},
-        exchange=0.25, recolored=0.25, lively=0.5, decibels=True, begun=True, muon=True,
+        exchange=0.25, recolored=0.25, smooth=2.0, lively=0.5, decibels=True, begun=True, muon=True,
     ),
     MOTION_MODEL: Recipe(
         "results", 32, _tiny(4_000, 1e-3, 0.998), geometry={"width": 128, "depth": 5, "heads": 4, "table": "grid"}

@@ -60,6 +60,7 @@ class StageRun:
         wandb: Weights & Biases project.
         save_minutes: see `TrainingRun`.
         progress: likewise.
+        caching: called with (clips encoded, in all) while they are encoded once for all.
         muon: whether the layers of the transformers are trained by Muon, and not by AdamW.
         i3d: for FVD at the checkpoints.
         to_latents: clips [B,3,L,H,W] of pixels to what the autoencoder takes; of latent mode.
@@ -78,6 +79,7 @@ class StageRun:
     wandb: str | None = None
     save_minutes: float | None = None
     progress: Callable[[int, int, dict[str, float]], None] | None = None
+    caching: Callable[[int, int], None] = lambda done, total: None
     muon: bool = False
     i3d: I3D | None = None
     to_latents: Callable[[Tensor], Tensor] = _same
@@ -135,6 +137,7 @@ def train_autoencoder(
     perceptual: LPIPS | None = None,
     decibels: bool = False,
     recolored: float = 0.0,
+    smooth: float = 0.0,
 ) -> Path:
     """Train the autoencoder; returns its finished weights.
 
@@ -144,13 +147,14 @@ def train_autoencoder(
         perceptual: see `AutoencoderObjective`.
         decibels: likewise.
         recolored: share of the batches in which clips take their motion from themselves in other colors, see `in_other_colors`.
+        smooth: see `AutoencoderObjective`.
 
     Raises:
         DisMoError: see `fit`; a clip that cannot be used.
     """
     device = run.world.device
     autoencoder.to(device).train()
-    objective = AutoencoderObjective(autoencoder, perceptual, decibels).to(device)
+    objective = AutoencoderObjective(autoencoder, perceptual, decibels, smooth).to(device)
     wrapped = run.world.wrap(objective)
     batches = _numbered(run.source.batches, run.schedule)
 
@@ -258,7 +262,7 @@ def _train_diffusion(
 
     if cache is not None:
         about = {name: str(run.options.get(name)) for name in ("data_path", "n_frames", "image_size", "fold", "split")}
-        path = cache_latents(run.source, encoder, cache, run.folder.parent, about, run.world)
+        path = cache_latents(run.source, encoder, cache, run.folder.parent, about, run.world, run.caching)
         encoded = CachedLatents(path, run.share, run.seed).batches
     batches = _numbered(encoded, run.schedule)
 
