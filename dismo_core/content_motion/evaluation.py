@@ -90,7 +90,7 @@ def reconstruction_scores(
 def exchange_scores(
     model: ContentMotionModel, clips: Tensor, others: Tensor, runtime: Runtime | None = None
 ) -> dict[str, Any]:
-    """PSNR of the motion of one clip on the content of another that moves alike, against that other clip.
+    """PSNR of the motion of one clip on the content of another that moves alike, against that other clip; those that move also apart.
 
     Args:
         model: its autoencoder is looked at.
@@ -106,7 +106,12 @@ def exchange_scores(
         for name, video in (made | {"mean frame": mean_frame(other)}).items():
             rows.setdefault(name, []).append(psnr(video, other))
         _done(runtime, i + 1, len(clips))
-    return {"pairs": len(clips), "psnr, mean": {name: _mean(torch.cat(values)) for name, values in rows.items()}}
+    whole = {name: torch.cat(values) for name, values in rows.items()}
+    found: dict[str, Any] = {"pairs": len(clips), "psnr, mean": {name: _mean(values) for name, values in whole.items()}}
+    if (moving := is_moving(others)).any():
+        found["moving pairs"] = int(moving.sum())
+        found["psnr of moving pairs, mean"] = {name: _mean(values[moving]) for name, values in whole.items()}
+    return found
 
 
 @torch.no_grad()

@@ -139,9 +139,11 @@ def test_evaluations_on_drawn_clips_and_folders(run, tmp_path, capsys):
     assert abs(means["reconstruction"] - means["mean frame"]) < 5  # it begins as the mean frame
     assert {"reconstructed", "still", "real, two halves (floor)"} == found["Frechet motion distance (not FVD)"].keys()
     assert found["motion, mean frame difference over that of real clips"]["still"] < 0.5
-    run("evaluate --what exchange --clips 3 -o x.json")
-    exchanged = json.loads((tmp_path / "x.json").read_text())["psnr, mean"]
-    assert {"own motion", "exchanged", "motion zeroed", "motion of a third clip", "mean frame"} == exchanged.keys()
+    run("evaluate --what exchange --clips 6 -o x.json")
+    exchanged = json.loads((tmp_path / "x.json").read_text())
+    rows = {"own motion", "exchanged", "motion zeroed", "motion of a third clip", "mean frame"}
+    assert exchanged["psnr, mean"].keys() == exchanged["psnr of moving pairs, mean"].keys() == rows
+    assert 0 < exchanged["moving pairs"] <= exchanged["pairs"] == 6
     made_clips(tmp_path / "videos")
     run("evaluate --what motion --data-path videos --clips 5 --steps 2 -o m.json")
     found = json.loads((tmp_path / "m.json").read_text())
