@@ -160,7 +160,7 @@ class ContentMotionModel:
                 runtime=runtime,
                 content=content.to(weight),
             )
-        return require_finite(motion, "sampling the motion")
+        return require_finite(model.latents(motion), "sampling the motion")
 
     def sample_content(
         self,

@@ -157,3 +157,24 @@ def test_bad_input(case):
     act, message = BAD[case]
     with pytest.raises(DisMoError, match=message):
         act()
+
+
+def test_a_motion_model_of_standardised_latents_draws_them_back(tmp_path):
+    from dismo_core.content_motion.checkpoints import save_model
+    from dismo_core.content_motion.weights import load_motion_model
+
+    mean, std = [0.1, -0.2, 0.3, 0.0], [0.2, 0.1, 0.3, 0.05]
+    model = filled(cm.MotionDiT(**{**motion_model().geometry, "latent_mean": mean, "latent_std": std})).eval()
+    motion = torch.rand(2, motion_model().channels, *motion_model().latent_size) * 2 - 1
+    standard = model.standardised(motion)
+    torch.testing.assert_close(standard[:, 1], (motion[:, 1] + 0.2) / 0.1)
+    torch.testing.assert_close(model.latents(standard), motion, atol=1e-5, rtol=1e-5)
+    assert model.latents(9 * standard).abs().max() <= 1
+    assert torch.equal(motion_model().standardised(motion), motion)  # as released: as they are
+    save_model(model, tmp_path / "motion.safetensors")
+    assert load_motion_model(tmp_path / "motion.safetensors").geometry == model.geometry
+    content = torch.rand(2, 3, 16, 16) * 2 - 1
+    drawn, plain = (
+        cm.ContentMotionModel(autoencoder(), made).predict_motion(content, 3, 4) for made in (model, motion_model())
+    )
+    torch.testing.assert_close(drawn, model.latents(plain), atol=1e-4, rtol=1e-4)

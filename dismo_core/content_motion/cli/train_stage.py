@@ -33,6 +33,7 @@ from ..models.content_dit import ContentDiT
 from ..models.dit import preset_sizes
 from ..models.motion_dit import MotionDiT
 from ..training.batches import DrawnSource, FolderSource
+from ..training.latents import Encoder, spread
 from ..training.recipes import PRESETS, Recipe
 from ..training.run_files import find_trained, new_folder, newest_run
 from ..training.stages import StageRun, train_autoencoder, train_content_model, train_motion_model
@@ -136,6 +137,10 @@ def _train_motion(
     arguments: argparse.Namespace, recipe: Recipe, run: StageRun, size: tuple[int, int], results: Path
 ) -> Path:
     autoencoder = _loaded(arguments, AUTOENCODER, _found(arguments, AUTOENCODER, results))
+    standard: dict[str, Any] = {}
+    if recipe.standardised:
+        encoder = Encoder(autoencoder.to(run.world.device).eval(), run.prepared)
+        standard = dict(zip(("latent_mean", "latent_std"), spread(run.source, encoder), strict=True))
     model = MotionDiT(
         **{
             **_preset(arguments, recipe, "motion_model_config"),
@@ -144,6 +149,7 @@ def _train_motion(
             "content_size": size,
             "content_channels": autoencoder.channels,
             "content_patch_size": arguments.keyframe_patch_size,
+            **standard,
         }
     )
     if arguments.motion_model is not None:

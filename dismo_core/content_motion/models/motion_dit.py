@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -37,6 +38,8 @@ class MotionDiT(nn.Module):
         depth: blocks.
         heads: of attention.
         table: "square" as released, "grid" for any sizes; what a checkpoint holds takes its place.
+        latent_mean: D, of motion latents; with `latent_std` the model draws standardised latents (ours). None = as they are, as released.
+        latent_std: D.
 
     Raises:
         DisMoError: sizes that patches or heads do not divide, or no such table.
@@ -54,6 +57,8 @@ class MotionDiT(nn.Module):
         depth: int = 28,
         heads: int = 16,
         table: str = "square",
+        latent_mean: Sequence[float] | None = None,
+        latent_std: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
         check_width(width, heads)
@@ -62,6 +67,10 @@ class MotionDiT(nn.Module):
             **dict(content_channels=content_channels, patch_size=patch_size, content_patch_size=content_patch_size),
             **dict(width=width, depth=depth, heads=heads, table=table),
         }
+        self.standard: tuple[Tensor, Tensor] | None = None
+        if latent_mean is not None and latent_std is not None:
+            self.geometry |= {"latent_mean": list(latent_mean), "latent_std": list(latent_std)}
+            self.standard = (torch.tensor(latent_mean)[:, None, None], torch.tensor(latent_std)[:, None, None])
         self.latent_size, self.content_size = (latent_size[0], latent_size[1]), (content_size[0], content_size[1])
         self.channels, self.content_channels, self.patch_size = channels, content_channels, patch_size
         self.grid = grid_of(self.latent_size, patch_size, "A motion latent of")
@@ -79,6 +88,20 @@ class MotionDiT(nn.Module):
     def preset(cls, name: str, **sizes: Any) -> MotionDiT:
         """One of the published sizes, such as "L/2": S, B, L or XL, and patches of 2, 4 or 8. sizes: the other arguments."""
         return cls(**{**preset_sizes(name), **sizes})
+
+    def standardised(self, motion: Tensor) -> Tensor:
+        """What the model learns to draw of motion latents [B,D,L,W'+H']."""
+        if self.standard is None:
+            return motion
+        mean, std = (value.to(motion) for value in self.standard)
+        return (motion - mean) / std
+
+    def latents(self, drawn: Tensor) -> Tensor:
+        """Motion latents of what the model draws; the way back from `standardised`."""
+        if self.standard is None:
+            return drawn
+        mean, std = (value.to(drawn) for value in self.standard)
+        return (drawn * std + mean).clamp(-1, 1)
 
     def forward(self, x: Tensor, t: Tensor, content: Tensor) -> Tensor:
         """Predict noise and variance.

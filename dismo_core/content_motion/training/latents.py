@@ -58,6 +58,13 @@ class Encoder:
         return Encoded(content.float(), motion.float(), batch.labels.to(content.device))
 
 
+def spread(source: ClipSource, encoder: Encoder, clips: int = 128) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation of each channel of the motion latents, of the first so many clips of a source."""
+    items = source.items(0, range(min(clips, len(source))))
+    motion = torch.cat([encoder(item).motion.cpu() for _, item in items])
+    return motion.mean(dim=(0, 2, 3)).tolist(), motion.std(dim=(0, 2, 3)).clamp_min(1e-3).tolist()
+
+
 class CachedLatents:
     """Encoded clips in a file, in batches: every item of a source `starts` times, in an order of its own in each epoch.
 

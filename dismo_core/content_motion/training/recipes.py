@@ -25,6 +25,7 @@ class Recipe:
         exchange: see `DrawnSource`.
         recolored: see `train_autoencoder`.
         smooth: see `AutoencoderObjective`.
+        standardised: whether a motion model draws standardised latents.
         lively: likewise.
         decibels: see `AutoencoderObjective`.
         begun: whether an autoencoder begins as the mean frame, see `start`.
@@ -39,6 +40,7 @@ class Recipe:
     exchange: float = 0.0
     recolored: float = 0.0
     smooth: float = 0.0
+    standardised: bool = False
     lively: float = 1.0
     decibels: bool = False
     begun: bool = False
@@ -71,7 +73,8 @@ DRAWN = {
         exchange=0.25, recolored=0.25, smooth=2.0, lively=0.5, decibels=True, begun=True, muon=True,
     ),
     MOTION_MODEL: Recipe(
-        "results", 32, _tiny(4_000, 1e-3, 0.998), geometry={"width": 128, "depth": 5, "heads": 4, "table": "grid"}
+        "results", 32, _tiny(4_000, 1e-3, 0.998),
+        geometry={"width": 128, "depth": 5, "heads": 4, "table": "grid"}, standardised=True,
     ),
     CONTENT_MODEL: Recipe(
         "results", 32, _tiny(4_000, 1e-3, 0.998),

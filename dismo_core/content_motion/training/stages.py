@@ -198,7 +198,14 @@ def train_motion_model(
 
     watch = run.watch(shown.clips, make, alike=False)
     return _train_diffusion(
-        run, MOTION_MODEL, model, autoencoder, lambda e: (e.motion, e.content), "content", watch, cache
+        run,
+        MOTION_MODEL,
+        model,
+        autoencoder,
+        lambda e: (model.standardised(e.motion), e.content),
+        "content",
+        watch,
+        cache,
     )
 
 
