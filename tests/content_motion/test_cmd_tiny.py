@@ -41,6 +41,17 @@ def test_without_its_motion_a_clip_does_not(autoencoder, moving):
     assert (psnr(still, moving) < psnr(autoencoder.decode(content, motion), moving)).all()
 
 
+@torch.no_grad()
+def test_a_motion_moves_the_colors_of_another_content(autoencoder):
+    pairs = DrawnSource(MovingScenes(64, seed=5), 16, Share(1)).held_out(1, 24, paired=True)
+    chosen = is_moving(pairs.clips) & is_moving(pairs.others)
+    drivers, clips = pairs.clips[chosen], pairs.others[chosen]
+    content, motion = autoencoder.encode(clips)[0], autoencoder.encode(drivers)[1]
+    exchanged, of_a_third = (psnr(autoencoder.decode(content, m), clips).mean() for m in (motion, motion.roll(1, 0)))
+    assert len(clips) > 4 and exchanged > psnr(mean_frame(clips), clips).mean() + 0.3
+    assert exchanged > of_a_third + 0.6
+
+
 def test_the_bundled_model_works_as_it_is(tmp_path):
     model = cm.load_content_motion("tiny")
     assert (model.size, model.frames, model.content_model.num_classes) == ((64, 64), 16, 4)
