@@ -65,7 +65,7 @@ def test_a_clip_is_drawn_without_naming_a_model(tmp_path, capsys):
     assert main(words.split()) == 0
     video = probe(tmp_path / "out.mp4")
     assert (video.width, video.height, video.frames, video.fps) == (64, 64, 16, 8)
-    assert main(f"content-motion sample --label 3 -o {tmp_path}/class.mp4".split()) == 1
+    assert main(f"content-motion sample --label 3 -o {tmp_path}/class.mp4".split()) == 2
     assert "has no content model. Any picture can be the content frame" in capsys.readouterr().err
 
 
