@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,6 +26,15 @@ class Display:
 
     def progress(self, done: int, total: int) -> None:
         """How far the stage is: things, or bytes where the display was made for them; total 0 where it is unknown."""
+
+    def counter(self, label: str) -> Callable[[int, int], None]:
+        """What shows (done, total) of a stage, which begins with its first call."""
+
+        def count(done: int, total: int) -> None:
+            self.stage(label)
+            self.progress(done, total)
+
+        return count
 
     def line(self, text: str) -> None:
         """A line of text that stays."""

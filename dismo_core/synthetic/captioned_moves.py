@@ -31,10 +31,8 @@ MOVES = {
 HEADINGS = {"left": 180.0, "right": 0.0, "up": 270.0, "down": 90.0}  # degrees, y is down
 SLANTED = {"up left": 225.0, "up right": 315.0, "down left": 135.0, "down right": 45.0}
 WAYS = HEADINGS | SLANTED
-PACES = {
-    "slowly": (0.6, 0.9),
-    "fast": (1.5, 2.0),
-}  # how long a straight way is, from least to most, in rooms; see `draw_moves`
+# How long a straight way is, from least to most, in rooms; see `draw_moves`.
+PACES = {"slowly": (0.6, 0.9), "fast": (1.5, 2.0)}
 ANY_PACE = (1.0, 2.0)
 # What a base may be taught beyond its words.
 FURTHER_MOVES = {f"moving {way}": 1.0 for way in SLANTED} | {

@@ -66,17 +66,12 @@ def train(arguments: argparse.Namespace) -> None:
             source = _source(arguments, recipe, share, size, folder)
             schedule = _schedule(arguments, recipe, len(source) // share.batch)
             report = TrainingReport(shown, {_name(stage): schedule.steps})
-
-            def caching(done: int, total: int) -> None:
-                shown.stage("Encoding the clips")
-                shown.progress(done, total)
-
             autocast, scaled = _precision(arguments, world)
             vae = None if arguments.vae is None else load_vae(arguments.vae, world.device, autocast or torch.float32)
             run = StageRun(
                 folder, source, share, schedule, arguments.global_seed, _options(arguments), world, autocast, scaled,
                 arguments.wandb, arguments.save_every_minutes,
-                partial(report, _name(stage)), caching, recipe.muon,
+                partial(report, _name(stage)), shown.counter("Encoding the clips"), recipe.muon,
                 None if arguments.i3d is None else load_i3d(arguments.i3d).to(world.device),
             )  # fmt: skip
             if vae is not None:

@@ -95,6 +95,11 @@ class DiffusionObjective(nn.Module):
         return {name: value.mean() for name, value in parts.items()}
 
 
+def clip_seeds(places: range, seed: int) -> list[int]:
+    """A seed for each clip, of the seed of the run and of the clip's place in it; see `Share.places`."""
+    return [(seed * 1_000_003 + place) % 2**63 for place in places]
+
+
 def drawn_noise(places: range, seed: int, shape: torch.Size, steps: int) -> tuple[Tensor, Tensor]:
     """Times int64 [B] and noise [B,*shape], each a function of the seed and of the clip's place in the run.
 
@@ -105,8 +110,8 @@ def drawn_noise(places: range, seed: int, shape: torch.Size, steps: int) -> tupl
         steps: of the diffusion.
     """
     times, noise = [], []
-    for place in places:
-        generator = torch.Generator().manual_seed((seed * 1_000_003 + place) % 2**63)
+    for own in clip_seeds(places, seed):
+        generator = torch.Generator().manual_seed(own)
         times.append(torch.randint(steps, (), generator=generator))
         noise.append(torch.randn(shape, generator=generator))
     return torch.stack(times), torch.stack(noise)

@@ -26,7 +26,7 @@ from ..models.content_dit import ContentDiT
 from ..models.motion_dit import MotionDiT
 from .batches import Batch, ClipSource
 from .latents import CachedLatents, Encoded, Encoder, cache_latents
-from .objectives import AutoencoderObjective, DiffusionObjective, drawn_noise
+from .objectives import AutoencoderObjective, DiffusionObjective, clip_seeds, drawn_noise
 from .recolor import in_other_colors
 from .run_files import PublishedCheckpoints
 from .watch import Watch
@@ -161,7 +161,7 @@ def train_autoencoder(
     def losses(number: int) -> dict[str, Tensor]:
         clips, _, others = batches(number)
         if others is None:
-            seeds = [run.seed * 1_000_003 + place for place in run.share.places(number)]
+            seeds = clip_seeds(run.share.places(number), run.seed)
             clips, others = in_other_colors(clips, number, recolored, seeds) or (clips, None)
         count = len(clips) * (1 if others is None else 2)
         frame = torch.randint(clips.shape[2], (count,), device="cpu").to(device)

@@ -81,7 +81,7 @@ class DrawnRecipe:
 
     first_steps: int = 2200
     short_steps: int = 3000
-    steps: int = 1500
+    steps: int = 1400
     batch: int = 8
     lr: float = 1e-3
     seed: int = 0

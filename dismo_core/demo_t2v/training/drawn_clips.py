@@ -15,7 +15,7 @@ from ..tower_texts import TowerTexts
 from .kept_clips import KeptClip
 
 CLIPS = 1 << 16  # of an epoch; those of the next one are others
-# Moves that are taught -> how often, relative to the others. A few at first: with all of them from the start none comes.
+# Moves that are taught -> how often, relative to the others. A few at first, whose words come to act soonest.
 FIRST = dict.fromkeys(
     ("moving left", "moving right", "moving up", "moving down", "growing", "shrinking", "standing still"), 1.0
 )

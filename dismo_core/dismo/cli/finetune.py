@@ -117,11 +117,6 @@ def run(arguments: argparse.Namespace) -> None:
                 "of the time."
             )
         report = TrainingReport(shown, {"finetune": schedule.steps})
-
-        def caching(done: int, total: int) -> None:
-            shown.stage("Caching latents")
-            shown.progress(done, total)
-
         torch.manual_seed(seed)  # the start of the weights, alike in all processes
         adapter = _adapter(arguments, base, precision(arguments, world.device) or torch.float32)
         shown.stage("Reading the first clips")
@@ -134,7 +129,7 @@ def run(arguments: argparse.Namespace) -> None:
             compile=arguments.compile,
             wandb=arguments.wandb,
             progress=lambda done, total, row: report("finetune", done, total, row),
-            caching=caching,
+            caching=shown.counter("Caching latents"),
         )
         if world.main:
             shown.line(f"Wrote {export(adapter, arguments.out)}")
