@@ -22,6 +22,7 @@ from .average import Average
 from .checkpoint import latest_checkpoint, save_checkpoint
 from .distributed import World, is_sharded, shared_out
 from .loggers import cut_rows, open_loggers
+from .precision import product_dtype
 
 log = logging.getLogger(__name__)
 COOLDOWN = 0.2  # of the steps; as good as a cosine to zero (Hagele et al. 2024, arXiv:2405.18392, section 3)
@@ -201,6 +202,10 @@ def fit(model: nn.Module, losses: Losses, run: TrainingRun) -> nn.Module:
         whole: dict[str, Any] = world.whole(parts)
         return whole
 
+    if run.autocast is torch.bfloat16 and product_dtype(device) is None and world.main:
+        log.warning(
+            "This CPU has no fast bfloat16: a step can take a hundred times as long as in float32 (--precision fp32)."
+        )
     sums: dict[str, float] = {}
     counts: dict[str, int] = {}  # not every step has every loss
     skipped = 0

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .precision import product_dtype
+
 ITERATIONS = 5
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the quintic, as published
 SMALLEST = 32  # rows or columns; a smaller matrix is left to Adam
@@ -80,9 +82,9 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(matrix: Tensor) -> Tensor:
-    """About the nearest matrix with singular values 1, by Newton-Schulz steps in bfloat16; they end between 0.7 and 1.2."""
+    """About the nearest matrix with singular values 1, by Newton-Schulz steps; they end between 0.7 and 1.2."""
     a, b, c = COEFFICIENTS
-    x = matrix.bfloat16()
+    x = matrix.to(product_dtype(matrix.device) or matrix.dtype)
     tall = len(x) > x.shape[1]
     x = x.T if tall else x
     x = x / (x.norm() + 1e-7)

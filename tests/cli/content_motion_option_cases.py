@@ -116,6 +116,7 @@ OF_STAGE = {
         used("--vgg16 {video}", "load_lpips(PosixPath('{picture}'), PosixPath('{video}')", beside="--lpips {picture}"),
         refused("--exchange 0.5", "needs clips that move alike"),
         used("--recolored 0.5", ", 0.5, "),
+        used("--edited 0.5", ", 0.5, "),
         used("--smooth 3", ", 3.0)"),
     ],
     "motion": [
@@ -168,6 +169,7 @@ TRAINING |= {
         [
             used("--exchange 0.125", "exchange=0.125"),
             used("--recolored 0.125", ", 0.125, "),
+            used("--edited 0.125", ", 0.125, "),
             used("--smooth 3", ", 3.0)"),
             used("--image-size 32 48", "Drawn clips are squares"),
             refused("--epochs 3", "does not go with --preset drawn"),

@@ -9,6 +9,7 @@ from dismo_core import DisMoError
 from dismo_core import content_motion as cm
 from dismo_core.content_motion.evaluation import is_moving, low_rank, mean_frame, psnr
 from dismo_core.content_motion.training.batches import Batch, DrawnSource
+from dismo_core.content_motion.training.content_edits import as_encoded, blurred, edit_of_batch, middle_frame
 from dismo_core.content_motion.training.objectives import AutoencoderObjective, drawn_noise, roughness
 from dismo_core.content_motion.training.recolor import in_other_colors, recolored
 from dismo_core.content_motion.training.start import begin_as_mean
@@ -142,6 +143,40 @@ def test_a_raster_of_frames_is_rough_and_one_frame_in_all_places_is_not():
     rough = roughness(model.content_weights(clips))
     torch.testing.assert_close(losses[2.0] - losses[0.0], 2 * rough)
     assert rough > 0
+
+
+def test_a_blurred_content_frame_goes_with_blurred_clips():
+    clips = torch.rand(2, 3, 4, 16, 16) * 2 - 1
+    content, shown = blurred(clips.mean(dim=2), clips, 1.0)
+    torch.testing.assert_close(content, shown.mean(dim=2))
+    torch.testing.assert_close(shown[1:, :, 2:], blurred(clips[1:, :, 0], clips[1:, :, 2:], 1.0)[1])
+    assert shown.std() < 0.4 * clips.std()
+    plain = torch.full((1, 3, 4, 16, 16), 0.3)
+    torch.testing.assert_close(blurred(plain[:, :, 0], plain, 2.0)[1], plain)
+    raster = torch.ones(1, 3, 16, 16)
+    raster[..., ::2] = -1
+    assert blurred(raster, clips, 1.5)[0][..., 4:-4].abs().max() < 0.01
+
+
+def test_a_share_of_the_batches_has_another_picture_for_its_content_frame():
+    clips, content = torch.rand(2, 3, 4, 16, 16), torch.rand(2, 3, 16, 16)
+    edits = [edit_of_batch(number, 0.5, 7) for number in range(400)]
+    kinds = [edit if edit in (as_encoded, middle_frame) else "blurred" for edit in edits]
+    found = [kinds.count(kind) / len(kinds) for kind in (as_encoded, middle_frame, "blurred")]
+    assert found == pytest.approx([0.5, 0.25, 0.25], abs=0.06)
+    assert {edit_of_batch(number, 0.0, 7) for number in range(50)} == {as_encoded}
+    again = edit_of_batch(kinds.index("blurred"), 0.5, 7)  # a function of the seed and of the batch's number
+    torch.testing.assert_close(again(content, clips), edits[kinds.index("blurred")](content, clips))
+    assert torch.equal(middle_frame(content, clips)[0], clips[:, :, 2])
+
+
+def test_an_edited_content_frame_is_what_is_decoded():
+    torch.manual_seed(0)
+    model, clips = cm.ContentMotionAutoencoder(width=16, depth=1, patch_size=4), torch.rand(2, 3, 4, 8, 8) * 2 - 1
+    frame = torch.zeros(2, dtype=torch.long)
+    found = AutoencoderObjective(model)(clips, None, frame, middle_frame)["loss"]
+    made = model.decode(clips[:, :, 2], model.encode(clips).motion)
+    torch.testing.assert_close(found, 4 * (made - clips).abs().mean())
 
 
 def test_measures_beside_the_model(scenes):

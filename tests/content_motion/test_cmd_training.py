@@ -253,6 +253,7 @@ WRONG = {
     "--resume nowhere": "takes a run folder",
     "--exchange 0.5": "--exchange needs clips that move alike",
     "--recolored 1.5": "--recolored must be 0 to 1, not 1.5",
+    "--edited -0.5": "--edited must be 0 to 1, not -0.5",
     "--smooth -1": "--smooth must be 0 or more, not -1",
     "--data-path nowhere": "no data folder nowhere",
     "--vgg16 x --lpips y": "no file y",

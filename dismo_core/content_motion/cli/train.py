@@ -101,8 +101,13 @@ def _add_stage(parser: argparse.ArgumentParser, stage: str) -> None:
             help="of the batches in which each clip has its motion from itself in other colors (default 0; drawn clips: 0.25)",
         )  # fmt: skip
         add_option(
+            group, "edited", type=float, metavar="SHARE",
+            help="of the batches in which a clip is decoded from its content frame blurred, or from its middle frame "
+            "(default 0; drawn clips: 0.5)",
+        )  # fmt: skip
+        add_option(
             group, "smooth", type=float, metavar="WEIGHT",
-            help="of the loss that keeps the content frame from hiding frames in a raster of pixels (default 0; drawn clips: 2)",
+            help="of the loss that keeps the content frame from hiding frames in a raster of pixels (default 0; drawn clips: 30)",
         )  # fmt: skip
         return
     add_option(

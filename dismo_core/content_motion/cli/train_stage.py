@@ -116,7 +116,8 @@ def _train_autoencoder(
     smooth = recipe.smooth if arguments.smooth is None else arguments.smooth
     if not smooth >= 0:
         raise DisMoError(f"--smooth must be 0 or more, not {smooth:g}.")
-    return train_autoencoder(run, model, perceptual, recipe.decibels, _share(arguments, recipe, "recolored"), smooth)
+    recolored, edited = (_share(arguments, recipe, name) for name in ("recolored", "edited"))
+    return train_autoencoder(run, model, perceptual, recipe.decibels, recolored, edited, smooth)
 
 
 def _share(arguments: argparse.Namespace, recipe: Recipe, name: str) -> float:

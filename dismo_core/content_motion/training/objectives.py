@@ -13,6 +13,7 @@ from ..lpips import LPIPS
 from ..models.autoencoder import ContentMotionAutoencoder
 from ..models.content_dit import ContentDiT
 from ..models.motion_dit import MotionDiT
+from .content_edits import Edit, as_encoded
 
 
 class AutoencoderObjective(nn.Module):
@@ -39,18 +40,22 @@ class AutoencoderObjective(nn.Module):
         super().__init__()
         self.autoencoder, self.perceptual, self.decibels, self.smooth = autoencoder, perceptual, decibels, smooth
 
-    def forward(self, clips: Tensor, others: Tensor | None, frame: Tensor) -> dict[str, Tensor]:
+    def forward(
+        self, clips: Tensor, others: Tensor | None, frame: Tensor, edit: Edit = as_encoded
+    ) -> dict[str, Tensor]:
         """Losses of a batch.
 
         Args:
             clips: [B,C,L,H,W].
             others: clips that move alike, whose contents and motions are exchanged; None = each clip is reconstructed.
             frame: int64 [B], or [2B] with others; which frame LPIPS compares.
+            edit: of the content frames, see `content_edits`.
         """
         shown = clips if others is None else torch.cat((clips, others))
         (content, motion), weights = self.autoencoder.encode_with_weights(shown)
         if others is not None:
             motion = motion.roll(len(clips), 0)
+        content, shown = edit(content, shown)
         made = self.autoencoder.decode(content, motion)
         parts = reconstruction_loss(shown, made, self.autoencoder.mode, self.perceptual, frame)
         if self.decibels:

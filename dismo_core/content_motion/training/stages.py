@@ -25,6 +25,7 @@ from ..models.autoencoder import ContentMotionAutoencoder
 from ..models.content_dit import ContentDiT
 from ..models.motion_dit import MotionDiT
 from .batches import Batch, ClipSource
+from .content_edits import edit_of_batch
 from .latents import CachedLatents, Encoded, Encoder, cache_latents
 from .objectives import AutoencoderObjective, DiffusionObjective, clip_seeds, drawn_noise
 from .recolor import in_other_colors
@@ -137,6 +138,7 @@ def train_autoencoder(
     perceptual: LPIPS | None = None,
     decibels: bool = False,
     recolored: float = 0.0,
+    edited: float = 0.0,
     smooth: float = 0.0,
 ) -> Path:
     """Train the autoencoder; returns its finished weights.
@@ -147,6 +149,7 @@ def train_autoencoder(
         perceptual: see `AutoencoderObjective`.
         decibels: likewise.
         recolored: share of the batches in which clips take their motion from themselves in other colors, see `in_other_colors`.
+        edited: share of the batches in which another picture stands for the content frame, see `edit_of_batch`.
         smooth: see `AutoencoderObjective`.
 
     Raises:
@@ -165,7 +168,10 @@ def train_autoencoder(
             clips, others = in_other_colors(clips, number, recolored, seeds) or (clips, None)
         count = len(clips) * (1 if others is None else 2)
         frame = torch.randint(clips.shape[2], (count,), device="cpu").to(device)
-        found: dict[str, Tensor] = wrapped(run.prepared(clips), None if others is None else run.prepared(others), frame)
+        edit = edit_of_batch(number, edited, run.seed)
+        found: dict[str, Tensor] = wrapped(
+            run.prepared(clips), None if others is None else run.prepared(others), frame, edit
+        )
         return found
 
     shown = run.preview_batch().clips

@@ -25,6 +25,7 @@ from ...text_to_video.training.parts import TEXT_WIDTH, TOKENS, caption_words
 from ...text_to_video.weights import tiny_folder
 from ...training.loop import Schedule, TrainingRun, fit
 from ...training.muon import Muon
+from ...training.precision import fast_products, product_dtype
 from ...weights.files import WeightFile
 from ...weights.geometry import KEY
 from ...weights.load import write_checksums
@@ -186,7 +187,7 @@ class Probe:
         """See `told_apart`."""
         half: Any = model
         kept = alphas_cumprod(half.unet.betas).float()
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        with torch.no_grad(), fast_products("cpu"):
             states = [half.motion_encoder(tokens) for tokens in self.texts]
 
         def clean(noisy: Tensor, level: int, turned: bool) -> Tensor:
@@ -233,7 +234,7 @@ def train_stage(
         {"seed": training.seed, "batch": training.batch},
         progress,
         on_log=Probe(content, stage),
-        autocast=torch.bfloat16,
+        autocast=product_dtype("cpu"),
         optimizer=partial(_optimizer, half, training.lr),
         saved=half.trained().__contains__,
     )

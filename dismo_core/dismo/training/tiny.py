@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...training.loop import Schedule, TrainingRun, fit
+from ...training.precision import fast_products
 from ...weights.files import sha256
 from ..models.dino import PATCH, FrameEncoder, fit_frames
 from ..models.extractor import MotionExtractor
@@ -146,7 +147,7 @@ def train_tiny(
     def warmup_losses(step: int) -> dict[str, Tensor]:
         difficulty = 1.0 if start is not None else min(1.0, max(0.0, (step - recipe.plain_steps) / recipe.ramp_steps))
         clips = drawn.batch(step, recipe.clips, difficulty, pairs=1, turning=recipe.turning)
-        with autocast(device):
+        with fast_products(device):
             out: dict[str, Tensor] = run(clips.motion, clips.label)
         return out
 
@@ -174,7 +175,7 @@ def train_tiny(
 
     def refine_losses(step: int) -> dict[str, Tensor]:
         long_clips = drawn.long_clips(2_000_000 + step, max(1, recipe.clips * recipe.pairs // STRIDES), STRIDES)
-        with autocast(device):
+        with fast_products(device):
             return refine_step(run_refining, generator, long_clips)
 
     stage("refine", refining, refine_losses, Schedule(recipe.refine_steps, lr=6e-4), probe=False)
@@ -188,7 +189,7 @@ def joint_step(
     clean = generator.encode(clips.target.flatten(0, 1))
     t = torch.sigmoid(torch.randn(len(clean), device=clean.device))
     noise = torch.randn_like(clean)
-    with autocast(clean.device.type):
+    with fast_products(clean.device):
         out: dict[str, Tensor] = run(
             clips.motion,
             clips.first,
@@ -203,11 +204,6 @@ def joint_step(
             torch.tensor(label_weight, device=clean.device),
         )
     return out
-
-
-def autocast(device: str) -> torch.autocast:
-    """As published: bf16 products, float32 weights."""
-    return torch.autocast(torch.device(device).type, torch.bfloat16)
 
 
 class LabelledWarmup(nn.Module):

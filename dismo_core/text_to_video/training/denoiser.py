@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ...synthetic.captioned import SIZE, draw_captioned
 from ...synthetic.draws import Draws
 from ...training.distributed import World
+from ...training.precision import fast_products
 from .latents import CHANNELS, FACTOR, thumbnail_latents
 from .opposites import PROBE_SEED, opposite, told_apart
 from .parts import new_scheduler
@@ -110,7 +111,7 @@ class Probe:
     def __call__(self, done: int, model: nn.Module) -> dict[str, float]:
         """See `told_apart`."""
         base: Any = model
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        with torch.no_grad(), fast_products("cpu"):
             texts = [base.embedded(words) for words in (self.captions, [opposite(text) for text in self.captions])]
 
         def clean(noisy: Tensor, step: int, turned: bool) -> Tensor:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from ...training.precision import fast_products
+
 OPPOSITE = {"left": "right", "up": "down", "clockwise": "counterclockwise", "growing": "shrinking"}
 OPPOSITE |= {after: before for before, after in OPPOSITE.items()}
 PROBE_SEED = 20_261_128  # of its clips and noise
@@ -33,7 +35,7 @@ def told_apart(
     """
     rows: dict[str, float] = {}
     noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(PROBE_SEED))
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+    with torch.no_grad(), fast_products("cpu"):
         for level in levels:
             noisy = kept[level].sqrt() * latents + (1 - kept[level]).sqrt() * noise
             right, wrong = (float((clean(noisy, level, turned) - latents).square().mean()) for turned in (False, True))

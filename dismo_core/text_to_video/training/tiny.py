@@ -11,6 +11,7 @@ import torch
 
 from ...training.loop import Schedule, TrainingRun, fit
 from ...training.muon import Muon
+from ...training.precision import product_dtype
 from .autoencoder import AutoencoderObjective, new_autoencoder
 from .denoiser import DenoiserObjective, DenoiserRecipe, Probe
 from .parts import TinyBase
@@ -52,7 +53,7 @@ def train_tiny(
         def progress(done: int, total: int, row: dict[str, float]) -> None:
             report(name, done, total, row)
 
-        return TrainingRun(folder / name, schedule, about, progress, autocast=torch.bfloat16)
+        return TrainingRun(folder / name, schedule, about, progress, autocast=product_dtype("cpu"))
 
     torch.manual_seed(recipe.seed)
     autoencoder = new_autoencoder()
