@@ -287,3 +287,17 @@ def test_a_checkpoint_of_another_geometry_is_named(trained, clips, tmp_path, cap
 def test_an_option_that_contradicts_an_earlier_stage_is_named_with_it(more, told, trained, clips, capsys):
     assert main(words("content", clips, trained, f"{more} --max-steps 1")) == 2
     assert told in capsys.readouterr().err
+
+
+def test_training_on_drawn_clips_goes_on_from_weights_in_their_units(tmp_path):
+    drawn = "--preset drawn --image-size 16 --n-frames 4 --clips 4 --global-batch-size 2 --max-steps 1 --ckpt-every 1 --log-every 1"
+    drawn += f" --results-dir {tmp_path}"
+    assert main(f"content-motion train-ae {drawn} --width 64 --depth 1".split()) == 0
+    motion = f"content-motion train-motion {drawn} --width 32 --depth 1 --keyframe-patch-size 8 --cache-latents --sampling-steps 2"
+    assert main(motion.split()) == 0
+    (first,) = tmp_path.glob("*/motion_model.safetensors")
+    assert main(f"{motion} --global-seed 1 --motion-model {first}".split()) == 0
+    (second,) = set(tmp_path.glob("*/motion_model.safetensors")) - {first}
+    before, after = (cm.load_motion_model(path) for path in (first, second))
+    assert before.geometry == after.geometry and before.standard is not None
+    assert not torch.equal(before.final_layer.linear.weight, after.final_layer.linear.weight)

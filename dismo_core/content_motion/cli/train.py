@@ -149,6 +149,13 @@ def _add_ours(parser: argparse.ArgumentParser) -> None:
         group, "preset", choices=("released", "drawn"), default="released",
         help="drawn: the tiny model from nothing on drawn clips; options still override (default released)",
     )  # fmt: skip
+    add_option(
+        group,
+        "clips",
+        type=int,
+        metavar="N",
+        help="drawn clips of an epoch, all that --cache-latents encodes (default 8192)",
+    )
     add_option(group, "fold", type=int, default=1, help="of the official lists of UCF-101, 1 to 3 (default 1)")
     add_option(group, "split", choices=("train", "test"), default="train", help="(default train)")
     add_option(

@@ -45,8 +45,9 @@ log = logging.getLogger(__name__)
 KINDS = {"ae": AUTOENCODER, "motion": MOTION_MODEL, "content": CONTENT_MODEL}
 LEAST = {
     "n_frames": 2, "embed_dim": 1, "global_batch_size": 1, "num_workers": 0, "log_every": 1, "ckpt_every": 1, "epochs": 1,
-    "max_steps": 1, "global_seed": 0, "width": 1, "depth": 1, "heads": 1,
+    "max_steps": 1, "global_seed": 0, "width": 1, "depth": 1, "heads": 1, "clips": 1,
 }  # fmt: skip
+UNITS = ("latent_mean", "latent_std")  # of a motion model
 KEPT = (
     "data_path", "dataset_name", "mode", "image_size", "n_frames", "embed_dim", "scale_factor", "global_seed", "fold", "split",
     "motion_model_config", "keyframe_patch_size", "num_classes", "preset",
@@ -133,10 +134,15 @@ def _train_motion(
     arguments: argparse.Namespace, recipe: Recipe, run: StageRun, size: tuple[int, int], results: Path
 ) -> Path:
     autoencoder = _loaded(arguments, AUTOENCODER, _found(arguments, AUTOENCODER, results))
+    trained = None
+    if arguments.motion_model is not None:
+        trained = load_motion_model(arguments.motion_model, size=size, frames=arguments.n_frames)
     standard: dict[str, Any] = {}
-    if recipe.standardised:
+    if trained is not None:  # in the units it was trained in
+        standard = {name: trained.geometry[name] for name in UNITS if name in trained.geometry}
+    elif recipe.standardised:
         encoder = Encoder(autoencoder.to(run.world.device).eval(), run.prepared)
-        standard = dict(zip(("latent_mean", "latent_std"), spread(run.source, encoder), strict=True))
+        standard = dict(zip(UNITS, spread(run.source, encoder), strict=True))
     model = MotionDiT(
         **{
             **_preset(arguments, recipe, "motion_model_config"),
@@ -148,12 +154,8 @@ def _train_motion(
             **standard,
         }
     )
-    if arguments.motion_model is not None:
-        model = _begin(
-            model,
-            load_motion_model(arguments.motion_model, size=size, frames=arguments.n_frames),
-            arguments.motion_model,
-        )
+    if trained is not None:
+        model = _begin(model, trained, arguments.motion_model)
     return train_motion_model(run, model, autoencoder, _cache(arguments), arguments.sampling_steps)
 
 
@@ -206,6 +208,7 @@ def _checked(arguments: argparse.Namespace) -> tuple[int, int]:
         raise DisMoError("Give the folder of the videos: --data-path FOLDER; or draw clips: --preset drawn.")
     if not drawn:
         refuse(arguments, ["exchange"], "needs clips that move alike: --preset drawn.")
+        refuse(arguments, ["clips"], "is for --preset drawn: of a folder every video is taken.")
     if arguments.mode == "latent" and arguments.vae is None:
         raise DisMoError(
             "--mode latent needs --vae FOLDER, a diffusers AutoencoderKL such as that of Stable Diffusion."
@@ -274,7 +277,8 @@ def _source(
     if arguments.preset == "drawn":
         exchange = _share(arguments, recipe, "exchange")
         scenes = MovingScenes(size[0], arguments.global_seed)
-        return DrawnSource(scenes, arguments.n_frames, share, exchange, recipe.lively)
+        length = arguments.clips or DrawnSource.length
+        return DrawnSource(scenes, arguments.n_frames, share, exchange, recipe.lively, length)
     factor = FACTOR if arguments.mode == "latent" else 1
     videos = VideoFolder(
         arguments.data_path, arguments.n_frames, (size[0] * factor, size[1] * factor), arguments.fold,
