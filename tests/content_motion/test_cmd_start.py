@@ -9,9 +9,10 @@ from dismo_core import DisMoError
 from dismo_core import content_motion as cm
 from dismo_core.content_motion.evaluation import is_moving, low_rank, mean_frame, psnr
 from dismo_core.content_motion.training.batches import Batch, DrawnSource
-from dismo_core.content_motion.training.content_edits import as_encoded, blurred, edit_of_batch, middle_frame
+from dismo_core.content_motion.training.latents import Encoded, content_or_middle
 from dismo_core.content_motion.training.objectives import AutoencoderObjective, drawn_noise, roughness
 from dismo_core.content_motion.training.recolor import in_other_colors, recolored
+from dismo_core.content_motion.training.stand_ins import as_encoded, blurred, middle_frame, stand_in_of_batch
 from dismo_core.content_motion.training.start import begin_as_mean
 from dismo_core.synthetic.moving_scenes import KINDS, MovingScenes
 from dismo_core.training.share import Share
@@ -160,17 +161,27 @@ def test_a_blurred_content_frame_goes_with_blurred_clips():
 
 def test_a_share_of_the_batches_has_another_picture_for_its_content_frame():
     clips, content = torch.rand(2, 3, 4, 16, 16), torch.rand(2, 3, 16, 16)
-    edits = [edit_of_batch(number, 0.5, 7) for number in range(400)]
-    kinds = [edit if edit in (as_encoded, middle_frame) else "blurred" for edit in edits]
+    drawn = [stand_in_of_batch(number, 0.5, 7) for number in range(400)]
+    kinds = [each if each in (as_encoded, middle_frame) else "blurred" for each in drawn]
     found = [kinds.count(kind) / len(kinds) for kind in (as_encoded, middle_frame, "blurred")]
     assert found == pytest.approx([0.5, 0.25, 0.25], abs=0.06)
-    assert {edit_of_batch(number, 0.0, 7) for number in range(50)} == {as_encoded}
-    again = edit_of_batch(kinds.index("blurred"), 0.5, 7)  # a function of the seed and of the batch's number
-    torch.testing.assert_close(again(content, clips), edits[kinds.index("blurred")](content, clips))
+    assert {stand_in_of_batch(number, 0.0, 7) for number in range(50)} == {as_encoded}
+    again = stand_in_of_batch(kinds.index("blurred"), 0.5, 7)  # a function of the seed and of the batch's number
+    torch.testing.assert_close(again(content, clips), drawn[kinds.index("blurred")](content, clips))
     assert torch.equal(middle_frame(content, clips)[0], clips[:, :, 2])
 
 
-def test_an_edited_content_frame_is_what_is_decoded():
+def test_motion_is_learned_for_the_middle_frames_of_a_share_of_the_clips():
+    content, middle = torch.zeros(200, 3, 2, 2), torch.ones(200, 3, 2, 2)
+    encoded = Encoded(content, torch.zeros(200, 8, 4, 2), torch.zeros(200), middle)
+    torch.manual_seed(0)
+    given = content_or_middle(encoded, 0.5)
+    assert ((given == 0).flatten(1).all(1) | (given == 1).flatten(1).all(1)).all()
+    assert float(given.mean()) == pytest.approx(0.5, abs=0.1)
+    assert torch.equal(content_or_middle(encoded._replace(middle=None), 0.5), content)
+
+
+def test_a_stand_in_is_what_is_decoded():
     torch.manual_seed(0)
     model, clips = cm.ContentMotionAutoencoder(width=16, depth=1, patch_size=4), torch.rand(2, 3, 4, 8, 8) * 2 - 1
     frame = torch.zeros(2, dtype=torch.long)

@@ -253,7 +253,7 @@ WRONG = {
     "--resume nowhere": "takes a run folder",
     "--exchange 0.5": "--exchange needs clips that move alike",
     "--recolored 1.5": "--recolored must be 0 to 1, not 1.5",
-    "--edited -0.5": "--edited must be 0 to 1, not -0.5",
+    "--stand-ins -0.5": "--stand-ins must be 0 to 1, not -0.5",
     "--smooth -1": "--smooth must be 0 or more, not -1",
     "--data-path nowhere": "no data folder nowhere",
     "--vgg16 x --lpips y": "no file y",
@@ -296,6 +296,8 @@ def test_training_on_drawn_clips_goes_on_from_weights_in_their_units(tmp_path):
     motion = f"content-motion train-motion {drawn} --width 32 --depth 1 --keyframe-patch-size 8 --cache-latents --sampling-steps 2"
     assert main(motion.split()) == 0
     (first,) = tmp_path.glob("*/motion_model.safetensors")
+    (cache,) = (read_weights(path).tensors for path in tmp_path.glob("latents_*.safetensors"))
+    assert cache["middle"].shape == cache["content"].shape and not torch.equal(cache["middle"], cache["content"])
     assert main(f"{motion} --global-seed 1 --motion-model {first}".split()) == 0
     (second,) = set(tmp_path.glob("*/motion_model.safetensors")) - {first}
     before, after = (cm.load_motion_model(path) for path in (first, second))

@@ -101,7 +101,7 @@ def _add_stage(parser: argparse.ArgumentParser, stage: str) -> None:
             help="of the batches in which each clip has its motion from itself in other colors (default 0; drawn clips: 0.25)",
         )  # fmt: skip
         add_option(
-            group, "edited", type=float, metavar="SHARE",
+            group, "stand-ins", type=float, metavar="SHARE",
             help="of the batches in which a clip is decoded from its content frame blurred, or from its middle frame "
             "(default 0; drawn clips: 0.5)",
         )  # fmt: skip
@@ -135,6 +135,10 @@ def _add_stage(parser: argparse.ArgumentParser, stage: str) -> None:
         add_option(group, "content-model", type=Path, metavar="FILE", help="trained weights to begin with")
         add_option(group, "final", action="store_true", help="published, of no effect")
     else:
+        add_option(
+            group, "stand-ins", type=float, metavar="SHARE",
+            help="of the clips whose motion is learned for their middle frame, not the content frame (default 0; drawn clips: 0.5)",
+        )  # fmt: skip
         add_option(group, "use-text-embed", action="store_true", help="published, of no effect")
     add_option(group, "cache-latents", action="store_true", help="encode every clip once instead of at each step")
     add_option(

@@ -117,8 +117,8 @@ def _train_autoencoder(
     smooth = recipe.smooth if arguments.smooth is None else arguments.smooth
     if not smooth >= 0:
         raise DisMoError(f"--smooth must be 0 or more, not {smooth:g}.")
-    recolored, edited = (_share(arguments, recipe, name) for name in ("recolored", "edited"))
-    return train_autoencoder(run, model, perceptual, recipe.decibels, recolored, edited, smooth)
+    recolored, stand_ins = (_share(arguments, recipe, name) for name in ("recolored", "stand_ins"))
+    return train_autoencoder(run, model, perceptual, recipe.decibels, recolored, stand_ins, smooth)
 
 
 def _share(arguments: argparse.Namespace, recipe: Recipe, name: str) -> float:
@@ -126,7 +126,7 @@ def _share(arguments: argparse.Namespace, recipe: Recipe, name: str) -> float:
     given = getattr(arguments, name, None)
     share: float = getattr(recipe, name) if given is None else given
     if not 0 <= share <= 1:
-        raise DisMoError(f"--{name} must be 0 to 1, not {share:g}.")
+        raise DisMoError(f"--{name.replace('_', '-')} must be 0 to 1, not {share:g}.")
     return share
 
 
@@ -156,7 +156,8 @@ def _train_motion(
     )
     if trained is not None:
         model = _begin(model, trained, arguments.motion_model)
-    return train_motion_model(run, model, autoencoder, _cache(arguments), arguments.sampling_steps)
+    stand_ins = _share(arguments, recipe, "stand_ins")
+    return train_motion_model(run, model, autoencoder, _cache(arguments), arguments.sampling_steps, stand_ins)
 
 
 def _train_content(

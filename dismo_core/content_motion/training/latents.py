@@ -32,11 +32,13 @@ class Encoded(NamedTuple):
         content: [B,C,H,W].
         motion: [B,D,L,W'+H'].
         labels: int64 [B].
+        middle: [B,C,H,W], the middle frame of each clip; None = not kept.
     """
 
     content: Tensor
     motion: Tensor
     labels: Tensor
+    middle: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -46,16 +48,28 @@ class Encoder:
     Args:
         autoencoder: in evaluation mode.
         prepare: clips [B,3,L,H,W] -> what it takes, on its device; see `latent_clips`.
+        with_middle: whether the middle frames are kept.
     """
 
     autoencoder: ContentMotionAutoencoder
     prepare: Callable[[Tensor], Tensor]
+    with_middle: bool = False
 
     @torch.no_grad()
     def __call__(self, batch: Batch) -> Encoded:
         """Take a batch apart."""
-        content, motion = self.autoencoder.encode(self.prepare(batch.clips))
-        return Encoded(content.float(), motion.float(), batch.labels.to(content.device))
+        clips = self.prepare(batch.clips)
+        content, motion = self.autoencoder.encode(clips)
+        middle = clips[:, :, clips.shape[2] // 2].float() if self.with_middle else None
+        return Encoded(content.float(), motion.float(), batch.labels.to(content.device), middle)
+
+
+def content_or_middle(encoded: Encoded, share: float) -> Tensor:
+    """The content frames [B,C,H,W], in a share of the clips the middle frames, drawn from torch's common generator."""
+    if encoded.middle is None:
+        return encoded.content
+    chosen = (torch.rand(len(encoded.content)) < share).to(encoded.content.device)
+    return torch.where(chosen[:, None, None, None], encoded.middle, encoded.content)
 
 
 def spread(source: ClipSource, encoder: Encoder, clips: int = 128) -> tuple[list[float], list[float]]:
@@ -79,7 +93,7 @@ class CachedLatents:
 
     def __init__(self, path: Path, share: Share, seed: int) -> None:
         tensors = read_weights(path).tensors
-        self.encoded = Encoded(tensors["content"], tensors["motion"], tensors["labels"])
+        self.encoded = Encoded(*(tensors.get(name) for name in Encoded._fields))
         self.share, self.seed = share, seed
         if len(self.encoded.labels) < share.batch:
             raise DisMoError(
@@ -98,7 +112,7 @@ class CachedLatents:
                     epoch, order = place // whole, list(range(count))
                     random.Random(f"{self.seed}/{epoch}").shuffle(order)
                 chosen.append(order[place % whole])
-            yield Encoded(*(part[chosen] for part in self.encoded))
+            yield Encoded(*(None if part is None else part[chosen] for part in self.encoded))
 
 
 def cache_latents(
@@ -127,6 +141,8 @@ def cache_latents(
     if starts < 1:
         raise DisMoError(f"Each clip needs at least 1 start, not {starts}.")
     made_of = {**about, "autoencoder": encoder.autoencoder.id, "starts": str(starts), "clips": str(len(source))}
+    if encoder.with_middle:
+        made_of["with"] = "middle frames"
     path = (
         folder / f"latents_{hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:16]}.safetensors"
     )
@@ -139,7 +155,8 @@ def cache_latents(
                 progress(draw * len(source) + index + 1, starts * len(source))
         if not found:
             raise DisMoError("None of the clips can be used; see the log.")
-        parts = {name: torch.cat([getattr(each, name).cpu() for each in found]) for name in Encoded._fields}
+        kept = [name for name in Encoded._fields if getattr(found[0], name) is not None]
+        parts = {name: torch.cat([getattr(each, name).cpu() for each in found]) for name in kept}
         with atomic_write(path, overwrite=True) as temporary:
             save_tensors(parts, temporary, made_of)
     world.wait()

@@ -13,7 +13,7 @@ from ..lpips import LPIPS
 from ..models.autoencoder import ContentMotionAutoencoder
 from ..models.content_dit import ContentDiT
 from ..models.motion_dit import MotionDiT
-from .content_edits import Edit, as_encoded
+from .stand_ins import StandIn, as_encoded
 
 
 class AutoencoderObjective(nn.Module):
@@ -41,7 +41,7 @@ class AutoencoderObjective(nn.Module):
         self.autoencoder, self.perceptual, self.decibels, self.smooth = autoencoder, perceptual, decibels, smooth
 
     def forward(
-        self, clips: Tensor, others: Tensor | None, frame: Tensor, edit: Edit = as_encoded
+        self, clips: Tensor, others: Tensor | None, frame: Tensor, stand_in: StandIn = as_encoded
     ) -> dict[str, Tensor]:
         """Losses of a batch.
 
@@ -49,13 +49,13 @@ class AutoencoderObjective(nn.Module):
             clips: [B,C,L,H,W].
             others: clips that move alike, whose contents and motions are exchanged; None = each clip is reconstructed.
             frame: int64 [B], or [2B] with others; which frame LPIPS compares.
-            edit: of the content frames, see `content_edits`.
+            stand_in: what is decoded in the place of the content frames, see `stand_ins`.
         """
         shown = clips if others is None else torch.cat((clips, others))
         (content, motion), weights = self.autoencoder.encode_with_weights(shown)
         if others is not None:
             motion = motion.roll(len(clips), 0)
-        content, shown = edit(content, shown)
+        content, shown = stand_in(content, shown)
         made = self.autoencoder.decode(content, motion)
         parts = reconstruction_loss(shown, made, self.autoencoder.mode, self.perceptual, frame)
         if self.decibels:

@@ -24,7 +24,7 @@ class Recipe:
         geometry: of the model, where it is not the released one.
         exchange: see `DrawnSource`.
         recolored: see `train_autoencoder`.
-        edited: likewise.
+        stand_ins: likewise, and `train_motion_model`.
         smooth: see `AutoencoderObjective`.
         standardised: whether a motion model draws standardised latents.
         lively: likewise.
@@ -40,7 +40,7 @@ class Recipe:
     geometry: dict[str, Any] = field(default_factory=dict)
     exchange: float = 0.0
     recolored: float = 0.0
-    edited: float = 0.0
+    stand_ins: float = 0.0
     smooth: float = 0.0
     standardised: bool = False
     lively: float = 1.0
@@ -72,11 +72,11 @@ DRAWN = {
     AUTOENCODER: Recipe(
         "results", 16, _tiny(4_000, 1e-3, 0.995, "trapezoid"),
         geometry={"width": 96, "depth": 2, "heads": 4, "patch_size": 4, "positions": "rotary"},
-        exchange=0.25, recolored=0.25, edited=0.5, smooth=30.0, lively=0.5, decibels=True, begun=True, muon=True,
+        exchange=0.25, recolored=0.25, stand_ins=0.5, smooth=30.0, lively=0.5, decibels=True, begun=True, muon=True,
     ),
     MOTION_MODEL: Recipe(
         "results", 32, _tiny(4_000, 1e-3, 0.998),
-        geometry={"width": 128, "depth": 5, "heads": 4, "table": "grid"}, standardised=True,
+        geometry={"width": 128, "depth": 5, "heads": 4, "table": "grid"}, standardised=True, stand_ins=0.5,
     ),
     CONTENT_MODEL: Recipe(
         "results", 32, _tiny(4_000, 1e-3, 0.998),

@@ -25,11 +25,11 @@ from ..models.autoencoder import ContentMotionAutoencoder
 from ..models.content_dit import ContentDiT
 from ..models.motion_dit import MotionDiT
 from .batches import Batch, ClipSource
-from .content_edits import edit_of_batch
-from .latents import CachedLatents, Encoded, Encoder, cache_latents
+from .latents import CachedLatents, Encoded, Encoder, cache_latents, content_or_middle
 from .objectives import AutoencoderObjective, DiffusionObjective, clip_seeds, drawn_noise
 from .recolor import in_other_colors
 from .run_files import PublishedCheckpoints
+from .stand_ins import stand_in_of_batch
 from .watch import Watch
 
 Model = ContentMotionAutoencoder | MotionDiT | ContentDiT
@@ -138,7 +138,7 @@ def train_autoencoder(
     perceptual: LPIPS | None = None,
     decibels: bool = False,
     recolored: float = 0.0,
-    edited: float = 0.0,
+    stand_ins: float = 0.0,
     smooth: float = 0.0,
 ) -> Path:
     """Train the autoencoder; returns its finished weights.
@@ -149,7 +149,7 @@ def train_autoencoder(
         perceptual: see `AutoencoderObjective`.
         decibels: likewise.
         recolored: share of the batches in which clips take their motion from themselves in other colors, see `in_other_colors`.
-        edited: share of the batches in which another picture stands for the content frame, see `edit_of_batch`.
+        stand_ins: share of the batches in which another picture stands for the content frame, see `stand_in_of_batch`.
         smooth: see `AutoencoderObjective`.
 
     Raises:
@@ -168,9 +168,9 @@ def train_autoencoder(
             clips, others = in_other_colors(clips, number, recolored, seeds) or (clips, None)
         count = len(clips) * (1 if others is None else 2)
         frame = torch.randint(clips.shape[2], (count,), device="cpu").to(device)
-        edit = edit_of_batch(number, edited, run.seed)
+        stand_in = stand_in_of_batch(number, stand_ins, run.seed)
         found: dict[str, Tensor] = wrapped(
-            run.prepared(clips), None if others is None else run.prepared(others), frame, edit
+            run.prepared(clips), None if others is None else run.prepared(others), frame, stand_in
         )
         return found
 
@@ -181,7 +181,12 @@ def train_autoencoder(
 
 
 def train_motion_model(
-    run: StageRun, model: MotionDiT, autoencoder: ContentMotionAutoencoder, cache: int | None = None, steps: int = 50
+    run: StageRun,
+    model: MotionDiT,
+    autoencoder: ContentMotionAutoencoder,
+    cache: int | None = None,
+    steps: int = 50,
+    stand_ins: float = 0.0,
 ) -> Path:
     """Train the motion model on a frozen autoencoder; returns its finished weights.
 
@@ -191,6 +196,7 @@ def train_motion_model(
         autoencoder: takes the clips apart.
         cache: starts of each clip that are encoded once for all; None = clips are encoded at each step.
         steps: of the sampling at checkpoints.
+        stand_ins: share of the clips whose motion is learned for their middle frame, and not for their content frame.
 
     Raises:
         DisMoError: see `train_autoencoder`; a model that does not fit the autoencoder.
@@ -203,16 +209,12 @@ def train_motion_model(
         return whole.decode(content, whole.predict_motion(content, run.seed, steps))
 
     watch = run.watch(shown.clips, make, alike=False)
-    return _train_diffusion(
-        run,
-        MOTION_MODEL,
-        model,
-        autoencoder,
-        lambda e: (model.standardised(e.motion), e.content),
-        "content",
-        watch,
-        cache,
-    )
+    encoder = Encoder(autoencoder, run.prepared, with_middle=stand_ins > 0)
+
+    def parts(encoded: Encoded) -> tuple[Tensor, Tensor]:
+        return model.standardised(encoded.motion), content_or_middle(encoded, stand_ins)
+
+    return _train_diffusion(run, MOTION_MODEL, model, encoder, parts, "content", watch, cache)
 
 
 def train_content_model(
@@ -248,23 +250,21 @@ def train_content_model(
         return content[:, :, None].expand(-1, -1, shown.clips.shape[2], -1, -1)
 
     watch = run.watch(shown.clips, make, alike=False)
-    return _train_diffusion(
-        run, CONTENT_MODEL, model, autoencoder, lambda e: (e.content, e.labels), "labels", watch, cache
-    )
+    encoder = Encoder(autoencoder, run.prepared)
+    return _train_diffusion(run, CONTENT_MODEL, model, encoder, lambda e: (e.content, e.labels), "labels", watch, cache)
 
 
 def _train_diffusion(
     run: StageRun,
     stage: Kind,
     model: MotionDiT | ContentDiT,
-    autoencoder: ContentMotionAutoencoder,
+    encoder: Encoder,
     parts: Callable[[Encoded], tuple[Tensor, Tensor]],
     condition: str,
     watch: Watch,
     cache: int | None,
 ) -> Path:
-    autoencoder.requires_grad_(False)
-    encoder = Encoder(autoencoder, run.prepared)
+    encoder.autoencoder.requires_grad_(False)
     model.train()
     objective = DiffusionObjective(model, condition)
     wrapped = run.world.wrap(objective)

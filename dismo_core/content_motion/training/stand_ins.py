@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 LEAST_BLUR, MOST_BLUR = 0.5, 2.0  # standard deviation, px
-Edit = Callable[
+StandIn = Callable[
     [Tensor, Tensor], tuple[Tensor, Tensor]
 ]  # content frames and clips -> what is decoded, and the clips to come out
 
@@ -47,7 +47,7 @@ def blurred(content: Tensor, clips: Tensor, deviation: float) -> tuple[Tensor, T
     return blur(content), blur(clips)
 
 
-def edit_of_batch(number: int, share: float, seed: int) -> Edit:
+def stand_in_of_batch(number: int, share: float, seed: int) -> StandIn:
     """What is done to the content frames of a batch: in a share of the batches one of the two, each half as often.
 
     Args:
@@ -55,7 +55,7 @@ def edit_of_batch(number: int, share: float, seed: int) -> Edit:
         share: of the batches.
         seed: of the run.
     """
-    draws = random.Random(f"content edits/{seed}/{number}")
+    draws = random.Random(f"stand-ins/{seed}/{number}")
     if draws.random() >= share:
         return as_encoded
     if draws.random() < 0.5:
