@@ -36,6 +36,16 @@ def mean_frame(clips: Tensor) -> Tensor:
     return clips.mean(dim=2, keepdim=True).expand_as(clips)
 
 
+def middle_frame(clips: Tensor) -> Tensor:
+    """Each clip's middle frame, shown throughout."""
+    return clips[:, :, clips.shape[2] // 2, None].expand_as(clips)
+
+
+def at_rest(clips: Tensor) -> dict[str, Tensor]:
+    """What stands beside clips that a model makes and needs none."""
+    return {"mean frame": mean_frame(clips), "middle frame": middle_frame(clips)}
+
+
 def low_rank(clips: Tensor, rank: int) -> Tensor:
     """The best sum of `rank` pictures with a weight each at each time: what no motion latent pays for."""
     flat = clips.transpose(1, 2).flatten(2)  # [N,L,values]
@@ -63,8 +73,7 @@ def reconstruction_scores(
             content = latents.content.float().cpu()[:, :, None].expand_as(clip)
             made = {
                 "reconstruction": model.decode(*latents).cpu(),
-                "mean frame": mean_frame(clip),
-                "middle frame": clip[:, :, clip.shape[2] // 2, None].expand_as(clip),
+                **at_rest(clip),
                 "content frame alone": content,
                 **{f"rank {rank}": low_rank(clip, rank) for rank in RANKS},
             }
@@ -103,7 +112,7 @@ def exchange_scores(
         _go_on(runtime)
         other = others[i : i + 1]
         made = exchanged(model, other, clips[i : i + 1], clips[i - 1][None])
-        for name, video in (made | {"mean frame": mean_frame(other)}).items():
+        for name, video in (made | at_rest(other)).items():
             rows.setdefault(name, []).append(psnr(video, other))
         _done(runtime, i + 1, len(clips))
     whole = {name: torch.cat(values) for name, values in rows.items()}
@@ -116,7 +125,7 @@ def exchange_scores(
 
 @torch.no_grad()
 def exchanged(model: ContentMotionModel, clip: Tensor, driver: Tensor, third: Tensor) -> dict[str, Tensor]:
-    """The content of a clip with the motion of another, and with those that it is held against; each [1,C,L,H,W] on the CPU.
+    """The content of a clip with the motion of another, with controls, and its middle frame moved; each [1,C,L,H,W] on the CPU.
 
     Args:
         model: its autoencoder is used.
@@ -133,7 +142,9 @@ def exchanged(model: ContentMotionModel, clip: Tensor, driver: Tensor, third: Te
             "motion zeroed": held_still(autoencoder, content, own.shape[2]),
             "motion of a third clip": autoencoder.encode(third.to(weight)).motion,
         }
-        return {name: model.decode(content, motion).cpu() for name, motion in motions.items()}
+        made = {name: model.decode(content, motion).cpu() for name, motion in motions.items()}
+        middle = clip[:, :, clip.shape[2] // 2].to(weight)
+        return made | {"own motion on the middle frame": model.decode(middle, own).cpu()}
 
 
 def distance_scores(real: Tensor, made: Mapping[str, Tensor], features: Features) -> dict[str, Any]:
@@ -214,8 +225,7 @@ def generated_samples(
         for i, part in enumerate(labels.split(batch))
     ]
     found = {"generated": to_uint8(torch.cat(made).cpu().permute(0, 2, 3, 4, 1))}
-    still = clips[:, :, clips.shape[2] // 2, None].expand_as(clips)
-    found["still"] = to_uint8(still.permute(0, 2, 3, 4, 1))
+    found["still"] = to_uint8(middle_frame(clips).permute(0, 2, 3, 4, 1))
     model_of_motion, generator = model.motion_model, torch.Generator().manual_seed(seed)
     assert model_of_motion is not None
     content = torch.randn((len(clips), *clips[:, :, 0].shape[1:]), generator=generator).clamp(-1, 1)

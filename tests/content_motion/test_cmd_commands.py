@@ -15,6 +15,8 @@ from dismo_core.content_motion.checkpoints import read_checkpoint
 from dismo_core.content_motion.kinds import MOTION_MODEL
 from dismo_core.video import probe, read_image, read_video
 
+EXCHANGED = {"exchanged", "motion zeroed", "motion of a third clip", "own motion on the middle frame"}
+
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
@@ -141,7 +143,7 @@ def test_evaluations_on_drawn_clips_and_folders(run, tmp_path, capsys):
     assert found["motion, mean frame difference over that of real clips"]["still"] < 0.5
     run("evaluate --what exchange --clips 6 -o x.json")
     exchanged = json.loads((tmp_path / "x.json").read_text())
-    rows = {"own motion", "exchanged", "motion zeroed", "motion of a third clip", "mean frame"}
+    rows = EXCHANGED | {"own motion", "mean frame", "middle frame"}
     assert exchanged["psnr, mean"].keys() == exchanged["psnr of moving pairs, mean"].keys() == rows
     assert 0 < exchanged["moving pairs"] <= exchanged["pairs"] == 6
     made_clips(tmp_path / "videos")
@@ -170,8 +172,11 @@ def test_motions_are_exchanged_between_scenes_of_another_generator(run, models, 
         model=False,
     )
     found = json.loads((tmp_path / "s.json").read_text())
-    made = {"own motion", "exchanged", "motion zeroed", "motion of a third clip", "mean frame"}
     cosines = found["displacement cosine, mean"]
-    assert found["scenes"] == 2 and found["psnr, mean"].keys() == made
-    assert cosines.keys() == {"exchanged", "motion zeroed", "motion of a third clip"}
+    assert found["scenes"] == 2 and found["psnr, mean"].keys() == EXCHANGED | {
+        "own motion",
+        "mean frame",
+        "middle frame",
+    }
+    assert cosines.keys() == EXCHANGED
     assert abs(cosines["motion zeroed"]) < 0.5  # it stands still

@@ -8,8 +8,9 @@ import torch
 from dismo_core import content_motion as cm
 from dismo_core.assets.examples import example
 from dismo_core.cli.main import main
-from dismo_core.content_motion.evaluation import is_moving, mean_frame, psnr
+from dismo_core.content_motion.evaluation import is_moving, mean_frame, middle_frame, psnr
 from dismo_core.content_motion.training.batches import DrawnSource
+from dismo_core.content_motion.training.stand_ins import blurred
 from dismo_core.content_motion.weights import tiny_files
 from dismo_core.synthetic.moving_scenes import MovingScenes
 from dismo_core.training.share import Share
@@ -32,6 +33,19 @@ def test_moving_clips_come_back_better_than_their_mean_frame(autoencoder, moving
     made = autoencoder(moving)
     assert (psnr(made, moving) - psnr(mean_frame(moving), moving)).mean() > 1.5
     assert made.diff(dim=2).abs().mean() > 0.25 * moving.diff(dim=2).abs().mean()
+
+
+@torch.no_grad()
+def test_a_blur_of_the_content_frame_leaves_the_motion(autoencoder, moving):
+    content, motion = autoencoder.encode(moving)
+    content, shown = blurred(content, moving, 1.5)
+    assert (psnr(autoencoder.decode(content, motion), shown) - psnr(mean_frame(shown), shown)).mean() > 2
+
+
+@torch.no_grad()
+def test_a_sharp_picture_is_moved(autoencoder, moving):
+    made = autoencoder.decode(moving[:, :, 8], autoencoder.encode(moving).motion)
+    assert (psnr(made, moving) - psnr(middle_frame(moving), moving)).mean() > 1.5
 
 
 @torch.no_grad()

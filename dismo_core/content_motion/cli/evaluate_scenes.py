@@ -12,7 +12,7 @@ from ...evaluation.score import displacement_cosine, score
 from ...synthetic.held_out.scenes import SIZE, draw_scenes
 from ...video.picture import to_uint8
 from ..clips import clip_tensor
-from ..evaluation import exchanged, mean_frame, psnr
+from ..evaluation import at_rest, exchanged, psnr
 
 if TYPE_CHECKING:
     from ...runtime import Runtime
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 COLUMN = "same"  # target clips that begin where the driver does
 COSINE = displacement_cosine.__name__
-UNMEASURED = ("own motion", "mean frame")  # by where things are: tracking takes longer than all else
+UNMEASURED = ("own motion", "mean frame", "middle frame")  # by where things are: tracking takes longer than all else
 
 
 @torch.no_grad()
@@ -50,7 +50,7 @@ def scene_scores(model: ContentMotionModel, count: int, runtime: Runtime | None 
             runtime.check_cancel()
         truth = _clip(scene.targets[COLUMN].truth)
         made = exchanged(model, truth, _clip(scene.driver), _clip(scenes[number - 1].driver))
-        for name, clip in (made | {"mean frame": mean_frame(truth)}).items():
+        for name, clip in (made | at_rest(truth)).items():
             rows.setdefault(name, []).append(float(psnr(clip, truth)))
             if name in UNMEASURED:
                 continue

@@ -55,7 +55,7 @@ def stand_in_of_batch(number: int, share: float, seed: int) -> StandIn:
         share: of the batches.
         seed: of the run.
     """
-    draws = random.Random(f"stand-ins/{seed}/{number}")
+    draws = random.Random(f"content edits/{seed}/{number}")
     if draws.random() >= share:
         return as_encoded
     if draws.random() < 0.5:
