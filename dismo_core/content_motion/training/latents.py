@@ -92,8 +92,7 @@ class CachedLatents:
     """
 
     def __init__(self, path: Path, share: Share, seed: int) -> None:
-        tensors = read_weights(path).tensors
-        self.encoded = Encoded(*(tensors.get(name) for name in Encoded._fields))
+        self.encoded = Encoded(**read_weights(path).tensors)
         self.share, self.seed = share, seed
         if len(self.encoded.labels) < share.batch:
             raise DisMoError(
@@ -112,7 +111,8 @@ class CachedLatents:
                     epoch, order = place // whole, list(range(count))
                     random.Random(f"{self.seed}/{epoch}").shuffle(order)
                 chosen.append(order[place % whole])
-            yield Encoded(*(None if part is None else part[chosen] for part in self.encoded))
+            content, motion, labels, middle = self.encoded
+            yield Encoded(content[chosen], motion[chosen], labels[chosen], None if middle is None else middle[chosen])
 
 
 def cache_latents(
