@@ -106,7 +106,7 @@ DIT = [
     used("--autoencoder {video}", "PosixPath('{video}')"),
     used("--cache-latents", "), 1, 50"),
     refused("--starts-per-clip 3", "is for --cache-latents"),
-    used("--sampling-steps 9", ", 9)"),
+    used("--sampling-steps 9", ", None, 9"),
 ]
 OF_STAGE = {
     "ae": [
