@@ -298,6 +298,9 @@ def test_training_on_drawn_clips_goes_on_from_weights_in_their_units(tmp_path):
     (first,) = tmp_path.glob("*/motion_model.safetensors")
     (cache,) = (read_weights(path).tensors for path in tmp_path.glob("latents_*.safetensors"))
     assert cache["middle"].shape == cache["content"].shape and not torch.equal(cache["middle"], cache["content"])
+    content = f"content-motion train-content {drawn} --width 32 --depth 1 --cache-latents --sampling-steps 2"
+    assert main(content.split()) == 0
+    assert len(list(tmp_path.glob("latents_*.safetensors"))) == 1  # clips are encoded once for both
     assert main(f"{motion} --global-seed 1 --motion-model {first}".split()) == 0
     (second,) = set(tmp_path.glob("*/motion_model.safetensors")) - {first}
     before, after = (cm.load_motion_model(path) for path in (first, second))

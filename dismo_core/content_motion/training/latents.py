@@ -141,11 +141,10 @@ def cache_latents(
     if starts < 1:
         raise DisMoError(f"Each clip needs at least 1 start, not {starts}.")
     made_of = {**about, "autoencoder": encoder.autoencoder.id, "starts": str(starts), "clips": str(len(source))}
-    if encoder.with_middle:
-        made_of["with"] = "middle frames"
-    path = (
-        folder / f"latents_{hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:16]}.safetensors"
-    )
+    plain, whole = made_of, made_of | {"with": "middle frames"}
+    # A file with middle frames serves those who need none, too.
+    made_of = whole if encoder.with_middle or _file(folder, whole).is_file() else plain
+    path = _file(folder, made_of)
     if world.main and not path.is_file():
         log.info("Encoding %d clips, %d starts each, into %s.", len(source), starts, path)
         found: list[Encoded] = []
@@ -161,3 +160,8 @@ def cache_latents(
             save_tensors(parts, temporary, made_of)
     world.wait()
     return path
+
+
+def _file(folder: Path, made_of: dict[str, str]) -> Path:
+    digest = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
+    return folder / f"latents_{digest[:16]}.safetensors"
