@@ -31,6 +31,11 @@ def clip_tensor(frames: Tensor, size: tuple[int, int]) -> Tensor:
     return scaled.transpose(0, 1).contiguous()
 
 
+def middle_of(clips: Tensor) -> Tensor:
+    """The middle frame of each clip: [B,C,L,H,W] -> [B,C,H,W]."""
+    return clips[:, :, clips.shape[2] // 2]
+
+
 def fitted(frames: Tensor, size: tuple[int, int], fit: str) -> Tensor:
     """Frames of another shape, so that `clip_tensor` cuts nothing off but where that is asked for.
 

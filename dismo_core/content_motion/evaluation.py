@@ -12,6 +12,7 @@ from ..errors import DisMoError
 from ..evaluation.fvd import frechet_distance
 from ..runtime import Runtime
 from ..video.picture import to_uint8
+from .clips import middle_of
 from .model import ContentMotionModel
 from .models.autoencoder import held_still
 
@@ -38,7 +39,7 @@ def mean_frame(clips: Tensor) -> Tensor:
 
 def middle_frame(clips: Tensor) -> Tensor:
     """Each clip's middle frame, shown throughout."""
-    return clips[:, :, clips.shape[2] // 2, None].expand_as(clips)
+    return _throughout(middle_of(clips), clips)
 
 
 def at_rest(clips: Tensor) -> dict[str, Tensor]:
@@ -70,7 +71,7 @@ def reconstruction_scores(
         _go_on(runtime)
         with torch.no_grad(), model.using("autoencoder") as autoencoder:
             latents = autoencoder.encode(clip.to(autoencoder.pre_xt.weight))
-            content = latents.content.float().cpu()[:, :, None].expand_as(clip)
+            content = _throughout(latents.content.float().cpu(), clip)
             made = {
                 "reconstruction": model.decode(*latents).cpu(),
                 **at_rest(clip),
@@ -143,8 +144,7 @@ def exchanged(model: ContentMotionModel, clip: Tensor, driver: Tensor, third: Te
             "motion of a third clip": autoencoder.encode(third.to(weight)).motion,
         }
         made = {name: model.decode(content, motion).cpu() for name, motion in motions.items()}
-        middle = clip[:, :, clip.shape[2] // 2].to(weight)
-        return made | {"own motion on the middle frame": model.decode(middle, own).cpu()}
+        return made | {"own motion on the middle frame": model.decode(middle_of(clip).to(weight), own).cpu()}
 
 
 def distance_scores(real: Tensor, made: Mapping[str, Tensor], features: Features) -> dict[str, Any]:
@@ -262,6 +262,11 @@ def _encoded(
 def _decoded(model: ContentMotionModel, content: Tensor, motion: Tensor, batch: int) -> Tensor:
     parts: Iterator[tuple[Tensor, Tensor]] = zip(content.split(batch), motion.split(batch), strict=True)
     return to_uint8(torch.cat([model.decode(*part).cpu() for part in parts]).permute(0, 2, 3, 4, 1))
+
+
+def _throughout(pictures: Tensor, clips: Tensor) -> Tensor:
+    """Pictures [N,C,H,W], each shown as long as its clip [N,C,L,H,W]."""
+    return pictures[:, :, None].expand_as(clips)
 
 
 def _amount(clips: Tensor) -> float:

@@ -19,6 +19,7 @@ from ...files import atomic_write, save_tensors
 from ...training.distributed import World
 from ...training.share import Share
 from ...weights.files import read_weights
+from ..clips import middle_of
 from ..models.autoencoder import ContentMotionAutoencoder
 from .batches import Batch, ClipSource
 
@@ -60,7 +61,7 @@ class Encoder:
         """Take a batch apart."""
         clips = self.prepare(batch.clips)
         content, motion = self.autoencoder.encode(clips)
-        middle = clips[:, :, clips.shape[2] // 2].float() if self.with_middle else None
+        middle = middle_of(clips).float() if self.with_middle else None
         return Encoded(content.float(), motion.float(), batch.labels.to(content.device), middle)
 
 

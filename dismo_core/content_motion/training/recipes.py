@@ -46,7 +46,7 @@ class Recipe:
     lively: float = 1.0
     decibels: bool = False
     begun: bool = False
-    muon: bool = False
+    muon: float | None = None
 
 
 def _released(lr: float, every: int, betas: tuple[float, float], clip: float, average: float | None) -> Schedule:
@@ -72,11 +72,11 @@ DRAWN = {
     AUTOENCODER: Recipe(
         "results", 16, _tiny(4_000, 1e-3, 0.995, "trapezoid"),
         geometry={"width": 96, "depth": 2, "heads": 4, "patch_size": 4, "positions": "rotary"},
-        exchange=0.25, recolored=0.25, stand_ins=0.5, smooth=30.0, lively=0.5, decibels=True, begun=True, muon=True,
+        exchange=0.25, recolored=0.25, stand_ins=0.5, smooth=30.0, lively=0.5, decibels=True, begun=True, muon=0.02,
     ),
     MOTION_MODEL: Recipe(
         "results", 32, _tiny(4_000, 1e-3, 0.998),
-        geometry={"width": 128, "depth": 5, "heads": 4, "table": "grid"}, standardised=True, stand_ins=0.5,
+        geometry={"width": 128, "depth": 5, "heads": 4, "table": "grid"}, standardised=True, stand_ins=0.5, muon=1.0,
     ),
     CONTENT_MODEL: Recipe(
         "results", 32, _tiny(4_000, 1e-3, 0.998),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +35,6 @@ from .watch import Watch
 
 Model = ContentMotionAutoencoder | MotionDiT | ContentDiT
 INNER = re.compile(r"(^|\.)(layers|blocks)\.")  # names of what is between the first and the last layers
-# Of the rate of Muon: that of the first and last layers, which Adam trains. Every pixel passes through them, and steps that are
-# larger cost more precision there than all that is learned about motion gains.
-OUTER_RATE = 0.02
 SHOWN = 16  # clips that are looked at, at a checkpoint
 
 
@@ -62,7 +60,8 @@ class StageRun:
         save_minutes: see `TrainingRun`.
         progress: likewise.
         caching: called with (clips encoded, in all) while they are encoded once for all.
-        muon: whether the layers of the transformers are trained by Muon, and not by AdamW.
+        muon: None = all is trained by AdamW. Otherwise the layers of the transformers are trained by Muon, and the first and last
+            layers by Adam, at this share of its rate.
         i3d: for FVD at the checkpoints.
         to_latents: clips [B,3,L,H,W] of pixels to what the autoencoder takes; of latent mode.
         to_pixels: the way back.
@@ -81,7 +80,7 @@ class StageRun:
     save_minutes: float | None = None
     progress: Callable[[int, int, dict[str, float]], None] | None = None
     caching: Callable[[int, int], None] = lambda done, total: None
-    muon: bool = False
+    muon: float | None = None
     i3d: I3D | None = None
     to_latents: Callable[[Tensor], Tensor] = _same
     to_pixels: Callable[[Tensor], Tensor] = _same
@@ -110,18 +109,18 @@ class StageRun:
         about |= {"global_seed": self.seed, "global_batch_size": self.share.batch, "lr": self.schedule.lr}
         inner = {id(p) for name, p in model.named_parameters() if INNER.search(name)}
 
-        def muon(weights: list[nn.Parameter]) -> torch.optim.Optimizer:
+        def muon(share: float, weights: list[nn.Parameter]) -> torch.optim.Optimizer:
             within, outer = ([p for p in weights if (id(p) in inner) is part] for part in (True, False))
             groups: list[dict[str, Any]] = [
                 {"params": within},
-                {"params": outer, "peak": OUTER_RATE * self.schedule.lr},
+                {"params": outer, "peak": share * self.schedule.lr},
             ]
             return Muon(groups, self.schedule.lr, outer, betas=self.schedule.betas)
 
         return TrainingRun(
             self.folder, self.schedule, about, self.progress, on_log=watch.numbers, draw=watch.draw, boards=True, wandb=self.wandb,
             world=self.world, wrapped=wrapped, autocast=self.autocast, scaled=self.scaled, save_minutes=self.save_minutes,
-            save=files.save, latest=files.latest, optimizer=muon if self.muon else None,
+            save=files.save, latest=files.latest, optimizer=None if self.muon is None else partial(muon, self.muon),
         )  # fmt: skip
 
     def finish(self, stage: Kind, model: Model) -> Path:

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..clips import middle_of
+
 LEAST_BLUR, MOST_BLUR = 0.5, 2.0  # standard deviation, px
 StandIn = Callable[
     [Tensor, Tensor], tuple[Tensor, Tensor]
@@ -23,7 +25,7 @@ def as_encoded(content: Tensor, clips: Tensor) -> tuple[Tensor, Tensor]:
 
 def middle_frame(content: Tensor, clips: Tensor) -> tuple[Tensor, Tensor]:
     """The middle frame of each clip, a sharp picture, in the place of its content frame."""
-    return clips[:, :, clips.shape[2] // 2], clips
+    return middle_of(clips), clips
 
 
 def blurred(content: Tensor, clips: Tensor, deviation: float) -> tuple[Tensor, Tensor]:
