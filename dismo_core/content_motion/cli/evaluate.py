@@ -168,7 +168,7 @@ def _measured(arguments: argparse.Namespace, model: ContentMotionModel, batch: B
         if len(batch.clips) < evaluation.FEWEST and arguments.i3d is None:
             return found
         return found | _distances(
-            arguments, batch, evaluation.reconstructions(model, batch.clips, arguments.batch, runtime)
+            arguments, batch, evaluation.reconstructions(model, batch.clips, arguments.batch, runtime), runtime
         )
     if arguments.what == "exchange":
         assert batch.others is not None
@@ -178,7 +178,7 @@ def _measured(arguments: argparse.Namespace, model: ContentMotionModel, batch: B
         made = evaluation.motion_samples(model, batch.clips, *how, runtime)
     else:
         made = evaluation.generated_samples(model, batch.clips, batch.labels, *how, arguments.cfg, runtime)
-    found = _distances(arguments, batch, made)
+    found = _distances(arguments, batch, made, runtime)
     if arguments.what == "motion":
         first = batch.clips[:1].expand(4, -1, -1, -1, -1)
         again = evaluation.motion_samples(model, first, *how, runtime)["predicted"]
@@ -186,11 +186,12 @@ def _measured(arguments: argparse.Namespace, model: ContentMotionModel, batch: B
     return found
 
 
-def _distances(arguments: argparse.Namespace, batch: Batch, made: dict[str, Tensor]) -> dict[str, Any]:
+def _distances(arguments: argparse.Namespace, batch: Batch, made: dict[str, Tensor], runtime: Any) -> dict[str, Any]:
     """Of clips to the real ones, with what saw them."""
     from ...video.picture import to_uint8
     from ..evaluation import distance_scores
 
+    runtime.stage("comparing the clips")
     nets, hashes = _features(arguments)
     return distance_scores(to_uint8(batch.clips.permute(0, 2, 3, 4, 1)), made, nets) | {"feature nets": hashes}
 

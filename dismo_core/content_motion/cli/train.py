@@ -119,7 +119,7 @@ def _add_stage(parser: argparse.ArgumentParser, stage: str) -> None:
         "keyframe-patch-size",
         type=int,
         default=4,
-        help="patches of the content frame in the motion model (default 4)",
+        help="patches of the content frame in the motion model (default 4; drawn clips: 8)",
     )
     add_option(group, "num-classes", type=int, help="(default: as many as the data have)")
     for_what = " to begin with" if stage == "motion" else ", for samples at checkpoints"

@@ -143,14 +143,17 @@ def _train_motion(
     elif recipe.standardised:
         encoder = Encoder(autoencoder.to(run.world.device).eval(), run.prepared)
         standard = dict(zip(UNITS, spread(run.source, encoder), strict=True))
+    patch = arguments.keyframe_patch_size
+    if "keyframe_patch_size" not in arguments.given:
+        patch = recipe.geometry.get("content_patch_size", patch)
     model = MotionDiT(
         **{
             **_preset(arguments, recipe, "motion_model_config"),
+            "content_patch_size": patch,
             "latent_size": (arguments.n_frames, (size[0] + size[1]) // autoencoder.patch_size),
             "channels": autoencoder.motion_channels,
             "content_size": size,
             "content_channels": autoencoder.channels,
-            "content_patch_size": arguments.keyframe_patch_size,
             **standard,
         }
     )

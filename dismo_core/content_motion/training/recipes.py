@@ -75,12 +75,13 @@ DRAWN = {
         exchange=0.25, recolored=0.25, stand_ins=0.5, smooth=30.0, lively=0.5, decibels=True, begun=True, muon=0.02,
     ),
     MOTION_MODEL: Recipe(
-        "results", 32, _tiny(4_000, 1e-3, 0.998),
-        geometry={"width": 128, "depth": 5, "heads": 4, "table": "grid"}, standardised=True, stand_ins=0.5, muon=1.0,
+        "results", 32, _tiny(4_000, 2e-3, 0.998),
+        geometry={"width": 128, "depth": 5, "heads": 4, "table": "grid", "content_patch_size": 8},
+        standardised=True, stand_ins=0.5, lively=0.5, muon=1.0,
     ),
     CONTENT_MODEL: Recipe(
-        "results", 32, _tiny(4_000, 1e-3, 0.998),
-        geometry={"width": 80, "depth": 4, "heads": 4, "table": "grid", "patch_size": 4},
+        "results", 32, _tiny(4_000, 2e-3, 0.998),
+        geometry={"width": 80, "depth": 4, "heads": 4, "table": "grid", "patch_size": 4}, lively=0.5, muon=1.0,
     ),
 }  # fmt: skip
 PRESETS: dict[str, dict[Kind, Recipe]] = {"released": PUBLISHED, "drawn": DRAWN}

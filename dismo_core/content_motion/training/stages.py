@@ -273,7 +273,8 @@ def _train_diffusion(
         return (encoder(batch) for batch in run.source.batches(first, last))
 
     if cache is not None:
-        about = {name: str(run.options.get(name)) for name in ("data_path", "n_frames", "image_size", "fold", "split")}
+        names = ("data_path", "n_frames", "image_size", "fold", "split", "global_seed")
+        about = {name: str(run.options.get(name)) for name in names}
         path = cache_latents(run.source, encoder, cache, run.folder.parent, about, run.world, run.caching)
         encoded = CachedLatents(path, run.share, run.seed).batches
     batches = _numbered(encoded, run.schedule)
