@@ -293,7 +293,7 @@ def test_training_on_drawn_clips_goes_on_from_weights_in_their_units(tmp_path):
     drawn = "--preset drawn --image-size 16 --n-frames 4 --clips 4 --global-batch-size 2 --max-steps 1 --ckpt-every 1 --log-every 1"
     drawn += f" --results-dir {tmp_path}"
     assert main(f"content-motion train-ae {drawn} --width 64 --depth 1".split()) == 0
-    motion = f"content-motion train-motion {drawn} --width 32 --depth 1 --keyframe-patch-size 8 --cache-latents --sampling-steps 2"
+    motion = f"content-motion train-motion {drawn} --width 32 --depth 1 --cache-latents --sampling-steps 2"
     assert main(motion.split()) == 0
     (first,) = tmp_path.glob("*/motion_model.safetensors")
     (cache,) = (read_weights(path).tensors for path in tmp_path.glob("latents_*.safetensors"))
@@ -303,6 +303,8 @@ def test_training_on_drawn_clips_goes_on_from_weights_in_their_units(tmp_path):
     assert len(list(tmp_path.glob("latents_*.safetensors"))) == 1  # clips are encoded once for both
     assert main(f"{motion} --global-seed 1 --motion-model {first}".split()) == 0
     (second,) = set(tmp_path.glob("*/motion_model.safetensors")) - {first}
+    assert len(list(tmp_path.glob("latents_*.safetensors"))) == 2  # of clips drawn from another seed
     before, after = (cm.load_motion_model(path) for path in (first, second))
+    assert before.geometry["content_patch_size"] == 8  # of the recipe, where it is not asked for
     assert before.geometry == after.geometry and before.standard is not None
     assert not torch.equal(before.final_layer.linear.weight, after.final_layer.linear.weight)
