@@ -79,8 +79,23 @@ def test_a_clip_is_drawn_without_naming_a_model(tmp_path, capsys):
     assert main(words.split()) == 0
     video = probe(tmp_path / "out.mp4")
     assert (video.width, video.height, video.frames, video.fps) == (64, 64, 16, 8)
-    assert main(f"content-motion sample --label 3 -o {tmp_path}/class.mp4".split()) == 2
-    assert "has no content model. Any picture can be the content frame" in capsys.readouterr().err
+    assert main(f"content-motion sample --label 1 --steps 10 -o {tmp_path}/class.mp4".split()) == 0
+    assert (probe(tmp_path / "class.mp4").width, probe(tmp_path / "class.mp4").frames) == (64, 16)
+    assert main(f"content-motion sample --label 5 -o {tmp_path}/none.mp4".split()) == 2
+    assert "There is no class 5: this content model has 4, 0 to 3" in capsys.readouterr().err
+
+
+def test_drawn_contents_are_colored_as_those_of_clips_and_not_noise():
+    """They have no shapes yet; see the card."""
+    model = cm.load_content_motion("tiny")
+    drawn = model.sample_content([0, 1, 2, 3], seed=1, steps=25)
+    clips = DrawnSource(MovingScenes(64, seed=5), 16, Share(1)).held_out(0, 24).clips
+    real = model.autoencoder.encode(clips).content
+    of_real, of_drawn = (float(content.mean(dim=(2, 3)).std()) for content in (real, drawn))
+    assert drawn.abs().max() <= 1 and 0.4 * of_real < of_drawn < 2 * of_real
+    noise = torch.randn(drawn.shape, generator=torch.Generator().manual_seed(0)).clamp(-1, 1)
+    steps_of = [float(content.diff(dim=-1).abs().mean()) for content in (drawn, noise)]
+    assert steps_of[0] < 0.2 * steps_of[1]
 
 
 def test_motions_of_one_picture_differ_by_their_seeds_alone():
