@@ -68,6 +68,8 @@ PUBLISHED = {
     MOTION_MODEL: Recipe("results", 256, _released(1e-4, 50_000, (0.9, 0.999), 1.0, 0.9999), 1400),
     CONTENT_MODEL: Recipe("results", 256, _released(1e-4, 10_000, (0.9, 0.999), _INFINITE, 0.9999), 1400),
 }
+# The autoencoder's first and last layers go slowly: every pixel passes through them, and larger steps cost more precision there than
+# all that is learned about motion gains.
 DRAWN = {
     AUTOENCODER: Recipe(
         "results", 16, _tiny(4_000, 1e-3, 0.995, "trapezoid"),
