@@ -167,6 +167,7 @@ def _measured(arguments: argparse.Namespace, model: ContentMotionModel, batch: B
         found = evaluation.reconstruction_scores(model, batch.clips, arguments.refine, runtime)
         if len(batch.clips) < evaluation.FEWEST and arguments.i3d is None:
             return found
+        runtime.stage("putting the clips together")
         return found | _distances(
             arguments, batch, evaluation.reconstructions(model, batch.clips, arguments.batch, runtime), runtime
         )
